@@ -1,0 +1,71 @@
+// The one file format of the project: safetensors, with a checksum and a format version.
+// Checkpoints, teachers, students and integer models are all this; Python opens them with the
+// safetensors package.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "core/tensor.hpp"
+
+namespace intandem {
+
+/// A set of named tensors and string metadata. On disk (docs/formats.md): u64 little-endian header
+/// length, JSON header {"name": {"dtype", "shape", "data_offsets"}, "__metadata__": {…}}, raw
+/// little-endian data. Metadata keys written and checked by this class: "format" = "intandem",
+/// "format_version", "kind" and "checksum" (of header entries and data).
+class Container {
+ public:
+  static constexpr int kFormatVersion = 1;
+
+  /// kind: what the file is, e.g. "teacher", "checkpoint", "student", "integer-model".
+  explicit Container(std::string kind) : kind_(std::move(kind)) {}
+
+  /// Reads and verifies a file. Errors name the file and say what is wrong: missing, truncated,
+  /// not safetensors, not written by intandem, newer version, checksum, offsets out of range.
+  static Container load(const std::string& path);
+  /// As above and refuses another kind.
+  static Container load(const std::string& path, const std::string& expected_kind);
+  /// Writes atomically (core/file.hpp).
+  void save(const std::string& path) const;
+
+  const std::string& kind() const { return kind_; }
+  /// Where the container was loaded from, for error messages; empty if it was not.
+  const std::string& path() const { return path_; }
+
+  void set(const std::string& key, std::string value) { metadata_[key] = std::move(value); }
+  bool has(const std::string& key) const { return metadata_.count(key) != 0; }
+  /// A metadata value; Error if it is missing.
+  const std::string& get(const std::string& key) const;
+  /// A metadata value as a decimal integer; Error if missing or not an integer.
+  std::int64_t get_int(const std::string& key) const;
+
+  /// T: float (F32), double (F64), uint8_t (U8), int8_t (I8), int32_t (I32), int64_t (I64).
+  /// The tensor's buffer is shared, not copied. A second tensor of the same name replaces it.
+  template <class T>
+  void put(const std::string& name, const Tensor<T>& tensor);
+  bool has_tensor(const std::string& name) const { return tensors_.count(name) != 0; }
+  /// Error if the tensor is missing or of another type.
+  template <class T>
+  Tensor<T> tensor(const std::string& name) const;
+  /// As above and refuses another shape.
+  template <class T>
+  Tensor<T> tensor(const std::string& name, const Shape& expected) const;
+  std::vector<std::string> tensor_names() const;
+
+ private:
+  struct Entry {
+    std::string dtype;
+    Shape shape;
+    TensorU8 bytes;  // the raw data, a view of the tensor that was put
+  };
+
+  std::string kind_;
+  std::string path_;
+  std::map<std::string, std::string> metadata_;
+  std::map<std::string, Entry> tensors_;
+};
+
+}  // namespace intandem

@@ -1,0 +1,29 @@
+// Which instruction set the kernels use: found at start-up, overridable by INTANDEM_ISA.
+#pragma once
+
+#include <string_view>
+
+namespace intandem {
+
+/// Ordered: each value includes the ones before it.
+enum class Isa : int {
+  ref = 0,         ///< plain loops, any CPU
+  avx2 = 1,        ///< AVX2 and FMA
+  avx512 = 2,      ///< AVX-512 F, BW, DQ, VL
+  avx512vnni = 3,  ///< the above and AVX-512 VNNI
+};
+
+/// "ref", "avx2", "avx512", "avx512vnni".
+std::string_view isa_name(Isa isa);
+
+/// The best instruction set of this CPU, with the operating system's register state enabled.
+Isa detected_isa();
+
+/// The instruction set in use: detected_isa(), or lower by the environment variable INTANDEM_ISA.
+/// An unknown name, or one this CPU lacks, is a usage error.
+Isa active_isa();
+
+/// Overrides active_isa() for this process (tests and benchmarks); same errors.
+void set_active_isa(Isa isa);
+
+}  // namespace intandem

@@ -1,0 +1,43 @@
+// Files are written whole or not at all: temporary name, sync, rename.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace intandem {
+
+/// Replaces `path` by `contents`: writes path.tmp.<pid>, fsyncs it, renames it over `path` and
+/// fsyncs the directory. On any error (read-only directory, full disk, …) the old file is intact,
+/// the temporary is removed and Error names the path.
+void write_file_atomic(const std::string& path, std::string_view contents);
+
+/// The whole file. Missing or unreadable: Error with `remedy`.
+std::string read_file(const std::string& path, const std::string& remedy);
+
+/// Creates the directory and its parents; Error if that fails or it is not writable.
+void make_directory(const std::string& path);
+
+bool file_exists(const std::string& path);
+
+/// An append-only text file of whole lines that can be cut back when a run is resumed.
+class LineLog {
+ public:
+  /// Opens `path` for appending and cuts it to `keep_bytes` (0: start again).
+  LineLog(const std::string& path, std::int64_t keep_bytes);
+  ~LineLog();
+  LineLog(const LineLog&) = delete;
+  LineLog& operator=(const LineLog&) = delete;
+
+  /// Appends one line (without its newline) in a single write. Errors name the file.
+  void append(std::string_view line);
+  /// Flushes to disk and returns the size to keep on resume.
+  std::int64_t sync();
+
+ private:
+  std::string path_;
+  int descriptor_ = -1;
+};
+
+}  // namespace intandem

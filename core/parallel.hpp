@@ -1,0 +1,58 @@
+// Fixed-chunk parallel loops: what is computed, and in which order it is summed, depends on the
+// problem alone and never on the number of threads.
+#pragma once
+
+#include <omp.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <exception>
+#include <vector>
+
+namespace intandem {
+
+/// Threads used by parallel_for; set by --threads, else OMP_NUM_THREADS, else all processors.
+inline int thread_count() { return omp_get_max_threads(); }
+inline void set_thread_count(int threads) { omp_set_num_threads(std::max(1, threads)); }
+
+/// Calls f(begin, end) for the chunks [0, grain), [grain, 2·grain), … of [0, n), in any order and
+/// on any thread. Runs serially inside another parallel loop. The first exception is rethrown.
+template <class F>
+void parallel_for(std::int64_t n, std::int64_t grain, const F& f) {
+  grain = std::max<std::int64_t>(1, grain);
+  const std::int64_t chunks = (n + grain - 1) / grain;
+  if (chunks <= 1 || thread_count() == 1 || omp_in_parallel()) {
+    for (std::int64_t i = 0; i < chunks; ++i) f(i * grain, std::min(n, (i + 1) * grain));
+    return;
+  }
+  std::exception_ptr error;
+#pragma omp parallel for schedule(dynamic)
+  for (std::int64_t i = 0; i < chunks; ++i) {
+    try {
+      f(i * grain, std::min(n, (i + 1) * grain));
+    } catch (...) {
+#pragma omp critical(intandem_parallel_error)
+      if (!error) error = std::current_exception();
+    }
+  }
+  if (error) std::rethrow_exception(error);
+}
+
+/// Sum of f(begin, end) over the same chunks, added in chunk order: bit-identical for any number
+/// of threads. Sum needs operator+= and a zero default value.
+template <class Sum, class F>
+Sum parallel_sum(std::int64_t n, std::int64_t grain, const F& f) {
+  grain = std::max<std::int64_t>(1, grain);
+  const std::int64_t chunks = (n + grain - 1) / grain;
+  std::vector<Sum> partial(static_cast<std::size_t>(chunks));
+  parallel_for(chunks, 1, [&](std::int64_t first, std::int64_t last) {
+    for (std::int64_t i = first; i < last; ++i) {
+      partial[static_cast<std::size_t>(i)] = f(i * grain, std::min(n, (i + 1) * grain));
+    }
+  });
+  Sum total{};
+  for (const Sum& p : partial) total += p;
+  return total;
+}
+
+}  // namespace intandem

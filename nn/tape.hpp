@@ -1,0 +1,64 @@
+// Reverse-mode automatic differentiation on tensors: record while computing, walk back once.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/tensor.hpp"
+
+namespace intandem {
+
+/// A trained tensor that outlives the tapes it is used on. grad accumulates until zero_grad().
+struct Parameter {
+  std::string name;
+  TensorF value;
+  TensorF grad;
+  bool decay = true;  ///< weight decay applies (weights yes; biases, BN and scales no)
+
+  Parameter() = default;
+  Parameter(std::string n, TensorF v, bool with_decay)
+      : name(std::move(n)),
+        value(std::move(v)),
+        grad(TensorF::zeros(value.shape())),
+        decay(with_decay) {}
+  void zero_grad() { grad.fill(0.0f); }
+};
+
+/// One recorded value. grad is empty until something contributes to it.
+struct Node {
+  TensorF value;
+  TensorF grad;
+  bool needs_grad = false;
+  /// Adds to the grads of the inputs (through accumulate), given this node's grad.
+  std::function<void(const Node& self)> backward;
+};
+using Var = std::shared_ptr<Node>;
+
+/// Adds g to v's gradient, or takes it over when it is the first; a no-op unless v->needs_grad.
+/// g must not be modified afterwards by the caller.
+void accumulate(const Var& v, TensorF g);
+
+/// Records operations in the order they run; backward() visits them in reverse. One tape per step.
+class Tape {
+ public:
+  /// A value no gradient flows to.
+  Var constant(TensorF value);
+  /// A value whose gradient is wanted after backward() (tests, closed-form checks).
+  Var input(TensorF value);
+  /// A parameter: its gradient is added to p.grad. `p` must outlive the tape.
+  Var parameter(Parameter& p);
+  /// The result of an operation; needs_grad iff an input does, and then `backward` is kept.
+  Var record(TensorF value, const std::vector<Var>& inputs,
+             std::function<void(const Node& self)> backward);
+
+  /// d loss / d everything; loss has one element. May be called once. Frees interior gradients and
+  /// saved values as it goes.
+  void backward(const Var& loss);
+
+ private:
+  std::vector<Var> nodes_;
+};
+
+}  // namespace intandem

@@ -1,0 +1,51 @@
+// Runs an integer model: a plan made once, then no allocation and no floating point.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/cpu.hpp"
+#include "quant/integer/model.hpp"
+#include "quant/integer/prepared_layer.hpp"
+
+namespace intandem {
+
+/// Results depend on neither batch size, thread count nor instruction set.
+class Engine {
+ public:
+  /// Plans and packs `model` (which must outlive the engine) for batches of up to max_batch images.
+  /// algorithm: "auto" (best admissible per layer for active_isa()), "ref" (the teaching engine,
+  /// ops_ref.hpp) or the name of an algorithm, used where admissible. Error for unknown names.
+  Engine(const IntModel& model, std::int64_t max_batch, const std::string& algorithm = "auto");
+  ~Engine();
+  Engine(const Engine&) = delete;
+  Engine& operator=(const Engine&) = delete;
+
+  const IntModel& model() const;
+  const PreparedLayer& layer(int k) const;
+
+  /// Pixels u8 [N][H][W][C] → logits s32 [N][classes], N ≤ max_batch (larger N runs in slices). The
+  /// model's last layer must be a raw-accumulator layer.
+  void run(const std::uint8_t* images, std::int64_t N, std::int32_t* logits);
+
+  /// Runs layers 0 … last−1 and keeps every layer's output; N ≤ max_batch. Prefixes of a model
+  /// under construction are run this way during distillation.
+  void run_prefix(const std::uint8_t* images, std::int64_t N, int last);
+  /// Output codes of layer k of the last run_prefix or run, [N][pooled P][pooled Q][K]. With
+  /// run(), only valid if the engine was asked to keep them.
+  const std::uint8_t* codes(int k) const;
+  /// Accumulators [N][classes] of the last layer after run_prefix(…, all layers).
+  const std::int32_t* accumulators() const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+/// argmax per row, lowest index wins ties. logits [N][classes] → classes [N].
+void argmax_rows(const std::int32_t* logits, std::int64_t N, std::int64_t classes,
+                 std::int32_t* result);
+
+}  // namespace intandem
