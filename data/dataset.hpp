@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "core/normalization.hpp"
 #include "core/tensor.hpp"
 
 namespace intandem {
@@ -18,13 +19,6 @@ struct Dataset {
   std::vector<std::string> class_names;  ///< classes entries
 
   std::int64_t size() const { return static_cast<std::int64_t>(labels.size()); }
-};
-
-/// Input normalization x = (p − zero_point_c)/std_c. The zero point is the mean *rounded to an
-/// integer* so that it can be the integer model's padding value (docs/quantization.md).
-struct Normalization {
-  std::vector<std::int32_t> zero_point;  ///< [C], 0 … 255
-  std::vector<float> std_dev;            ///< [C], > 0, in pixel units
 };
 
 /// Mean and standard deviation per channel over all pixels (double accumulation, exact integers).

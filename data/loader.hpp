@@ -32,6 +32,7 @@ class Loader {
     bool drop_last = true;
     Augment augment;
     std::uint64_t seed = 0;
+    std::int64_t first_batch = 0;  ///< start of the epoch to skip, when resuming inside one
   };
 
   /// `data` and `norm` must outlive the loader.
