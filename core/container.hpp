@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "core/tensor.hpp"
@@ -28,7 +29,7 @@ class Container {
   static Container load(const std::string& path);
   /// As above and refuses another kind.
   static Container load(const std::string& path, const std::string& expected_kind);
-  /// Writes atomically (core/file.hpp).
+  /// Writes atomically (core/file.hpp). The bytes depend on kind, metadata and tensors alone.
   void save(const std::string& path) const;
 
   const std::string& kind() const { return kind_; }
@@ -39,6 +40,8 @@ class Container {
   bool has(const std::string& key) const { return metadata_.count(key) != 0; }
   /// A metadata value; Error if it is missing.
   const std::string& get(const std::string& key) const;
+  /// All metadata but the four keys this class writes.
+  const std::map<std::string, std::string>& metadata() const { return metadata_; }
   /// A metadata value as a decimal integer; Error if missing or not an integer.
   std::int64_t get_int(const std::string& key) const;
 
@@ -53,7 +56,11 @@ class Container {
   /// As above and refuses another shape.
   template <class T>
   Tensor<T> tensor(const std::string& name, const Shape& expected) const;
+  /// In alphabetical order.
   std::vector<std::string> tensor_names() const;
+  /// "F32", "U8", …; Error if the tensor is missing.
+  const std::string& dtype(const std::string& name) const { return entry(name).dtype; }
+  const Shape& shape(const std::string& name) const { return entry(name).shape; }
 
  private:
   struct Entry {
@@ -61,6 +68,17 @@ class Container {
     Shape shape;
     TensorU8 bytes;  // the raw data, a view of the tensor that was put
   };
+  using NamedEntry = std::pair<const std::string, Entry>;
+
+  const Entry& entry(const std::string& name) const;
+  /// The JSON header, padded with spaces so that the data start at a multiple of 8 bytes.
+  std::string header(const std::string& checksum) const;
+  /// Entries in the order of their data: larger elements first, so that every tensor is aligned,
+  /// then by name.
+  std::vector<const NamedEntry*> data_order() const;
+  /// Of the header with an empty checksum and of the data, 16 hexadecimal digits.
+  std::string checksum() const;
+  [[noreturn]] void fail(const std::string& problem, const std::string& remedy) const;
 
   std::string kind_;
   std::string path_;

@@ -13,6 +13,48 @@ namespace intandem {
 /// the temporary is removed and Error names the path.
 void write_file_atomic(const std::string& path, std::string_view contents);
 
+/// The same in pieces, for files too large to build in memory first. Nothing is visible under
+/// `path` before commit(); a writer that is destroyed without it leaves nothing behind.
+class AtomicWriter {
+ public:
+  /// Opens the temporary file; Error if the directory is missing or not writable.
+  explicit AtomicWriter(const std::string& path);
+  ~AtomicWriter();
+  AtomicWriter(const AtomicWriter&) = delete;
+  AtomicWriter& operator=(const AtomicWriter&) = delete;
+
+  /// Error (full disk, file size limit, …) names `path`; the temporary is gone by then.
+  void write(const void* data, std::int64_t size_bytes);
+  /// fsync, rename over `path`, fsync of the directory.
+  void commit();
+
+ private:
+  [[noreturn]] void fail(const std::string& step);
+
+  std::string path_, temporary_;
+  int descriptor_ = -1;
+};
+
+/// Reads a regular file front to back. Not a regular file (directory, pipe, device): Error.
+class FileReader {
+ public:
+  /// Missing or unreadable: Error with `remedy`.
+  FileReader(const std::string& path, const std::string& remedy);
+  ~FileReader();
+  FileReader(const FileReader&) = delete;
+  FileReader& operator=(const FileReader&) = delete;
+
+  /// Size when the file was opened.
+  std::int64_t size_bytes() const { return size_bytes_; }
+  /// Exactly size_bytes bytes; Error if the file ends before.
+  void read(void* data, std::int64_t size_bytes);
+
+ private:
+  std::string path_, remedy_;
+  int descriptor_ = -1;
+  std::int64_t size_bytes_ = 0;
+};
+
 /// The whole file. Missing or unreadable: Error with `remedy`.
 std::string read_file(const std::string& path, const std::string& remedy);
 
@@ -24,7 +66,8 @@ bool file_exists(const std::string& path);
 /// An append-only text file of whole lines that can be cut back when a run is resumed.
 class LineLog {
  public:
-  /// Opens `path` for appending and cuts it to `keep_bytes` (0: start again).
+  /// Opens `path` for appending and cuts it to `keep_bytes` (0: start again). Error if it holds
+  /// fewer bytes than that.
   LineLog(const std::string& path, std::int64_t keep_bytes);
   ~LineLog();
   LineLog(const LineLog&) = delete;
@@ -38,6 +81,7 @@ class LineLog {
  private:
   std::string path_;
   int descriptor_ = -1;
+  std::int64_t size_bytes_ = 0;
 };
 
 }  // namespace intandem

@@ -32,6 +32,7 @@ class Progress {
   std::int64_t total_;
   bool terminal_;
   bool finished_ = false;
+  std::int64_t done_ = 0;
   std::chrono::steady_clock::time_point start_, last_print_;
 };
 

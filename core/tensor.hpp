@@ -101,7 +101,21 @@ class Tensor {
     return t;
   }
 
+  /// The same bytes as elements of another type; shares the buffer. The sizes in bytes must agree.
+  template <class U>
+  Tensor<U> reinterpreted(const Shape& shape) const {
+    INTANDEM_CHECK(shape.size() * static_cast<std::int64_t>(sizeof(U)) == size_bytes(),
+                   "cannot read " + shape_.str() + " as " + shape.str() + " of another type");
+    Tensor<U> t;
+    t.shape_ = shape;
+    t.buffer_ = buffer_;
+    return t;
+  }
+
  private:
+  template <class U>
+  friend class Tensor;
+
   Shape shape_;
   std::shared_ptr<std::byte> buffer_;
 };
