@@ -9,9 +9,9 @@ namespace intandem {
 /// Q13. ŵ = s·q(w/s). With the straight-through estimator,
 ///   dŵ/dw = 1 inside the range, 0 outside               (LSQ eq. 5)
 ///   dŵ/ds = q − w/s inside, the clipped code outside    (LSQ eq. 3)
-/// LSQ's gradient scale 1/√(weights·q_high) is left to the optimizer: Adam's updates do not depend on
-/// the scale of a gradient, so the rate of the step is set relative to the step (distill/rates.hpp).
-/// One bit: ŵ = s·sign(w); dŵ/dw = 1 where |w| ≤ 2s, dŵ/ds = sign(w).
+/// LSQ's gradient scale 1/√(weights·q_high) is left to the optimizer: Adam's updates do not depend
+/// on the scale of a gradient, so the rate of the step is set relative to the step
+/// (distill/rates.hpp). One bit: ŵ = s·sign(w); dŵ/dw = 1 where |w| ≤ 2s, dŵ/ds = sign(w).
 class LsqQuantizer final : public WeightQuantizer {
  public:
   LsqQuantizer(int weight_bits, bool full_range, const std::string& parameter_name);

@@ -1,0 +1,54 @@
+// The student on a tape: the forward pass is the integer arithmetic of the deployed model to the
+// bit, the backward pass its straight-through estimate.
+#pragma once
+
+#include <vector>
+
+#include "nn/tape.hpp"
+#include "quant/lower.hpp"
+#include "quant/student.hpp"
+
+namespace intandem {
+
+// On the tape an activation is its *code*, an integer held in a float; its real value is code·step.
+// Products of codes are summed by the float kernels and are exact because every partial sum is an
+// integer below 2²⁴ (Q11); exact_product() proves it for the operands at hand or splits them.
+
+/// Σ q_w·q_x as int32 [N][P][Q][K]. x: codes held in floats, |x| ≤ x_max, any padding is zero.
+TensorS32 exact_product(const ConvShape& shape, const TensorF& x, std::int32_t x_max,
+                        const TensorS8& weights);
+
+/// What a unit of the student gives.
+struct SimulatedUnit {
+  Var z;                   ///< real preactivation [N][P][Q][K] (or [N][K])
+  Var codes;               ///< output codes in floats after max-pool; null for the last unit
+  TensorS32 accumulators;  ///< product + bias, [N][P][Q][K] (or [N][K])
+};
+
+/// Which parameters of the unit receive gradients.
+struct SimulationMode {
+  bool train = false;        ///< weights, bias, steps
+  bool train_alpha = false;  ///< and the per-layer scale
+};
+
+/// Unit k on input codes x (for unit 0: pixel − zero point). in_step: the one-element step of x, a
+/// constant or a parameter's Var. shortcut, shortcut_step: codes and step of the `add` unit, or
+/// null.
+SimulatedUnit simulate_unit(Tape& tape, Student& student, int k, const Var& x, const Var& in_step,
+                            const Var& shortcut, const Var& shortcut_step,
+                            const SimulationMode& mode);
+
+/// Pixels [N][H][W][C] → pixel − zero point in floats: the input codes of unit 0.
+TensorF centered_pixels(const TensorU8& images, const Normalization& normalization);
+/// u8 codes → floats, reshaped.
+TensorF codes_to_float(const std::uint8_t* codes, const Shape& shape);
+
+/// The whole simulated student without gradients, every unit's output codes (u8) in order and the
+/// accumulators of the last unit: what verify compares with the integer engine.
+struct SimulatedOutputs {
+  std::vector<TensorU8> codes;
+  TensorS32 accumulators;
+};
+SimulatedOutputs simulate_student(Student& student, const TensorU8& images);
+
+}  // namespace intandem

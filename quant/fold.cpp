@@ -1,0 +1,44 @@
+#include "quant/fold.hpp"
+
+#include <cmath>
+
+#include "core/error.hpp"
+
+namespace intandem {
+
+FoldedUnit fold_batch_norm(const FloatUnit& unit, const UnitSpec& spec,
+                           const Normalization* input) {
+  INTANDEM_CHECK(spec.kind != UnitKind::avg_pool, "unit " + spec.name + " has no weights to fold");
+  const std::int64_t K = unit.weight.value.dim(0);
+  const std::int64_t per_channel = unit.weight.value.size() / K;
+  FoldedUnit folded{unit.weight.value.clone(), TensorF::zeros({K})};
+  for (std::int64_t k = 0; k < K; ++k) {
+    double gain = 1.0;
+    double bias = 0.0;
+    if (spec.batch_norm) {
+      gain = static_cast<double>(unit.gamma.value[k]) /
+             std::sqrt(static_cast<double>(unit.bn.running_var[k]) +
+                       static_cast<double>(unit.bn.epsilon));
+      bias = static_cast<double>(unit.beta.value[k]) -
+             gain * static_cast<double>(unit.bn.running_mean[k]);
+    } else if (!unit.bias.value.empty()) {
+      bias = static_cast<double>(unit.bias.value[k]);
+    }
+    folded.bias[k] = static_cast<float>(bias);
+    float* row = folded.weight.data() + k * per_channel;
+    for (std::int64_t i = 0; i < per_channel; ++i) {
+      row[i] = static_cast<float>(static_cast<double>(row[i]) * gain);
+    }
+  }
+  if (input != nullptr) {
+    const auto C = static_cast<std::int64_t>(input->std_dev.size());
+    INTANDEM_CHECK(per_channel % C == 0,
+                   "unit " + spec.name + " does not take " + std::to_string(C) + " input channels");
+    for (std::int64_t i = 0; i < folded.weight.size(); ++i) {
+      folded.weight[i] /= input->std_dev[static_cast<std::size_t>(i % C)];
+    }
+  }
+  return folded;
+}
+
+}  // namespace intandem

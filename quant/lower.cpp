@@ -1,0 +1,130 @@
+#include "quant/lower.hpp"
+
+#include <cmath>
+#include <limits>
+
+#include "core/error.hpp"
+#include "quant/multiplier.hpp"
+
+namespace intandem {
+namespace {
+
+std::int32_t round_bias(double value, const std::string& layer) {
+  const double rounded = std::floor(value + 0.5);
+  if (!(std::abs(rounded) <= static_cast<double>(std::numeric_limits<std::int32_t>::max()))) {
+    throw Error(layer, "a bias does not fit 32 bits in accumulator units",
+                "the layer's scale collapsed; lower the learning rate");
+  }
+  return static_cast<std::int32_t>(rounded);
+}
+
+const std::string& unit_name(const Student& student, int k) {
+  return student.spec().units[static_cast<std::size_t>(k)].name;
+}
+
+}  // namespace
+
+UnitCodes quantize_unit(const Student& student, int k) {
+  const StudentUnit& unit = student.unit(k);
+  const UnitSpec& spec = student.spec().units[static_cast<std::size_t>(k)];
+  const UnitGeometry& geometry = student.geometry()[static_cast<std::size_t>(k)];
+  UnitCodes codes;
+  if (spec.kind == UnitKind::avg_pool) {
+    codes.unit = student.in_step(k) / static_cast<double>(geometry.shape.R * geometry.shape.S);
+  } else {
+    codes.weights = unit.quantizer->encode(unit.weight.value);
+    codes.unit =
+        static_cast<double>(unit.alpha.value[0]) * student.in_step(k) * unit.quantizer->step();
+    const std::int64_t K = geometry.shape.K;
+    codes.bias = TensorS32({K});
+    for (std::int64_t c = 0; c < K; ++c) {
+      codes.bias[c] =
+          round_bias(static_cast<double>(unit.bias.value[c]) / codes.unit, unit_name(student, k));
+    }
+  }
+  if (student.is_last(k)) return codes;
+  const double out_step = static_cast<double>(unit.out_step.value[0]);
+  codes.scale =
+      make_multiplier(codes.unit / out_step, student.options().multiplier_bits, spec.name);
+  if (geometry.add >= 0) {
+    const double shortcut_step = static_cast<double>(student.unit(geometry.add).out_step.value[0]);
+    codes.add_m =
+        round_bias(std::ldexp(shortcut_step / out_step, codes.scale.n), unit_name(student, k));
+  }
+  return codes;
+}
+
+IntLayer layer_frame(const NetworkSpec& spec, const UnitGeometry& geometry, int k,
+                     const Normalization& normalization) {
+  const UnitSpec& unit = spec.units[static_cast<std::size_t>(k)];
+  IntLayer layer;
+  layer.name = unit.name;
+  layer.kind = unit.kind == UnitKind::conv     ? IntLayerKind::conv
+               : unit.kind == UnitKind::linear ? IntLayerKind::linear
+                                               : IntLayerKind::avg_pool;
+  layer.shape = geometry.shape;
+  layer.pool_kernel = unit.pool_kernel;
+  layer.pool_stride = unit.pool_stride;
+  layer.add = geometry.add;
+  layer.pad_code = TensorU8::zeros({geometry.shape.C});
+  if (k == 0) {
+    // A linear first unit reads H·W·C values; the channel is the fastest index.
+    const auto C = static_cast<std::int64_t>(normalization.zero_point.size());
+    for (std::int64_t c = 0; c < geometry.shape.C; ++c) {
+      layer.pad_code[c] =
+          static_cast<std::uint8_t>(normalization.zero_point[static_cast<std::size_t>(c % C)]);
+    }
+  }
+  return layer;
+}
+
+void fold_zero_point(IntLayer& layer, const Normalization& normalization) {
+  const auto C = static_cast<std::int64_t>(normalization.zero_point.size());
+  const std::int64_t per_channel = layer.weights.size() / layer.shape.K;
+  for (std::int64_t k = 0; k < layer.shape.K; ++k) {
+    std::int64_t sum = 0;
+    for (std::int64_t i = 0; i < per_channel; ++i) {
+      sum += std::int64_t{layer.weights[k * per_channel + i]} *
+             normalization.zero_point[static_cast<std::size_t>(i % C)];
+    }
+    const std::int64_t bias = layer.bias[k] - sum;
+    if (std::abs(bias) > std::numeric_limits<std::int32_t>::max()) {
+      throw Error(layer.name, "a bias does not fit 32 bits once the zero point is folded in",
+                  "the layer's scale collapsed; lower the learning rate");
+    }
+    layer.bias[k] = static_cast<std::int32_t>(bias);
+  }
+}
+
+IntLayer lower_unit(const Student& student, int k) {
+  const StudentUnit& unit = student.unit(k);
+  IntLayer layer = layer_frame(student.spec(), student.geometry()[static_cast<std::size_t>(k)], k,
+                               student.normalization());
+  UnitCodes codes = quantize_unit(student, k);
+  layer.weights = codes.weights;
+  layer.bias = codes.bias;
+  layer.weight_bits = layer.kind == IntLayerKind::avg_pool ? 8 : unit.weight_bits;
+  layer.in_max = student.in_max(k);
+  layer.max_code = student.max_code(k);
+  if (!student.is_last(k)) layer.scale = {codes.scale};
+  if (layer.add >= 0) layer.add_m = {codes.add_m};
+  if (k == 0 && layer.kind != IntLayerKind::avg_pool) {
+    fold_zero_point(layer, student.normalization());
+  }
+  measure_bounds(layer);
+  return layer;
+}
+
+IntModel lower(const Student& student, int count) {
+  const NetworkSpec& spec = student.spec();
+  IntModel model;
+  model.network = spec.name;
+  model.height = spec.height;
+  model.width = spec.width;
+  model.channels = spec.channels;
+  model.classes = spec.classes;
+  for (int k = 0; k < count; ++k) model.layers.push_back(lower_unit(student, k));
+  return model;
+}
+
+}  // namespace intandem

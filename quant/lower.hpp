@@ -1,0 +1,36 @@
+// Lowering: from the student's latent floats to the integers that are deployed.
+#pragma once
+
+#include "quant/integer/model.hpp"
+#include "quant/student.hpp"
+
+namespace intandem {
+
+/// The integers of one unit, before the input's zero point is folded into the bias. Training
+/// simulates exactly these and lower() deploys exactly these.
+struct UnitCodes {
+  TensorS8 weights;        ///< Q1, shape of the latent weights
+  TensorS32 bias;          ///< [K], ⌊b/unit + ½⌋
+  Multiplier scale;        ///< Q4; unused by the last unit
+  std::int32_t add_m = 0;  ///< Q6: m₂ of the shortcut; 0 without one
+  double unit = 1.0;       ///< real value of one accumulator unit, alpha·step_in·step_w
+};
+
+/// Error naming the unit if a scale cannot be represented or a bias does not fit.
+UnitCodes quantize_unit(const Student& student, int k);
+
+/// Unit k as an integer layer, bounds measured (Q7), zero points folded for unit 0 (Q8).
+IntLayer lower_unit(const Student& student, int k);
+
+/// Units 0 … count−1 as an integer model (count = unit_count(): the deployed one).
+IntModel lower(const Student& student, int count);
+
+/// Geometry, padding code and output range of unit k, shared by lower_unit and the baselines
+/// (quant/folded_baseline.hpp): everything but weights, bias and scales.
+IntLayer layer_frame(const NetworkSpec& spec, const UnitGeometry& geometry, int k,
+                     const Normalization& normalization);
+
+/// Q8: bias −= Σ z_c·q_w for the first layer.
+void fold_zero_point(IntLayer& layer, const Normalization& normalization);
+
+}  // namespace intandem

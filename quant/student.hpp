@@ -1,0 +1,85 @@
+// The student: the teacher's topology without batch norm, with the latent floats that training
+// moves and the integers they stand for.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/normalization.hpp"
+#include "nn/network.hpp"
+#include "quant/quantizer.hpp"
+
+namespace intandem {
+
+class Container;
+
+struct StudentOptions {
+  std::string quantizer = "lsq";
+  int weight_bits = 4;
+  int activation_bits = 4;
+  int first_last_weight_bits = 8;  ///< weights of the first and the last unit
+  bool full_range = true;          ///< weight codes down to −2^(W−1), as in the LSQ paper
+  int multiplier_bits = 15;        ///< b of Q4
+  /// Per-layer overrides "name=W/A", comma separated, e.g. "conv3=2/4,fc1=2/2".
+  std::string overrides;
+};
+
+/// One unit of the student. z = alpha·step_in·step_w·Σ q_w·q_in + bias (real units, Q3), output
+/// code = round(z/out_step) through the integer multiplier.
+struct StudentUnit {
+  Parameter weight;    ///< latent weights, shape of the teacher's; empty for avg_pool
+  Parameter bias;      ///< [K], real units of z; empty for avg_pool
+  Parameter alpha;     ///< [1], the per-layer scale that takes over from batch norm, > 0
+  Parameter out_step;  ///< [1], real value of output code 1; unused by the last unit
+  std::unique_ptr<WeightQuantizer> quantizer;  ///< null for avg_pool
+  int weight_bits = 0;
+  int activation_bits = 0;
+  float z_scale = 1.0f;  ///< root mean square of the teacher's z, the unit in which bias is moved
+
+  /// Every parameter of the unit that training may move.
+  std::vector<Parameter*> parameters(bool with_alpha);
+};
+
+class Student {
+ public:
+  /// Latent weights He-initialized (the tandem's local init replaces them), steps 1.
+  Student(NetworkSpec spec, Normalization normalization, StudentOptions options, const Rng& rng);
+
+  const NetworkSpec& spec() const { return spec_; }
+  const std::vector<UnitGeometry>& geometry() const { return geometry_; }
+  const Normalization& normalization() const { return normalization_; }
+  const StudentOptions& options() const { return options_; }
+  int unit_count() const { return static_cast<int>(units_.size()); }
+  StudentUnit& unit(int k) { return units_[static_cast<std::size_t>(k)]; }
+  const StudentUnit& unit(int k) const { return units_[static_cast<std::size_t>(k)]; }
+  bool is_last(int k) const { return k + 1 == unit_count(); }
+
+  /// Real value of code 1 at the input of unit k: the out_step before it; 1 (a pixel) for unit 0.
+  double in_step(int k) const;
+  /// Largest magnitude of an input code of unit k; 255 for unit 0, where it is pixel − zero point.
+  std::int32_t in_max(int k) const;
+  /// Largest output code of unit k; 0 for the last unit.
+  std::int32_t max_code(int k) const;
+
+ private:
+  NetworkSpec spec_;
+  Normalization normalization_;
+  StudentOptions options_;
+  std::vector<UnitGeometry> geometry_;
+  std::vector<StudentUnit> units_;
+};
+
+/// One unit's latents to and from "<prefix>/<unit name>/…".
+void store_unit(const Student& student, int k, Container& file, const std::string& prefix);
+void load_unit(Student& student, int k, const Container& file, const std::string& prefix);
+/// Input normalization as "normalization/zero_point" (I32) and "normalization/std_dev" (F32), [C].
+void store_normalization(const Normalization& normalization, Container& file);
+Normalization load_normalization(const Container& file, std::int64_t channels);
+/// The options as metadata.
+void store_student_options(const StudentOptions& options, Container& file);
+/// The whole student with spec, options and normalization.
+void store_student(const Student& student, Container& file);
+Student load_student(const Container& file);
+
+}  // namespace intandem

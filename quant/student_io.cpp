@@ -1,0 +1,99 @@
+// The student in a container: "<prefix>/<unit>/weight" and so on, options as metadata.
+#include "core/container.hpp"
+#include "core/error.hpp"
+#include "quant/student.hpp"
+
+namespace intandem {
+namespace {
+
+std::string key(const std::string& prefix, const Parameter& parameter) {
+  return prefix + "/" + parameter.name;
+}
+
+void load_parameter(Parameter& parameter, const Container& file, const std::string& prefix) {
+  parameter.value = file.tensor<float>(key(prefix, parameter), parameter.value.shape()).clone();
+}
+
+/// The parameters that exist for this unit, with those that training never moves.
+std::vector<Parameter*> stored_parameters(StudentUnit& unit) { return unit.parameters(true); }
+
+}  // namespace
+
+void store_unit(const Student& student, int k, Container& file, const std::string& prefix) {
+  // parameters() is non-const because training writes through it; here it is only read.
+  auto& unit = const_cast<StudentUnit&>(student.unit(k));
+  for (const Parameter* parameter : stored_parameters(unit)) {
+    file.put(key(prefix, *parameter), parameter->value.clone());
+  }
+  const std::string& name = student.spec().units[static_cast<std::size_t>(k)].name;
+  file.put(prefix + "/" + name + "/z_scale", TensorF::full({1}, unit.z_scale));
+}
+
+void load_unit(Student& student, int k, const Container& file, const std::string& prefix) {
+  StudentUnit& unit = student.unit(k);
+  for (Parameter* parameter : stored_parameters(unit)) load_parameter(*parameter, file, prefix);
+  const std::string& name = student.spec().units[static_cast<std::size_t>(k)].name;
+  unit.z_scale = file.tensor<float>(prefix + "/" + name + "/z_scale", {1})[0];
+}
+
+void store_normalization(const Normalization& normalization, Container& file) {
+  const auto C = static_cast<std::int64_t>(normalization.zero_point.size());
+  TensorS32 zero_point({C});
+  TensorF std_dev({C});
+  for (std::int64_t c = 0; c < C; ++c) {
+    zero_point[c] = normalization.zero_point[static_cast<std::size_t>(c)];
+    std_dev[c] = normalization.std_dev[static_cast<std::size_t>(c)];
+  }
+  file.put("normalization/zero_point", zero_point);
+  file.put("normalization/std_dev", std_dev);
+}
+
+Normalization load_normalization(const Container& file, std::int64_t channels) {
+  const auto zero_point = file.tensor<std::int32_t>("normalization/zero_point", {channels});
+  const auto std_dev = file.tensor<float>("normalization/std_dev", {channels});
+  Normalization normalization;
+  normalization.zero_point.assign(zero_point.begin(), zero_point.end());
+  normalization.std_dev.assign(std_dev.begin(), std_dev.end());
+  for (std::int64_t c = 0; c < channels; ++c) {
+    if (zero_point[c] < 0 || zero_point[c] > 255 || !(std_dev[c] > 0.0f)) {
+      throw Error(file.path(), "impossible input normalization",
+                  "the file was not written by intandem; train the teacher again");
+    }
+  }
+  return normalization;
+}
+
+void store_student_options(const StudentOptions& options, Container& file) {
+  file.set("quantizer", options.quantizer);
+  file.set("weight_bits", std::to_string(options.weight_bits));
+  file.set("activation_bits", std::to_string(options.activation_bits));
+  file.set("first_last_weight_bits", std::to_string(options.first_last_weight_bits));
+  file.set("full_range", options.full_range ? "1" : "0");
+  file.set("multiplier_bits", std::to_string(options.multiplier_bits));
+  file.set("overrides", options.overrides);
+}
+
+void store_student(const Student& student, Container& file) {
+  file.set("architecture", to_json(student.spec()));
+  store_student_options(student.options(), file);
+  store_normalization(student.normalization(), file);
+  for (int k = 0; k < student.unit_count(); ++k) store_unit(student, k, file, "student");
+}
+
+Student load_student(const Container& file) {
+  StudentOptions options;
+  options.quantizer = file.get("quantizer");
+  options.weight_bits = static_cast<int>(file.get_int("weight_bits"));
+  options.activation_bits = static_cast<int>(file.get_int("activation_bits"));
+  options.first_last_weight_bits = static_cast<int>(file.get_int("first_last_weight_bits"));
+  options.full_range = file.get_int("full_range") != 0;
+  options.multiplier_bits = static_cast<int>(file.get_int("multiplier_bits"));
+  options.overrides = file.get("overrides");
+  NetworkSpec spec = network_from_json(file.get("architecture"), file.path());
+  const Normalization normalization = load_normalization(file, spec.channels);
+  Student student(std::move(spec), normalization, options, Rng(0));
+  for (int k = 0; k < student.unit_count(); ++k) load_unit(student, k, file, "student");
+  return student;
+}
+
+}  // namespace intandem
