@@ -56,7 +56,7 @@ std::string to_json(const NetworkSpec& spec);
 /// Error on unknown keys, missing keys or an impossible geometry; `source` names the file.
 NetworkSpec network_from_json(const std::string& text, const std::string& source);
 
-/// A network by name ("fashion-alexnet", "alexnet-cifar", "alexnet"): nn/networks/. width scales
+/// A network by name ("fashion-alexnet", "alexnet-cifar", "alexnet", …): nn/networks/. width scales
 /// every hidden channel count (rounded to a multiple of 8, at least 8).
 NetworkSpec make_network(const std::string& name, double width, std::int64_t classes);
 std::vector<std::string> network_names();
@@ -103,6 +103,9 @@ class FloatNetwork {
   TensorF predict(const TensorF& x);
 
  private:
+  Var normalized_product(Tape& tape, int k, const Var& input, const Mode& mode, bool with_relu);
+  Var pool_and_drop(Tape& tape, int k, const Var& y, const Mode& mode) const;
+
   NetworkSpec spec_;
   std::vector<UnitGeometry> geometry_;
   std::vector<FloatUnit> units_;

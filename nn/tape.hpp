@@ -31,6 +31,7 @@ struct Node {
   TensorF value;
   TensorF grad;
   bool needs_grad = false;
+  bool owns_grad = false;  ///< nobody else holds grad's buffer: it may be added to in place
   /// Adds to the grads of the inputs (through accumulate), given this node's grad.
   std::function<void(const Node& self)> backward;
 };
@@ -39,6 +40,10 @@ using Var = std::shared_ptr<Node>;
 /// Adds g to v's gradient, or takes it over when it is the first; a no-op unless v->needs_grad.
 /// g must not be modified afterwards by the caller.
 void accumulate(const Var& v, TensorF g);
+
+/// v's gradient as storage to add to in place (zero if nothing has contributed yet), for kernels
+/// that accumulate themselves. v->needs_grad must hold.
+TensorF& gradient_storage(const Var& v);
 
 /// Records operations in the order they run; backward() visits them in reverse. One tape per step.
 class Tape {
@@ -53,12 +58,14 @@ class Tape {
   Var record(TensorF value, const std::vector<Var>& inputs,
              std::function<void(const Node& self)> backward);
 
-  /// d loss / d everything; loss has one element. May be called once. Frees interior gradients and
-  /// saved values as it goes.
+  /// d loss / d everything; loss has one element and depends on an input or a parameter. May be
+  /// called once. Frees interior gradients and saved values as it goes; the value of a node lives
+  /// on for as long as the caller holds its Var.
   void backward(const Var& loss);
 
  private:
-  std::vector<Var> nodes_;
+  std::vector<Var> nodes_;  // results with a closure, in recording order
+  bool finished_ = false;
 };
 
 }  // namespace intandem

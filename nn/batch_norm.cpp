@@ -1,0 +1,171 @@
+// Batch normalization with an optional ReLU: two passes over memory forward (statistics, apply)
+// and two backward (sums, apply). The ReLU mask is recomputed from x, not stored.
+#include <algorithm>
+#include <cmath>
+#include <utility>
+#include <vector>
+
+#include "core/parallel.hpp"
+#include "nn/elementwise_kernels.hpp"
+#include "nn/ops.hpp"
+
+namespace intandem {
+namespace {
+
+constexpr std::int64_t kChunk = 1 << 15;  // elements: 128 KiB per operand stay in the L2 cache
+
+std::int64_t chunk_rows(std::int64_t C) { return std::max<std::int64_t>(1, kChunk / C); }
+
+// Two sums per channel, added over fixed chunks in chunk order.
+struct ChannelSums {
+  std::vector<double> first, second;
+};
+
+template <class F>  // F(begin_row, end_row, first, second) overwrites the sums of its rows
+ChannelSums sum_channels(std::int64_t rows, std::int64_t C, const F& f) {
+  const std::int64_t grain = chunk_rows(C);
+  const std::int64_t chunks = (rows + grain - 1) / grain;
+  Tensor<double> partial({chunks, 2, C});
+  parallel_for(rows, grain, [&](std::int64_t begin, std::int64_t end) {
+    double* out = partial.data() + begin / grain * 2 * C;
+    f(begin, end, out, out + C);
+  });
+  ChannelSums sums;
+  sums.first.assign(static_cast<std::size_t>(C), 0.0);
+  sums.second.assign(static_cast<std::size_t>(C), 0.0);
+  for (std::int64_t chunk = 0; chunk < chunks; ++chunk) {
+    const double* in = partial.data() + chunk * 2 * C;
+    for (std::int64_t c = 0; c < C; ++c) sums.first[static_cast<std::size_t>(c)] += in[c];
+    for (std::int64_t c = 0; c < C; ++c) sums.second[static_cast<std::size_t>(c)] += in[C + c];
+  }
+  return sums;
+}
+
+// What one application needs again in the backward pass: y = a·x + b, x̂ = (x − mean)·inv_std.
+struct Saved {
+  std::int64_t rows = 0, C = 0;
+  bool training = false, relu = false;
+  TensorF mean, inv_std, a, b;
+};
+
+void batch_statistics(const TensorF& x, const Saved& s, BatchNormState& state, TensorF& mean,
+                      TensorF& var) {
+  const ElementwiseKernels& kernels = elementwise_kernels();
+  const ChannelSums sums =
+      sum_channels(s.rows, s.C, [&](std::int64_t begin, std::int64_t end, double* s1, double* s2) {
+        kernels.moments(end - begin, s.C, x.data() + begin * s.C, s1, s2);
+      });
+  const auto n = static_cast<double>(s.rows);
+  for (std::int64_t c = 0; c < s.C; ++c) {
+    const double m = sums.first[static_cast<std::size_t>(c)] / n;
+    const double v = std::max(0.0, sums.second[static_cast<std::size_t>(c)] / n - m * m);
+    mean[c] = static_cast<float>(m);
+    var[c] = static_cast<float>(v);
+    if (s.rows < 2) continue;  // one value has no variance: the running estimates stay
+    const double k = state.momentum;
+    state.running_mean[c] = static_cast<float>((1.0 - k) * state.running_mean[c] + k * m);
+    state.running_var[c] =
+        static_cast<float>((1.0 - k) * state.running_var[c] + k * v * n / (n - 1.0));
+  }
+}
+
+Saved prepare(const TensorF& x, const TensorF& gamma, const TensorF& beta, BatchNormState& state,
+              bool training, bool relu) {
+  Saved s;
+  s.C = x.dim(x.rank() - 1);
+  s.rows = x.size() / s.C;
+  s.training = training;
+  s.relu = relu;
+  for (TensorF* t : {&s.mean, &s.inv_std, &s.a, &s.b}) *t = TensorF(Shape{s.C});
+  TensorF var(Shape{s.C});
+  if (training) {
+    batch_statistics(x, s, state, s.mean, var);
+  } else {
+    s.mean = state.running_mean.clone();
+    var = state.running_var;
+  }
+  for (std::int64_t c = 0; c < s.C; ++c) {
+    const double inv = 1.0 / std::sqrt(static_cast<double>(var[c]) + state.epsilon);
+    const double slope = gamma[c] * inv;
+    s.inv_std[c] = static_cast<float>(inv);
+    s.a[c] = static_cast<float>(slope);
+    s.b[c] = static_cast<float>(beta[c] - slope * s.mean[c]);
+  }
+  return s;
+}
+
+// dL/dgamma = Σ g·x̂ and dL/dbeta = Σ g; with batch statistics, per channel and M rows,
+// dx = a·(g − Σg/M − x̂·Σ(g·x̂)/M), written as p·g + q·x + r.
+void backward(const Saved& s, const Var& x, const Var& gamma, const Var& beta, const TensorF& dy) {
+  const ElementwiseKernels& kernels = elementwise_kernels();
+  const float* xp = x->value.data();
+  const float* g = dy.data();
+  const std::int64_t C = s.C;
+  TensorF q = TensorF::zeros(Shape{C}), r = TensorF::zeros(Shape{C});
+
+  if (s.training || gamma->needs_grad || beta->needs_grad) {
+    const ChannelSums sums =
+        sum_channels(s.rows, C, [&](std::int64_t begin, std::int64_t end, double* s1, double* s2) {
+          kernels.affine_moments(end - begin, C, xp + begin * C, g + begin * C, s.a.data(),
+                                 s.b.data(), s.relu, s1, s2);
+        });
+    TensorF dgamma(Shape{C}), dbeta(Shape{C});
+    for (std::int64_t c = 0; c < C; ++c) {
+      const double sum_g = sums.first[static_cast<std::size_t>(c)];
+      const double mean = s.mean[c], inv = s.inv_std[c], slope = s.a[c];
+      const double sum_gx = (sums.second[static_cast<std::size_t>(c)] - mean * sum_g) * inv;
+      dgamma[c] = static_cast<float>(sum_gx);
+      dbeta[c] = static_cast<float>(sum_g);
+      if (!s.training) continue;
+      const auto m = static_cast<double>(s.rows);
+      const double per_x = -slope * inv * sum_gx / m;
+      q[c] = static_cast<float>(per_x);
+      r[c] = static_cast<float>(-slope * sum_g / m - per_x * mean);
+    }
+    accumulate(gamma, std::move(dgamma));
+    accumulate(beta, std::move(dbeta));
+  }
+  if (!x->needs_grad) return;
+
+  TensorF dx(x->value.shape());
+  float* out = dx.data();
+  const bool plain = !s.training && !s.relu;  // dx = a·dy: x need not be read
+  parallel_for(s.rows, chunk_rows(C), [&](std::int64_t begin, std::int64_t end) {
+    const std::int64_t at = begin * C;
+    if (plain) {
+      kernels.affine(end - begin, C, g + at, s.a.data(), r.data(), false, out + at);
+    } else {
+      kernels.affine_backward(end - begin, C, xp + at, g + at, s.a.data(), s.b.data(), s.relu,
+                              s.a.data(), q.data(), r.data(), out + at);
+    }
+  });
+  accumulate(x, std::move(dx));
+}
+
+}  // namespace
+
+Var batch_norm(Tape& tape, const Var& x, const Var& gamma, const Var& beta, BatchNormState& state,
+               bool training, bool relu) {
+  const TensorF& in = x->value;
+  INTANDEM_CHECK(in.rank() >= 2 && in.size() > 0, "batch norm of shape " + in.shape().str());
+  const Shape channels{in.dim(in.rank() - 1)};
+  check_same_shape(gamma->value.shape(), channels, "gamma");
+  check_same_shape(beta->value.shape(), channels, "beta");
+  check_same_shape(state.running_mean.shape(), channels, "running mean");
+  check_same_shape(state.running_var.shape(), channels, "running variance");
+
+  const Saved s = prepare(in, gamma->value, beta->value, state, training, relu);
+  TensorF y(in.shape());
+  const float* xp = in.data();
+  float* yp = y.data();
+  const ElementwiseKernels& kernels = elementwise_kernels();
+  parallel_for(s.rows, chunk_rows(s.C), [&](std::int64_t begin, std::int64_t end) {
+    kernels.affine(end - begin, s.C, xp + begin * s.C, s.a.data(), s.b.data(), relu,
+                   yp + begin * s.C);
+  });
+  return tape.record(std::move(y), {x, gamma, beta}, [s, x, gamma, beta](const Node& self) {
+    backward(s, x, gamma, beta, self.grad);
+  });
+}
+
+}  // namespace intandem

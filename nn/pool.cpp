@@ -1,0 +1,118 @@
+// Max- and average-pooling on the tape.
+#include <algorithm>
+#include <utility>
+
+#include "core/parallel.hpp"
+#include "nn/elementwise_kernels.hpp"
+#include "nn/ops.hpp"
+
+namespace intandem {
+namespace {
+
+constexpr std::int64_t kMaxKernel = 15;  // r·kernel + s must fit the stored byte
+constexpr std::int64_t kChunk = 1 << 14;
+
+PoolShape pool_shape(const Shape& x, std::int64_t kernel, std::int64_t stride) {
+  INTANDEM_CHECK(x.rank() == 4 && kernel > 0 && kernel <= kMaxKernel && stride > 0 &&
+                     kernel <= x[1] && kernel <= x[2],
+                 "pooling of " + x.str() + " with kernel " + std::to_string(kernel) +
+                     " and stride " + std::to_string(stride));
+  return {x[1],   x[2],  x[3], (x[1] - kernel) / stride + 1, (x[2] - kernel) / stride + 1,
+          kernel, stride};
+}
+
+std::int64_t grain(std::int64_t row_size) { return std::max<std::int64_t>(1, kChunk / row_size); }
+
+void average_row(const PoolShape& s, const float* x, float* y) {
+  const float factor = 1.0f / static_cast<float>(s.kernel * s.kernel);
+  for (std::int64_t q = 0; q < s.Q; ++q, y += s.C) {
+    const float* window = x + q * s.stride * s.C;
+    std::fill(y, y + s.C, 0.0f);
+    for (std::int64_t r = 0; r < s.kernel; ++r) {
+      for (std::int64_t t = 0; t < s.kernel; ++t) {
+        const float* pixel = window + (r * s.W + t) * s.C;
+        for (std::int64_t c = 0; c < s.C; ++c) y[c] += pixel[c];
+      }
+    }
+    for (std::int64_t c = 0; c < s.C; ++c) y[c] *= factor;
+  }
+}
+
+void average_backward_image(const PoolShape& s, const float* dy, float* dx) {
+  const float factor = 1.0f / static_cast<float>(s.kernel * s.kernel);
+  std::fill(dx, dx + s.H * s.W * s.C, 0.0f);
+  for (std::int64_t p = 0; p < s.P; ++p) {
+    for (std::int64_t q = 0; q < s.Q; ++q, dy += s.C) {
+      for (std::int64_t r = 0; r < s.kernel; ++r) {
+        for (std::int64_t t = 0; t < s.kernel; ++t) {
+          float* pixel = dx + ((p * s.stride + r) * s.W + q * s.stride + t) * s.C;
+          for (std::int64_t c = 0; c < s.C; ++c) pixel[c] += factor * dy[c];
+        }
+      }
+    }
+  }
+}
+
+}  // namespace
+
+Var max_pool(Tape& tape, const Var& x, std::int64_t kernel, std::int64_t stride) {
+  const PoolShape s = pool_shape(x->value.shape(), kernel, stride);
+  const std::int64_t N = x->value.dim(0);
+  const ElementwiseKernels& kernels = elementwise_kernels();
+  TensorF y({N, s.P, s.Q, s.C});
+  TensorU8 argmax;
+  if (x->needs_grad) argmax = TensorU8(y.shape());
+  const float* xp = x->value.data();
+  float* yp = y.data();
+  std::uint8_t* chosen = argmax.data();
+  const std::int64_t out_row = s.Q * s.C;
+  parallel_for(N * s.P, grain(out_row), [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = begin; i < end; ++i) {
+      const std::int64_t n = i / s.P, p = i % s.P;
+      kernels.max_pool_row(s, xp + (n * s.H + p * s.stride) * s.W * s.C, yp + i * out_row,
+                           chosen == nullptr ? nullptr : chosen + i * out_row);
+    }
+  });
+  return tape.record(std::move(y), {x}, [s, N, x, argmax](const Node& self) {
+    const ElementwiseKernels& k = elementwise_kernels();
+    TensorF dx(x->value.shape());
+    float* out = dx.data();
+    const float* dy = self.grad.data();
+    const std::int64_t image = s.P * s.Q * s.C, in_row = s.W * s.C;
+    parallel_for(N * s.H, grain(in_row), [&](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t i = begin; i < end; ++i) {
+        const std::int64_t n = i / s.H;
+        k.max_pool_backward_row(s, i % s.H, dy + n * image, argmax.data() + n * image,
+                                out + i * in_row);
+      }
+    });
+    accumulate(x, std::move(dx));
+  });
+}
+
+Var avg_pool(Tape& tape, const Var& x, std::int64_t kernel, std::int64_t stride) {
+  const PoolShape s = pool_shape(x->value.shape(), kernel, stride);
+  const std::int64_t N = x->value.dim(0);
+  TensorF y({N, s.P, s.Q, s.C});
+  const float* xp = x->value.data();
+  float* yp = y.data();
+  parallel_for(N * s.P, grain(s.Q * s.C), [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = begin; i < end; ++i) {
+      const std::int64_t n = i / s.P, p = i % s.P;
+      average_row(s, xp + (n * s.H + p * s.stride) * s.W * s.C, yp + i * s.Q * s.C);
+    }
+  });
+  return tape.record(std::move(y), {x}, [s, N, x](const Node& self) {
+    TensorF dx(x->value.shape());
+    float* out = dx.data();
+    const float* dy = self.grad.data();
+    parallel_for(N, 1, [&](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t n = begin; n < end; ++n) {
+        average_backward_image(s, dy + n * s.P * s.Q * s.C, out + n * s.H * s.W * s.C);
+      }
+    });
+    accumulate(x, std::move(dx));
+  });
+}
+
+}  // namespace intandem
