@@ -1,0 +1,57 @@
+#include "core/gemm_f32.hpp"
+
+#include <cstring>
+
+#include "core/cpu.hpp"
+#include "core/error.hpp"
+#include "core/gemm_driver.hpp"
+
+namespace intandem {
+
+const GemmKernels& gemm_kernels() {
+#if defined(__x86_64__)
+  if (active_isa() >= Isa::avx512) return kGemmKernels_avx512;
+  if (active_isa() >= Isa::avx2) return kGemmKernels_avx2;
+#endif
+  return kGemmKernels_ref;
+}
+
+void StridedMatrix::pack(const GemmKernels& kernels, float* panel, std::int64_t first, int count,
+                         std::int64_t k0, std::int64_t depth) const {
+  if (role_ == Role::a) {
+    if (by_steps_) {
+      kernels.copy_block(panel, kernels.mr, data_ + k0 * ld_ + first, ld_, depth, count);
+    } else {
+      kernels.copy_block(panel, kMaxDepth, data_ + first * ld_ + k0, ld_, count, depth);
+    }
+  } else if (by_steps_) {
+    if (count < kernels.nr) {
+      std::memset(panel, 0, static_cast<std::size_t>(depth * kernels.nr) * sizeof(float));
+    }
+    kernels.copy_block(panel, kernels.nr, data_ + k0 * ld_ + first, ld_, depth, count);
+  } else {
+    kernels.transpose_panel(panel, data_ + first * ld_ + k0, ld_, depth, count);
+  }
+}
+
+void gemm_f32(bool trans_a, bool trans_b, std::int64_t M, std::int64_t N, std::int64_t K,
+              const float* A, std::int64_t lda, const float* B, std::int64_t ldb, float beta,
+              float* C, std::int64_t ldc) {
+  INTANDEM_CHECK(M >= 0 && N >= 0 && K >= 0, "a matrix product has a negative extent");
+  INTANDEM_CHECK(beta == 0.0f || beta == 1.0f, "beta of a matrix product is neither 0 nor 1");
+  const StridedMatrix a(StridedMatrix::Role::a, A, lda, trans_a);
+  const StridedMatrix b(StridedMatrix::Role::b, B, ldb, !trans_b);
+  GemmProblem problem;
+  problem.M = M;
+  problem.N = N;
+  problem.K = K;
+  problem.a = &a;
+  problem.b = &b;
+  problem.c = C;
+  problem.ldc = ldc;
+  problem.accumulate = beta == 1.0f;
+  problem.split_reduction = true;
+  run_gemm(problem);
+}
+
+}  // namespace intandem

@@ -1,0 +1,44 @@
+// Contract between the float GEMM driver and its per-ISA register-tile kernels. Plain data and
+// function pointers only: the ISA files are compiled with their own -m flags (docs/kernels.md).
+#pragma once
+
+#include <cstdint>
+
+namespace intandem {
+
+/// Reduction steps packed at a time. A row panel of the widest tile (14 rows) then takes 21 KiB of
+/// the first-level cache and is reused for every column of C.
+constexpr int kMaxDepth = 384;
+
+/// c[i][j] (+)= Σ_{p<k} A(i,p)·b[p·nr_max + j] for i < mr, j < nr; overwrites unless `accumulate`.
+/// Each sum starts at zero and runs over ascending p in fused multiply-adds (separate multiply and
+/// add on the reference ISA); c is added last. Elements beyond mr and nr are not touched.
+/// b is 64-byte aligned and zero-padded to nr_max columns; 1 ≤ mr ≤ mr_max, 1 ≤ nr ≤ nr_max.
+using TileKernel = void (*)(std::int64_t k, const float* a, const float* b, float* c,
+                            std::int64_t ldc, int mr, int nr, bool accumulate);
+
+struct GemmKernels {
+  int mr;  ///< mr_max: rows of the register tile
+  int nr;  ///< nr_max: columns of the register tile
+  /// A(i,p) = a[i·kMaxDepth + p]: packed by copying rows (convolution, untransposed A).
+  TileKernel row_panel;
+  /// A(i,p) = a[p·mr + i]: packed by copying columns (transposed A, weight gradients).
+  TileKernel column_panel;
+  /// dst[i·dst_stride + j] = src[i·src_stride + j] for i < rows, j < width.
+  void (*copy_block)(float* dst, std::int64_t dst_stride, const float* src, std::int64_t src_stride,
+                     std::int64_t rows, std::int64_t width);
+  /// dst[p·nr + j] = src[j·src_stride + p] for p < depth, j < count; 0 for count ≤ j < nr.
+  void (*transpose_panel)(float* dst, const float* src, std::int64_t src_stride, std::int64_t depth,
+                          int count);
+};
+
+extern const GemmKernels kGemmKernels_ref;
+#if defined(__x86_64__)
+extern const GemmKernels kGemmKernels_avx2;
+extern const GemmKernels kGemmKernels_avx512;
+#endif
+
+/// The kernels of active_isa().
+const GemmKernels& gemm_kernels();
+
+}  // namespace intandem

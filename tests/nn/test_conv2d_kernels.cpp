@@ -1,0 +1,223 @@
+// The convolution kernels on every instruction set against plain loops in double, and those loops
+// against finite differences.
+#include "nn/conv2d_kernels.hpp"
+
+#include <algorithm>
+#include <catch2/catch.hpp>
+#include <cmath>
+#include <limits>
+#include <vector>
+
+#include "core/cpu.hpp"
+#include "core/parallel.hpp"
+#include "core/rng.hpp"
+#include "nn/conv2d_ref.hpp"
+
+using namespace intandem;
+using std::int64_t;
+
+namespace {
+
+struct RestoreSettings {
+  ~RestoreSettings() {
+    set_active_isa(isa);
+    set_thread_count(threads);
+  }
+  Isa isa = active_isa();
+  int threads = thread_count();
+};
+
+std::vector<Isa> available_isas() {
+  std::vector<Isa> isas;
+  for (const Isa isa : {Isa::ref, Isa::avx2, Isa::avx512}) {
+    if (isa <= detected_isa()) isas.push_back(isa);
+  }
+  return isas;
+}
+
+template <class T>
+std::vector<T> random_values(int64_t n, std::uint64_t stream, bool integers) {
+  const Rng rng = Rng(11).stream(stream);
+  std::vector<T> values(static_cast<std::size_t>(n));
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    values[i] = integers ? static_cast<T>(rng.below(i, 15)) - T{7} : T{2} * rng.uniform(i) - T{1};
+  }
+  return values;
+}
+
+template <class T>
+struct Problem {
+  explicit Problem(const ConvShape& s, bool integers = false)
+      : shape(s),
+        x(random_values<T>(s.N * s.H * s.W * s.C, 1, integers)),
+        w(random_values<T>(s.K * s.reduction(), 2, integers)),
+        bias(random_values<T>(s.K, 3, integers)),
+        dy(random_values<T>(s.N * s.P() * s.Q() * s.K, 4, integers)),
+        y(dy.size()),
+        dx(x.size()),
+        dw(random_values<T>(s.K * s.reduction(), 5, integers)),
+        db(random_values<T>(s.K, 6, integers)) {}
+
+  ConvShape shape;
+  std::vector<T> x, w, bias, dy;
+  std::vector<T> y, dx, dw, db;  // results; dw and db accumulate
+};
+
+Problem<float> run_kernels(const ConvShape& shape, bool integers = false) {
+  Problem<float> f(shape, integers);
+  f.dx.assign(f.dx.size(), std::numeric_limits<float>::quiet_NaN());
+  f.y.assign(f.y.size(), std::numeric_limits<float>::quiet_NaN());
+  conv2d_forward(shape, f.x.data(), f.w.data(), f.bias.data(), f.y.data());
+  conv2d_backward_data(shape, f.dy.data(), f.w.data(), f.dx.data());
+  conv2d_backward_weights(shape, f.x.data(), f.dy.data(), f.dw.data(), f.db.data());
+  return f;
+}
+
+Problem<double> run_reference(const ConvShape& shape, bool integers = false) {
+  Problem<double> d(shape, integers);
+  conv2d_forward_ref(shape, d.x.data(), d.w.data(), d.bias.data(), d.y.data());
+  conv2d_backward_data_ref(shape, d.dy.data(), d.w.data(), d.dx.data());
+  conv2d_backward_weights_ref(shape, d.x.data(), d.dy.data(), d.dw.data(), d.db.data());
+  return d;
+}
+
+// Elements further than `terms` roundings of a sum of `terms` products of magnitude ≤ 1.
+int64_t count_wrong(const std::vector<float>& actual, const std::vector<double>& expected,
+                    int64_t terms, bool exact) {
+  // A sum of n random products grows like √n; four times that bounds every partial sum here.
+  const double n = static_cast<double>(terms + 2);
+  const double bound = exact ? 0.0 : n * 4.0 * std::sqrt(n) * 6e-8;
+  int64_t wrong = 0;
+  for (std::size_t i = 0; i < actual.size(); ++i) {
+    wrong += !(std::abs(actual[i] - expected[i]) <= bound);
+  }
+  return wrong;
+}
+
+void check_shape(const ConvShape& shape, bool integers) {
+  const Problem<double> d = run_reference(shape, integers);
+  const Problem<float> f = run_kernels(shape, integers);
+  const int64_t pixels = shape.N * shape.P() * shape.Q();
+  INFO(shape.str() << " on " << isa_name(active_isa()) << (integers ? ", integers" : ""));
+  CHECK(count_wrong(f.y, d.y, shape.reduction(), integers) == 0);
+  CHECK(count_wrong(f.dx, d.dx, shape.R * shape.S * shape.K, integers) == 0);
+  CHECK(count_wrong(f.dw, d.dw, pixels, integers) == 0);
+  CHECK(count_wrong(f.db, d.db, pixels, integers) == 0);
+}
+
+const ConvShape kShapes[] = {
+    // N, H, W, C, K, R, S, stride, pad
+    {1, 1, 1, 1, 1, 1, 1, 1, 0},       // one product
+    {2, 5, 4, 3, 5, 3, 3, 1, 1},       // first layer, rows shorter than a tile
+    {3, 7, 7, 1, 6, 5, 5, 1, 2},       // one channel, padding 2
+    {2, 9, 8, 3, 8, 3, 3, 2, 1},       // stride 2, odd and even extents
+    {1, 11, 13, 2, 7, 5, 3, 3, 2},     // stride 3, oblong kernel and image
+    {1, 6, 6, 4, 3, 2, 2, 3, 0},       // stride beyond the kernel: untouched pixels
+    {2, 4, 4, 33, 17, 3, 3, 1, 1},     // more channels than a panel
+    {1, 23, 23, 3, 16, 11, 11, 4, 2},  // AlexNet's first layer, small
+    {1, 3, 3, 5, 4, 3, 3, 1, 0},       // window covers the image: an FC layer
+    {1, 2, 3, 2, 3, 3, 3, 1, 3},       // padding beyond the kernel
+    {5, 1, 1, 40, 35, 1, 1, 1, 0},     // linear
+    {2, 6, 5, 20, 9, 1, 1, 1, 0},      // pointwise
+    {2, 6, 5, 8, 9, 1, 1, 2, 0},       // pointwise with stride
+    {2, 8, 8, 48, 40, 3, 3, 1, 1},     // reduction beyond one block
+    {3, 14, 15, 4, 6, 3, 3, 2, 0},     // last row and column unused
+};
+
+}  // namespace
+
+TEST_CASE("conv2d: the three passes match plain loops in double", "[conv2d_kernels]") {
+  const RestoreSettings restore;
+  for (const Isa isa : available_isas()) {
+    set_active_isa(isa);
+    for (const ConvShape& shape : kShapes) {
+      check_shape(shape, false);
+      check_shape(shape, true);
+    }
+  }
+}
+
+TEST_CASE("conv2d: a null bias adds nothing and a null db is skipped", "[conv2d_kernels]") {
+  const ConvShape shape{2, 5, 5, 3, 4, 3, 3, 1, 1};
+  Problem<float> f(shape);
+  conv2d_forward(shape, f.x.data(), f.w.data(), nullptr, f.y.data());
+  const std::vector<float> zero(f.bias.size(), 0.0f);
+  std::vector<float> y(f.y.size());
+  conv2d_forward(shape, f.x.data(), f.w.data(), zero.data(), y.data());
+  CHECK(y == f.y);
+  std::vector<float> dw = f.dw;
+  conv2d_backward_weights(shape, f.x.data(), f.dy.data(), dw.data(), nullptr);
+  conv2d_backward_weights(shape, f.x.data(), f.dy.data(), f.dw.data(), f.db.data());
+  CHECK(dw == f.dw);
+}
+
+TEST_CASE("conv2d: bit-identical for any number of threads", "[conv2d_kernels]") {
+  const RestoreSettings restore;
+  for (const Isa isa : available_isas()) {
+    set_active_isa(isa);
+    for (const ConvShape& shape :
+         {ConvShape{6, 16, 16, 3, 20, 3, 3, 1, 1}, ConvShape{3, 12, 12, 24, 40, 3, 3, 2, 1},
+          ConvShape{16, 16, 16, 2, 8, 3, 3, 1, 1}}) {
+      set_thread_count(1);
+      const Problem<float> one = run_kernels(shape);
+      for (const int threads : {2, 3}) {
+        set_thread_count(threads);
+        const Problem<float> many = run_kernels(shape);
+        INFO(shape.str() << " on " << isa_name(isa) << ", " << threads << " threads");
+        CHECK(many.y == one.y);
+        CHECK(many.dx == one.dx);
+        CHECK(many.dw == one.dw);
+        CHECK(many.db == one.db);
+      }
+    }
+  }
+}
+
+TEST_CASE("conv2d: an image's result does not depend on the batch", "[conv2d_kernels]") {
+  const RestoreSettings restore;
+  for (const Isa isa : available_isas()) {
+    set_active_isa(isa);
+    ConvShape shape{9, 10, 10, 30, 34, 3, 3, 1, 1};
+    const Problem<float> batch = run_kernels(shape);
+    shape.N = 1;
+    const Problem<float> single = run_kernels(shape);
+    CHECK(std::equal(single.y.begin(), single.y.end(), batch.y.begin()));
+    CHECK(std::equal(single.dx.begin(), single.dx.end(), batch.dx.begin()));
+  }
+}
+
+TEST_CASE("conv2d: the reference gradients match finite differences", "[conv2d_kernels]") {
+  for (const ConvShape& shape :
+       {ConvShape{2, 5, 4, 2, 3, 3, 3, 1, 1}, ConvShape{1, 7, 6, 2, 2, 3, 2, 2, 1}}) {
+    Problem<double> d = run_reference(shape);
+    d.dw.assign(d.dw.size(), 0.0);
+    conv2d_backward_weights_ref<double>(shape, d.x.data(), d.dy.data(), d.dw.data(), nullptr);
+    const auto loss = [&] {
+      conv2d_forward_ref(shape, d.x.data(), d.w.data(), d.bias.data(), d.y.data());
+      double sum = 0.0;
+      for (std::size_t i = 0; i < d.y.size(); ++i) sum += d.y[i] * d.dy[i];
+      return sum;
+    };
+    // The loss is linear in each argument, so a central difference is exact up to rounding.
+    const auto slope = [&](double& value) {
+      const double saved = value;
+      value = saved + 0.5;
+      const double up = loss();
+      value = saved - 0.5;
+      const double down = loss();
+      value = saved;
+      return up - down;
+    };
+    for (std::size_t i = 0; i < d.x.size(); ++i) {
+      CHECK(slope(d.x[i]) == Approx(d.dx[i]).margin(1e-12));
+    }
+    for (std::size_t i = 0; i < d.w.size(); ++i) {
+      CHECK(slope(d.w[i]) == Approx(d.dw[i]).margin(1e-12));
+    }
+  }
+}
+
+TEST_CASE("conv2d: an impossible shape is an error", "[conv2d_kernels]") {
+  const ConvShape shape{1, 2, 2, 1, 1, 5, 5, 1, 1};
+  CHECK_THROWS_AS(conv2d_forward(shape, nullptr, nullptr, nullptr, nullptr), Error);
+}
