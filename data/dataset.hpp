@@ -21,27 +21,42 @@ struct Dataset {
   std::int64_t size() const { return static_cast<std::int64_t>(labels.size()); }
 };
 
-/// Mean and standard deviation per channel over all pixels (double accumulation, exact integers).
+/// Mean and standard deviation per channel over all pixels (sums are exact integers); the mean is
+/// rounded half up. A channel of one value everywhere gets std_dev 1. Error if there are no images.
 Normalization measure_normalization(const Dataset& train);
 
-/// u8 [N][H][W][C] → f32 of the same shape.
+/// u8 [N][H][W][C] → f32 of the same shape, (p − zero_point_c)/std_c rounded once (Q8).
 TensorF normalize(const TensorU8& images, const Normalization& norm);
 
-/// The images and labels at `indices`, in that order.
+/// The images and labels at `indices`, in that order; indices may repeat.
 Dataset subset(const Dataset& all, const std::vector<std::int32_t>& indices);
 
-/// Splits off `held_out` images, class-balanced as far as the counts allow, chosen by seed. The
-/// same seed gives the same split for any thread count.
+/// Splits off `held_out` images chosen by seed, class-balanced as far as the counts allow: every
+/// class gives its share of the total (largest remainder; ties to the lower class). Both parts keep
+/// the order of `all`. The same seed gives the same split for any thread count. Error unless
+/// 0 ≤ held_out < size.
 struct Split {
   Dataset train, held_out;
 };
 Split split_held_out(const Dataset& all, std::int64_t held_out, std::uint64_t seed);
 
-/// A dataset by name from a directory: "fashion-mnist" (four IDX .gz files). limit > 0 keeps the
-/// first `limit` images of each part. Errors name the file.
 struct TrainTest {
   Dataset train, test;
 };
+
+/// What to read of a dataset. The size applies to "image-folder" alone; the others have their own.
+struct LoadOptions {
+  std::int64_t limit = 0;                  ///< > 0: the first `limit` images of each part
+  std::int64_t height = 224, width = 224;  ///< images are resized and centre-cropped to this
+  std::int64_t channels = 3;               ///< 1 (grey) or 3
+};
+
+/// A dataset by name from a directory: "fashion-mnist" (four IDX files), "cifar10" and "cifar100"
+/// (binary version), "image-folder" (train|val/<class>/*.{jpg,jpeg,png}). Errors name the file; an
+/// unknown name is a usage error.
+TrainTest load_dataset(const std::string& name, const std::string& directory,
+                       const LoadOptions& options);
 TrainTest load_dataset(const std::string& name, const std::string& directory, std::int64_t limit);
+std::vector<std::string> dataset_names();
 
 }  // namespace intandem

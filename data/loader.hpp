@@ -5,16 +5,10 @@
 #include <memory>
 #include <vector>
 
-#include "core/rng.hpp"
+#include "data/augment.hpp"
 #include "data/dataset.hpp"
 
 namespace intandem {
-
-/// Augmentation in the pixel domain; what moves in from outside is the zero point.
-struct Augment {
-  int shift = 0;      ///< translate by −shift … shift pixels in y and x (pad-and-crop)
-  bool flip = false;  ///< mirror left-right with probability ½
-};
 
 struct Batch {
   TensorU8 images;                   ///< [N][H][W][C], augmented
@@ -22,8 +16,10 @@ struct Batch {
   std::int64_t index = 0;            ///< position in the epoch
 };
 
-/// One epoch of batches. Batch contents are a function of (data, seed, epoch, index) alone. The
-/// last, smaller batch is dropped when drop_last (training), kept otherwise.
+/// One epoch of batches. Batch contents are a function of (data, options, epoch, index) alone: the
+/// image order is one permutation per (seed, epoch), the augmentation of the image at position i of
+/// the epoch is drawn with counter i, whatever the batch size. The last, smaller batch is dropped
+/// when drop_last (training), kept otherwise.
 class Loader {
  public:
   struct Options {
@@ -35,15 +31,19 @@ class Loader {
     std::int64_t first_batch = 0;  ///< start of the epoch to skip, when resuming inside one
   };
 
-  /// `data` and `norm` must outlive the loader.
+  /// `data` and `norm` must outlive the loader. Error if the batch size is not positive, larger
+  /// than the data with drop_last (there would be nothing to train on), or a shift does not fit.
   Loader(const Dataset& data, const Normalization& norm, const Options& options,
          std::int64_t epoch);
+  /// Stops the thread; waits for at most the batch it is working on.
   ~Loader();
   Loader(const Loader&) = delete;
   Loader& operator=(const Loader&) = delete;
 
+  /// Batches of the whole epoch, skipped ones included.
   std::int64_t batch_count() const;
-  /// The next batch, or false at the end of the epoch. Errors of the thread are rethrown here.
+  /// The next batch, or false at the end of the epoch. Errors of the thread are rethrown here, in
+  /// place of the batch they spoilt and at every later call. One caller at a time.
   bool next(Batch& batch);
 
  private:

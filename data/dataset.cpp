@@ -1,0 +1,111 @@
+#include "data/dataset.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <numeric>
+
+#include "core/error.hpp"
+#include "core/rng.hpp"
+#include "data/cifar.hpp"
+#include "data/fashion_mnist.hpp"
+#include "data/image_folder.hpp"
+
+namespace intandem {
+namespace {
+
+// How many of `held_out` images each class gives: floor of its exact share, and one more for the
+// largest remainders until the total is right.
+std::vector<std::int64_t> held_out_quota(const std::vector<std::int64_t>& count, std::int64_t total,
+                                         std::int64_t held_out) {
+  std::vector<std::int64_t> quota(count.size());
+  std::vector<std::size_t> order(count.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  for (std::size_t c = 0; c < count.size(); ++c) quota[c] = held_out * count[c] / total;
+  std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
+    return held_out * count[a] % total > held_out * count[b] % total;
+  });
+  std::int64_t missing = held_out - std::accumulate(quota.begin(), quota.end(), std::int64_t{0});
+  for (std::size_t i = 0; missing > 0; ++i, --missing) ++quota[order[i]];
+  return quota;
+}
+
+}  // namespace
+
+Dataset subset(const Dataset& all, const std::vector<std::int32_t>& indices) {
+  Dataset part;
+  part.name = all.name;
+  part.classes = all.classes;
+  part.class_names = all.class_names;
+  const auto count = static_cast<std::int64_t>(indices.size());
+  part.images = TensorU8(all.images.shape().with_outer(count));
+  part.labels.reserve(indices.size());
+  const std::int64_t image_bytes = all.size() > 0 ? all.images.size_bytes() / all.size() : 0;
+  for (std::int64_t i = 0; i < count; ++i) {
+    const std::int32_t from = indices[static_cast<std::size_t>(i)];
+    INTANDEM_CHECK(from >= 0 && from < all.size(),
+                   "image " + std::to_string(from) + " of " + std::to_string(all.size()));
+    std::memcpy(part.images.data() + i * image_bytes, all.images.data() + from * image_bytes,
+                static_cast<std::size_t>(image_bytes));
+    part.labels.push_back(all.labels[static_cast<std::size_t>(from)]);
+  }
+  return part;
+}
+
+Split split_held_out(const Dataset& all, std::int64_t held_out, std::uint64_t seed) {
+  if (held_out < 0 || held_out >= all.size()) {
+    throw Error(all.name,
+                "cannot hold out " + std::to_string(held_out) + " of " +
+                    std::to_string(all.size()) + " training images",
+                "hold out fewer images or load more", ExitCode::usage);
+  }
+  std::vector<std::vector<std::int32_t>> members(static_cast<std::size_t>(all.classes));
+  for (std::int64_t i = 0; i < all.size(); ++i) {
+    const std::int32_t label = all.labels[static_cast<std::size_t>(i)];
+    INTANDEM_CHECK(label >= 0 && label < all.classes, "label " + std::to_string(label));
+    members[static_cast<std::size_t>(label)].push_back(static_cast<std::int32_t>(i));
+  }
+  std::vector<std::int64_t> count;
+  for (const auto& m : members) count.push_back(static_cast<std::int64_t>(m.size()));
+  const std::vector<std::int64_t> quota = held_out_quota(count, all.size(), held_out);
+
+  std::vector<std::int32_t> chosen;
+  const Rng rng = Rng(seed).stream("held-out");
+  for (std::size_t c = 0; c < members.size(); ++c) {
+    const auto order =
+        random_permutation(static_cast<std::int32_t>(members[c].size()), rng.stream(c));
+    for (std::int64_t i = 0; i < quota[c]; ++i) {
+      const std::int32_t rank = order[static_cast<std::size_t>(i)];
+      chosen.push_back(members[c][static_cast<std::size_t>(rank)]);
+    }
+  }
+  std::sort(chosen.begin(), chosen.end());
+  std::vector<std::int32_t> everything(static_cast<std::size_t>(all.size()));
+  std::iota(everything.begin(), everything.end(), 0);
+  std::vector<std::int32_t> rest;
+  std::set_difference(everything.begin(), everything.end(), chosen.begin(), chosen.end(),
+                      std::back_inserter(rest));
+  return {subset(all, rest), subset(all, chosen)};
+}
+
+std::vector<std::string> dataset_names() {
+  return {"fashion-mnist", "cifar10", "cifar100", "image-folder"};
+}
+
+TrainTest load_dataset(const std::string& name, const std::string& directory,
+                       const LoadOptions& options) {
+  if (name == "fashion-mnist") return load_fashion_mnist(directory, options.limit);
+  if (name == "cifar10") return load_cifar(CifarKind::cifar10, directory, options.limit);
+  if (name == "cifar100") return load_cifar(CifarKind::cifar100, directory, options.limit);
+  if (name == "image-folder") return load_image_folder(directory, options);
+  std::string known;
+  for (const std::string& each : dataset_names()) known += (known.empty() ? "" : ", ") + each;
+  throw Error("dataset", "unknown name '" + name + "'", "use one of " + known, ExitCode::usage);
+}
+
+TrainTest load_dataset(const std::string& name, const std::string& directory, std::int64_t limit) {
+  LoadOptions options;
+  options.limit = limit;
+  return load_dataset(name, directory, options);
+}
+
+}  // namespace intandem
