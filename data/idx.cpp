@@ -44,7 +44,7 @@ std::vector<std::int64_t> read_extents(GzipReader& file, int rank) {
     extents.push_back(extent);
     // Both sides stay far below 2⁶³: the divisor is at least 1.
     if (size_bytes > file.max_content_bytes() / extent) {
-      file.fail("the header promises more data than a file of this size can hold");
+      file.fail("truncated, or its header promises more data than a file of this size can hold");
     }
     size_bytes *= extent;
   }
