@@ -32,8 +32,9 @@ LDLIBS += -lz
 AVX2_FLAGS := $(if $(X86),-mavx2 -mfma)
 AVX512_FLAGS := $(if $(X86),-mavx2 -mfma -mavx512f -mavx512bw -mavx512dq -mavx512vl -mprefer-vector-width=512)
 VNNI_FLAGS := $(if $(X86),$(AVX512_FLAGS) -mavx512vnni)
-# The reference integer engine gets no floating-point or vector register at all.
-file_flags = $(if $(findstring _avx2.cpp,$1),$(AVX2_FLAGS))$(if $(findstring _avx512.cpp,$1),$(AVX512_FLAGS))$(if $(findstring _avx512vnni.cpp,$1),$(VNNI_FLAGS))$(if $(and $(X86),$(findstring quant/integer/,$1),$(findstring _ref.cpp,$1),$(if $(SAN),,1)),-mgeneral-regs-only)
+# The reference integer engine gets no floating-point or vector register at all (g++ only: with the
+# flag clang++ refuses the declarations of std::stod and others in <string>).
+file_flags = $(if $(findstring _avx2.cpp,$1),$(AVX2_FLAGS))$(if $(findstring _avx512.cpp,$1),$(AVX512_FLAGS))$(if $(findstring _avx512vnni.cpp,$1),$(VNNI_FLAGS))$(if $(and $(X86),$(findstring quant/integer/,$1),$(findstring _ref.cpp,$1),$(if $(SAN)$(findstring clang,$(compiler_name)),,1)),-mgeneral-regs-only)
 
 LIB_SRC := $(wildcard core/*.cpp nn/*.cpp nn/networks/*.cpp quant/*.cpp quant/integer/*.cpp distill/*.cpp data/*.cpp)
 APP_SRC := $(wildcard apps/*.cpp)

@@ -16,8 +16,10 @@ namespace intandem {
 class Engine {
  public:
   /// Plans and packs `model` (which must outlive the engine) for batches of up to max_batch images.
+  /// The model is checked (check_layers); it may still be under construction, see run_prefix.
   /// algorithm: "auto" (best admissible per layer for active_isa()), "ref" (the teaching engine,
-  /// ops_ref.hpp) or the name of an algorithm, used where admissible. Error for unknown names.
+  /// ops_ref.hpp) or the name of an algorithm, used where admissible (plan.hpp). Usage error for
+  /// unknown names. The environment variable INTANDEM_INT_ALGORITHM takes the place of "auto".
   Engine(const IntModel& model, std::int64_t max_batch, const std::string& algorithm = "auto");
   ~Engine();
   Engine(const Engine&) = delete;
@@ -33,8 +35,8 @@ class Engine {
   /// Runs layers 0 … last−1 and keeps every layer's output; N ≤ max_batch. Prefixes of a model
   /// under construction are run this way during distillation.
   void run_prefix(const std::uint8_t* images, std::int64_t N, int last);
-  /// Output codes of layer k of the last run_prefix or run, [N][pooled P][pooled Q][K]. With
-  /// run(), only valid if the engine was asked to keep them.
+  /// Output codes of layer k < last after run_prefix, [N][pooled P][pooled Q][K]; valid until the
+  /// next run or run_prefix. Error after run(), which reuses the memory of codes nobody reads.
   const std::uint8_t* codes(int k) const;
   /// Accumulators [N][classes] of the last layer after run_prefix(…, all layers).
   const std::int32_t* accumulators() const;

@@ -63,6 +63,10 @@ void measure_bounds(IntLayer& layer);
 /// follow one another, `add` earlier and of the same shape.
 void check_model(const IntModel& model, const std::string& source);
 
+/// As check_model, for the first layers of a model under construction: no layer, or a last layer
+/// that still gives codes, is fine.
+void check_layers(const IntModel& model, const std::string& source);
+
 /// Into and out of a container of kind "integer-model"; load checks the model. Other metadata of
 /// the container (seed, commit, class names, …) is left to the caller.
 void store_model(const IntModel& model, Container& file);

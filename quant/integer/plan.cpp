@@ -1,0 +1,52 @@
+#include "quant/integer/plan.hpp"
+
+#include "core/error.hpp"
+
+namespace intandem {
+namespace {
+
+const Algorithm& find_algorithm(const std::string& name) {
+  std::string known = "auto";
+  for (const Algorithm& algorithm : algorithms()) {
+    if (name == algorithm.name) return algorithm;
+    known += std::string(", ") + algorithm.name;
+  }
+  throw Error("integer algorithm '" + name + "'", "unknown", "use one of " + known,
+              ExitCode::usage);
+}
+
+std::unique_ptr<PreparedLayer> prepare_best(const IntLayer& layer) {
+  std::unique_ptr<PreparedLayer> best;
+  std::int64_t best_cost = 0;
+  for (const Algorithm& algorithm : algorithms()) {
+    std::unique_ptr<PreparedLayer> candidate = algorithm.prepare(layer);
+    if (candidate == nullptr) continue;
+    const std::int64_t cost = candidate->executed_macs() * algorithm.weight;
+    if (best != nullptr && cost >= best_cost) continue;
+    best = std::move(candidate);
+    best_cost = cost;
+  }
+  return best;
+}
+
+}  // namespace
+
+const std::vector<Algorithm>& algorithms() {
+  static const std::vector<Algorithm> table = {
+      {"ref", prepare_reference, 10000},
+  };
+  return table;
+}
+
+std::unique_ptr<PreparedLayer> prepare_exactly(const IntLayer& layer,
+                                               const std::string& algorithm) {
+  return find_algorithm(algorithm).prepare(layer);
+}
+
+std::unique_ptr<PreparedLayer> prepare_layer(const IntLayer& layer, const std::string& algorithm) {
+  if (algorithm == "auto") return prepare_best(layer);
+  std::unique_ptr<PreparedLayer> wanted = find_algorithm(algorithm).prepare(layer);
+  return wanted != nullptr ? std::move(wanted) : prepare_reference(layer);
+}
+
+}  // namespace intandem

@@ -1,0 +1,219 @@
+// Random integer layers and models, guarded buffers, and the definition of a layer written a second
+// time, independently of ops_ref.cpp: wide arithmetic, one output at a time, no shared code.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <cstring>
+#include <new>
+#include <string>
+#include <vector>
+
+#include "core/rng.hpp"
+#include "quant/integer/model.hpp"
+#include "quant/integer/prepared_layer.hpp"
+
+namespace intandem::testing {
+
+__extension__ typedef __int128 Wide;
+
+/// Consecutive draws, for tests only.
+class Draw {
+ public:
+  explicit Draw(std::uint64_t seed) : rng_(seed) {}
+  /// Uniform in [low, high].
+  std::int64_t between(std::int64_t low, std::int64_t high) {
+    return low + rng_.below(counter_++, static_cast<std::uint32_t>(high - low + 1));
+  }
+  bool coin() { return between(0, 1) == 1; }
+  template <class T>
+  T pick(std::initializer_list<T> items) {
+    return items.begin()[between(0, static_cast<std::int64_t>(items.size()) - 1)];
+  }
+
+ private:
+  Rng rng_;
+  std::uint64_t counter_ = 0;
+};
+
+/// How the codes of a case are drawn.
+enum class Values { random, largest, smallest };
+
+struct LayerOptions {
+  IntLayerKind kind = IntLayerKind::conv;
+  ConvShape shape;
+  std::int32_t weight_bits = 8, in_max = 255, max_code = 255;  // max_code 0: raw accumulators
+  bool per_channel = false, with_add = false;
+  std::int64_t pool_kernel = 0, pool_stride = 0;
+  Values weights = Values::random;
+};
+
+/// A valid layer (bound measured) whose multipliers send the accumulators into the range of codes.
+inline IntLayer make_layer(const LayerOptions& o, Draw& draw) {
+  IntLayer layer;
+  layer.name = "case";
+  layer.kind = o.kind;
+  layer.shape = o.shape;
+  layer.weight_bits = o.weight_bits;
+  layer.in_max = o.in_max;
+  layer.max_code = o.max_code;
+  layer.pool_kernel = o.pool_kernel;
+  layer.pool_stride = o.pool_stride;
+  const ConvShape& s = o.shape;
+  if (o.kind != IntLayerKind::avg_pool) {
+    const std::int64_t low = o.weight_bits == 1 ? -1 : -(1 << (o.weight_bits - 1));
+    const std::int64_t high = o.weight_bits == 1 ? 1 : -low - 1;
+    layer.weights =
+        TensorS8(o.kind == IntLayerKind::linear ? Shape{s.K, s.C} : Shape{s.K, s.R, s.S, s.C});
+    for (auto& q : layer.weights) {
+      std::int64_t code = draw.between(low, high);
+      if (o.weight_bits == 1 && code == 0) code = 1;
+      if (o.weights == Values::largest) code = high;
+      if (o.weights == Values::smallest) code = low;
+      q = static_cast<std::int8_t>(code);
+    }
+    layer.bias = TensorS32(Shape{s.K});
+    for (auto& b : layer.bias) b = static_cast<std::int32_t>(draw.between(-5000, 5000));
+    layer.pad_code = TensorU8(Shape{s.C});
+    for (auto& z : layer.pad_code) z = static_cast<std::uint8_t>(draw.between(0, o.in_max));
+  }
+  measure_bounds(layer);
+  if (o.max_code > 0) {
+    const std::int64_t scales = o.per_channel ? s.K : 1;
+    for (std::int64_t k = 0; k < scales; ++k) {
+      // 2^-n·m ≈ max_code / (a fraction of the bound)
+      Multiplier scale{static_cast<std::int32_t>(draw.between(1, 32767)), 1};
+      const std::int64_t reach = layer.bound / draw.pick<std::int64_t>({1, 4, 16}) + 1;
+      while (scale.n < kMaxShift && ((reach * scale.m) >> scale.n) > o.max_code) ++scale.n;
+      layer.scale.push_back(scale);
+      if (o.with_add) {
+        const std::int64_t whole = std::int64_t{1} << (scale.n < 30 ? scale.n : 30);
+        layer.add_m.push_back(static_cast<std::int32_t>(draw.between(0, whole)));
+      }
+    }
+    if (o.with_add) layer.add = 0;
+  }
+  return layer;
+}
+
+inline std::vector<std::uint8_t> random_codes(std::int64_t size, std::int32_t largest, Draw& draw,
+                                              Values values = Values::random) {
+  std::vector<std::uint8_t> codes(static_cast<std::size_t>(size));
+  for (auto& code : codes) {
+    code = static_cast<std::uint8_t>(draw.between(0, largest));
+    if (values == Values::largest) code = static_cast<std::uint8_t>(largest);
+    if (values == Values::smallest) code = 0;
+  }
+  return codes;
+}
+
+/// The layer by its definition. Returns the codes (or accumulators, if is_last) as int64.
+inline std::vector<std::int64_t> naive_layer(const IntLayer& layer, std::int64_t N,
+                                             const std::vector<std::uint8_t>& input,
+                                             const std::vector<std::uint8_t>& shortcut) {
+  const ConvShape& s = layer.shape;
+  const std::int64_t P = s.P(), Q = s.Q();
+  const auto at = [](std::int64_t i) { return static_cast<std::size_t>(i); };
+  std::vector<std::int64_t> out(at(N * P * Q * s.K));
+  for (std::int64_t i = 0; i < N * P * Q * s.K; ++i) {
+    const std::int64_t k = i % s.K, q = i / s.K % Q, p = i / s.K / Q % P, n = i / s.K / Q / P;
+    Wide sum = layer.bias.empty() ? 0 : layer.bias[k];
+    for (std::int64_t tap = 0; tap < s.R * s.S; ++tap) {
+      const std::int64_t h = p * s.stride + tap / s.S - s.pad;
+      const std::int64_t w = q * s.stride + tap % s.S - s.pad;
+      const bool inside = h >= 0 && h < s.H && w >= 0 && w < s.W;
+      for (std::int64_t c = 0; c < s.C; ++c) {
+        const bool pool = layer.kind == IntLayerKind::avg_pool;
+        if (pool && c != k) continue;
+        const int x = inside ? input[at(((n * s.H + h) * s.W + w) * s.C + c)] : layer.pad_code[c];
+        sum += pool ? x : x * layer.weights[(k * s.R * s.S + tap) * s.C + c];
+      }
+    }
+    if (!layer.is_last()) {
+      const Multiplier scale = layer.channel_scale(k);
+      sum *= scale.m;
+      if (layer.add >= 0) {
+        sum += Wide{shortcut[at(i)]} * layer.add_m[layer.add_m.size() == 1 ? 0 : at(k)];
+      }
+      // floor((2·sum + 2ⁿ) / 2ⁿ⁺¹) by division, so that no shift is shared with the engine
+      const Wide divisor = Wide{1} << (scale.n + 1);
+      const Wide dividend = 2 * sum + divisor / 2;
+      sum = dividend / divisor - (dividend % divisor < 0 ? 1 : 0);
+      sum = sum < 0 ? Wide{0} : sum > layer.max_code ? Wide{layer.max_code} : sum;
+    }
+    out[at(i)] = static_cast<std::int64_t>(sum);
+  }
+  if (layer.pool_kernel == 0) return out;
+  const std::int64_t PP = (P - layer.pool_kernel) / layer.pool_stride + 1;
+  const std::int64_t QQ = (Q - layer.pool_kernel) / layer.pool_stride + 1;
+  std::vector<std::int64_t> pooled(at(N * PP * QQ * s.K), -1);
+  for (std::int64_t i = 0; i < N * PP * QQ * s.K; ++i) {
+    const std::int64_t k = i % s.K, q = i / s.K % QQ, p = i / s.K / QQ % PP, n = i / s.K / QQ / PP;
+    for (std::int64_t tap = 0; tap < layer.pool_kernel * layer.pool_kernel; ++tap) {
+      const std::int64_t h = p * layer.pool_stride + tap / layer.pool_kernel;
+      const std::int64_t w = q * layer.pool_stride + tap % layer.pool_kernel;
+      pooled[at(i)] = std::max(pooled[at(i)], out[at(((n * P + h) * Q + w) * s.K + k)]);
+    }
+  }
+  return pooled;
+}
+
+/// `size` elements with 64 guard bytes on both sides; exact end, so that a read or a write past it
+/// is seen by the address sanitizer or by intact().
+template <class T>
+class Guarded {
+ public:
+  static constexpr std::size_t kGuard_bytes = 64;
+  static constexpr unsigned char kMark = 0xA5;
+
+  explicit Guarded(std::int64_t size)
+      : size_bytes_(static_cast<std::size_t>(size) * sizeof(T)),
+        memory_(new (std::align_val_t{64}) unsigned char[size_bytes_ + 2 * kGuard_bytes]) {
+    std::memset(memory_, kMark, size_bytes_ + 2 * kGuard_bytes);
+  }
+  ~Guarded() { ::operator delete[](memory_, std::align_val_t{64}); }
+  Guarded(const Guarded&) = delete;
+  Guarded& operator=(const Guarded&) = delete;
+
+  T* data() { return reinterpret_cast<T*>(memory_ + kGuard_bytes); }
+  bool intact() const {
+    for (std::size_t i = 0; i < kGuard_bytes; ++i) {
+      if (memory_[i] != kMark || memory_[kGuard_bytes + size_bytes_ + i] != kMark) return false;
+    }
+    return true;
+  }
+
+ private:
+  std::size_t size_bytes_;
+  unsigned char* memory_;
+};
+
+/// Runs a prepared layer between guards. Input and shortcut are copied to blocks of exactly their
+/// size. Returns what naive_layer returns; throws on a broken guard.
+inline std::vector<std::int64_t> run_guarded(const PreparedLayer& prepared, const IntLayer& layer,
+                                             std::int64_t N, const std::vector<std::uint8_t>& input,
+                                             const std::vector<std::uint8_t>& shortcut) {
+  const std::int64_t size = N * layer.output_size();
+  Guarded<std::uint8_t> codes(layer.is_last() ? 0 : size);
+  Guarded<std::int32_t> accumulators(layer.is_last() ? size : 0);
+  Guarded<std::byte> scratch(prepared.scratch_bytes(N));
+  const std::vector<std::uint8_t> in(input), add(shortcut);
+  LayerRun args;
+  args.N = N;
+  args.input = in.data();
+  args.shortcut = layer.add >= 0 ? add.data() : nullptr;
+  args.codes = layer.is_last() ? nullptr : codes.data();
+  args.accumulators = layer.is_last() ? accumulators.data() : nullptr;
+  args.scratch = scratch.data();
+  prepared.run(args);
+  if (!codes.intact() || !accumulators.intact() || !scratch.intact()) {
+    throw Error(prepared.algorithm(), "wrote outside its buffers: " + layer.shape.str(), "fix it");
+  }
+  std::vector<std::int64_t> result(static_cast<std::size_t>(size));
+  for (std::size_t i = 0; i < result.size(); ++i) {
+    result[i] = layer.is_last() ? accumulators.data()[i] : codes.data()[i];
+  }
+  return result;
+}
+
+}  // namespace intandem::testing
