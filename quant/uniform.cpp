@@ -33,12 +33,20 @@ MagnitudeHistogram::MagnitudeHistogram(double limit)
   INTANDEM_CHECK(limit > 0.0, "a histogram needs a positive limit");
 }
 
+void MagnitudeHistogram::double_limit() {
+  for (std::size_t bin = 0; bin < kBins / 2; ++bin)
+    bins_[bin] = bins_[2 * bin] + bins_[2 * bin + 1];
+  std::fill(bins_.begin() + kBins / 2, bins_.end(), 0);
+  limit_ *= 2.0;
+}
+
 void MagnitudeHistogram::add(const float* values, std::int64_t n, bool positive_only) {
-  const double per_bin = static_cast<double>(kBins) / limit_;
   for (std::int64_t i = 0; i < n; ++i) {
     const double v = static_cast<double>(values[i]);
     if (positive_only && v <= 0.0) continue;
-    const auto bin = static_cast<std::int64_t>(std::abs(v) * per_bin);
+    INTANDEM_CHECK(std::isfinite(v), "a value to quantize is not finite");
+    while (std::abs(v) > limit_) double_limit();
+    const auto bin = static_cast<std::int64_t>(std::abs(v) / limit_ * kBins);
     ++bins_[static_cast<std::size_t>(std::min<std::int64_t>(bin, kBins - 1))];
     ++count_;
   }

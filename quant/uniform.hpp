@@ -24,7 +24,7 @@ class MagnitudeHistogram {
  public:
   static constexpr int kBins = 4096;
 
-  /// limit: the largest magnitude that will be added, > 0 (larger ones count in the last bin).
+  /// limit: the first guess of the largest magnitude, > 0. A larger one doubles it, merging bins.
   explicit MagnitudeHistogram(double limit);
   void add(const float* values, std::int64_t n, bool positive_only);
   double limit() const { return limit_; }
@@ -35,6 +35,8 @@ class MagnitudeHistogram {
   double squared_error(double step, std::int32_t high) const;
 
  private:
+  void double_limit();
+
   double limit_;
   std::int64_t count_ = 0;
   std::vector<std::int64_t> bins_;

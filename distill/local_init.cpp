@@ -1,0 +1,131 @@
+#include "distill/local_init.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <optional>
+#include <vector>
+
+#include "quant/fold.hpp"
+#include "quant/lower.hpp"
+#include "quant/uniform.hpp"
+
+namespace intandem {
+namespace {
+
+/// Correlation below which the student's product says nothing about the teacher's activation.
+constexpr double kMinCorrelation = 0.1;
+
+/// Sums over calibration positions of one channel.
+struct ChannelSums {
+  double s = 0, t = 0, ss = 0, tt = 0, st = 0;
+};
+
+class ClosedForm {
+ public:
+  explicit ClosedForm(std::int64_t channels) : sums_(static_cast<std::size_t>(channels)) {}
+
+  /// product: accumulators without bias, in units of `unit`.
+  void add(const TensorS32& product, double unit, const TensorF& target) {
+    const auto K = static_cast<std::int64_t>(sums_.size());
+    for (std::int64_t i = 0; i < target.size(); ++i) {
+      ChannelSums& sum = sums_[static_cast<std::size_t>(i % K)];
+      const double s = unit * product[i];
+      const double t = static_cast<double>(target[i]);
+      sum.s += s;
+      sum.t += t;
+      sum.ss += s * s;
+      sum.tt += t * t;
+      sum.st += s * t;
+    }
+    count_ += static_cast<double>(target.size() / K);
+  }
+
+  void solve(StudentUnit& unit) const {
+    double covariance = 0, variance_s = 0, variance_t = 0, square_t = 0;
+    for (const ChannelSums& c : sums_) {
+      covariance += c.st - c.s * c.t / count_;
+      variance_s += c.ss - c.s * c.s / count_;
+      variance_t += c.tt - c.t * c.t / count_;
+      square_t += c.tt;
+    }
+    double alpha = 1.0;
+    if (variance_s > 0.0 && variance_t > 0.0) {
+      const double correlation = covariance / std::sqrt(variance_s * variance_t);
+      alpha = correlation > kMinCorrelation ? covariance / variance_s
+                                            : std::sqrt(variance_t / variance_s);
+    }
+    unit.alpha.value[0] = static_cast<float>(alpha);
+    for (std::size_t c = 0; c < sums_.size(); ++c) {
+      unit.bias.value[static_cast<std::int64_t>(c)] =
+          static_cast<float>((sums_[c].t - alpha * sums_[c].s) / count_);
+    }
+    const double positions = count_ * static_cast<double>(sums_.size());
+    unit.z_scale = static_cast<float>(std::max(std::sqrt(square_t / positions), 1e-6));
+  }
+
+ private:
+  std::vector<ChannelSums> sums_;
+  double count_ = 0.0;
+};
+
+TensorF initial_weights(Hybrid& hybrid, int k, const DistillOptions& options) {
+  StudentUnit& unit = hybrid.student().unit(k);
+  const UnitSpec& spec = hybrid.student().spec().units[static_cast<std::size_t>(k)];
+  // The constructor left He-normal latents: they are the random start.
+  if (options.random_init) return unit.weight.value;
+  const Normalization* input = k == 0 ? &hybrid.student().normalization() : nullptr;
+  return fold_batch_norm(hybrid.teacher().unit(k), spec, input).weight;
+}
+
+template <class F>
+void for_each_calibration_batch(const Dataset& data, const DistillOptions& options, const F& f) {
+  const std::int64_t images = std::min(options.calibration_images, data.size());
+  const std::int64_t pixels = data.images.size() / data.size();
+  for (std::int64_t first = 0; first < images; first += options.batch) {
+    const std::int64_t N = std::min(options.batch, images - first);
+    TensorU8 batch(data.images.shape().with_outer(N));
+    std::copy_n(data.images.data() + first * pixels, N * pixels, batch.data());
+    f(batch);
+  }
+}
+
+}  // namespace
+
+void local_init(Hybrid& hybrid, int k, const Dataset& data, const DistillOptions& options) {
+  Student& student = hybrid.student();
+  StudentUnit& unit = student.unit(k);
+  const UnitSpec& spec = student.spec().units[static_cast<std::size_t>(k)];
+  unit.alpha.value[0] = 1.0f;
+  unit.out_step.value[0] = 1.0f;
+  TensorS8 weights;
+  if (unit.quantizer) {
+    unit.weight.value = initial_weights(hybrid, k, options);
+    unit.bias.value.fill(0.0f);
+    unit.quantizer->fit(unit.weight.value);
+    weights = unit.quantizer->encode(unit.weight.value);
+  }
+  const double product_unit = unit.quantizer ? student.in_step(k) * unit.quantizer->step() : 1.0;
+
+  ConvShape shape = student.geometry()[static_cast<std::size_t>(k)].shape;
+  ClosedForm closed_form(shape.K);
+  std::optional<MagnitudeHistogram> outputs;
+  for_each_calibration_batch(data, options, [&](const TensorU8& batch) {
+    const TensorF z = hybrid.teacher_pass(batch, k).z;
+    if (unit.quantizer) {
+      shape.N = batch.dim(0);
+      closed_form.add(
+          exact_product(shape, hybrid.input_codes(batch, k), student.in_max(k), weights),
+          product_unit, z);
+    }
+    if (!outputs)
+      outputs.emplace(std::max(1e-3, static_cast<double>(*std::max_element(z.begin(), z.end()))));
+    outputs->add(z.data(), z.size(), spec.relu || spec.kind == UnitKind::avg_pool);
+  });
+  if (unit.quantizer) closed_form.solve(unit);
+  if (!student.is_last(k)) {
+    unit.out_step.value[0] =
+        static_cast<float>(fit_step(*outputs, student.max_code(k), StepMethod::mse));
+  }
+}
+
+}  // namespace intandem
