@@ -1,0 +1,164 @@
+#include "distill/evaluate.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include "core/progress.hpp"
+#include "nn/ops.hpp"
+#include "quant/fake_quant.hpp"
+#include "quant/integer/engine.hpp"
+#include "quant/lower.hpp"
+
+namespace intandem {
+namespace {
+
+TensorU8 images_at(const Dataset& data, std::int64_t first, std::int64_t N) {
+  const std::int64_t pixels = data.images.size() / data.size();
+  TensorU8 batch(data.images.shape().with_outer(N));
+  std::copy_n(data.images.data() + first * pixels, N * pixels, batch.data());
+  return batch;
+}
+
+void count(Evaluation& result, const Dataset& data) {
+  result.images = data.size();
+  result.confusion.assign(static_cast<std::size_t>(data.classes * data.classes), 0);
+  for (std::size_t n = 0; n < data.labels.size(); ++n) {
+    const std::int64_t truth = data.labels[n];
+    result.correct += truth == result.predicted[n];
+    ++result.confusion[static_cast<std::size_t>(truth * data.classes + result.predicted[n])];
+  }
+}
+
+void check_fits(const Dataset& data, std::int64_t height, std::int64_t width, std::int64_t channels,
+                std::int64_t classes, const std::string& network) {
+  const Shape expected{data.size(), height, width, channels};
+  if (!(data.images.shape() == expected) || data.classes != classes) {
+    throw Error(network,
+                "it takes images " + expected.str() + " in " + std::to_string(classes) +
+                    " classes, but " + data.name + " has " + data.images.shape().str() + " in " +
+                    std::to_string(data.classes),
+                "choose the network and the dataset to match");
+  }
+}
+
+}  // namespace
+
+Evaluation evaluate_integer(const IntModel& model, const Dataset& data, std::int64_t batch,
+                            const std::string& algorithm) {
+  check_fits(data, model.height, model.width, model.channels, model.classes, model.network);
+  Engine engine(model, batch, algorithm);
+  Evaluation result;
+  result.predicted.resize(data.labels.size());
+  TensorS32 logits({batch, model.classes});
+  const std::int64_t pixels = model.height * model.width * model.channels;
+  for (std::int64_t first = 0; first < data.size(); first += batch) {
+    const std::int64_t N = std::min(batch, data.size() - first);
+    const Stopwatch watch;
+    engine.run(data.images.data() + first * pixels, N, logits.data());
+    argmax_rows(logits.data(), N, model.classes, result.predicted.data() + first);
+    result.seconds += watch.seconds();
+  }
+  count(result, data);
+  return result;
+}
+
+Evaluation evaluate_float(FloatNetwork& network, const Normalization& normalization,
+                          const Dataset& data, std::int64_t batch) {
+  const NetworkSpec& spec = network.spec();
+  check_fits(data, spec.height, spec.width, spec.channels, spec.classes, spec.name);
+  Evaluation result;
+  result.predicted.resize(data.labels.size());
+  for (std::int64_t first = 0; first < data.size(); first += batch) {
+    const std::int64_t N = std::min(batch, data.size() - first);
+    const TensorU8 images = images_at(data, first, N);
+    const Stopwatch watch;
+    const TensorF logits = network.predict(normalize(images, normalization));
+    result.seconds += watch.seconds();
+    for (std::int64_t n = 0; n < N; ++n) {
+      const float* row = logits.data() + n * spec.classes;
+      result.predicted[static_cast<std::size_t>(first + n)] =
+          static_cast<std::int32_t>(std::max_element(row, row + spec.classes) - row);
+    }
+  }
+  count(result, data);
+  return result;
+}
+
+std::vector<double> layer_sqnr_db(FloatNetwork& teacher, Student& student, const Dataset& data,
+                                  std::int64_t batch) {
+  const int L = student.unit_count();
+  std::vector<double> signal(static_cast<std::size_t>(L));
+  std::vector<double> noise(static_cast<std::size_t>(L));
+  for (std::int64_t first = 0; first < data.size(); first += batch) {
+    const TensorU8 images = images_at(data, first, std::min(batch, data.size() - first));
+    Tape tape;
+    std::vector<Var> values(static_cast<std::size_t>(L));
+    teacher.forward(tape, 0, L, tape.constant(normalize(images, student.normalization())), values,
+                    FloatNetwork::Mode{});
+    const SimulatedOutputs outputs = simulate_student(student, images);
+    for (int k = 0; k < L; ++k) {
+      const auto unit = static_cast<std::size_t>(k);
+      const bool last = student.is_last(k);
+      const double step = last ? quantize_unit(student, k).unit
+                               : static_cast<double>(student.unit(k).out_step.value[0]);
+      const TensorF& y = values[unit]->value;
+      for (std::int64_t i = 0; i < y.size(); ++i) {
+        const double code = last ? outputs.accumulators[i] : outputs.codes[unit][i];
+        const double truth = static_cast<double>(y[i]);
+        signal[unit] += truth * truth;
+        noise[unit] += (truth - step * code) * (truth - step * code);
+      }
+    }
+  }
+  std::vector<double> sqnr_db;
+  for (std::size_t k = 0; k < signal.size(); ++k) {
+    sqnr_db.push_back(10.0 * std::log10(std::max(signal[k], 1e-30) / std::max(noise[k], 1e-30)));
+  }
+  return sqnr_db;
+}
+
+Mismatch compare_with_simulation(Student& student, const IntModel& model, const Dataset& data,
+                                 std::int64_t batch, const std::string& algorithm) {
+  check_fits(data, model.height, model.width, model.channels, model.classes, model.network);
+  const int L = student.unit_count();
+  if (static_cast<int>(model.layers.size()) != L || model.network != student.spec().name) {
+    throw Error(model.network, "student and integer model are not of the same network",
+                "verify a student with the model lowered from it");
+  }
+  Engine engine(model, batch, algorithm);
+  Mismatch mismatch;
+  Progress progress("verify", data.size());
+  for (std::int64_t first = 0; first < data.size(); first += batch) {
+    const std::int64_t N = std::min(batch, data.size() - first);
+    const TensorU8 images = images_at(data, first, N);
+    const SimulatedOutputs outputs = simulate_student(student, images);
+    engine.run_prefix(images.data(), N, L);
+    for (std::int64_t n = 0; n < N; ++n) {
+      bool differs = false;
+      for (int k = 0; k < L; ++k) {
+        const std::int64_t size = model.layers[static_cast<std::size_t>(k)].output_size();
+        for (std::int64_t i = n * size; i < (n + 1) * size; ++i) {
+          const std::int64_t simulated = student.is_last(k)
+                                             ? outputs.accumulators[i]
+                                             : outputs.codes[static_cast<std::size_t>(k)][i];
+          const std::int64_t integer =
+              student.is_last(k) ? engine.accumulators()[i] : engine.codes(k)[i];
+          if (simulated == integer) continue;
+          if (mismatch.count++ == 0) {
+            mismatch.layer = k;
+            mismatch.image = first + n;
+            mismatch.index = i - n * size;
+            mismatch.simulated = simulated;
+            mismatch.integer = integer;
+          }
+          differs = true;
+        }
+      }
+      mismatch.images += differs;
+    }
+    progress.update(first + N, std::to_string(mismatch.count) + " mismatches");
+  }
+  return mismatch;
+}
+
+}  // namespace intandem

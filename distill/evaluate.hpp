@@ -1,0 +1,50 @@
+// Test-set figures of teachers, students and integer models.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "data/dataset.hpp"
+#include "nn/network.hpp"
+#include "quant/integer/model.hpp"
+#include "quant/student.hpp"
+
+namespace intandem {
+
+struct Evaluation {
+  std::int64_t images = 0;
+  std::int64_t correct = 0;
+  double seconds = 0;                   ///< inference alone
+  std::vector<std::int64_t> confusion;  ///< [true class][predicted class]
+  std::vector<std::int32_t> predicted;  ///< [images]
+
+  double top1_percent() const {
+    return images == 0 ? 0.0 : 100.0 * static_cast<double>(correct) / static_cast<double>(images);
+  }
+};
+
+/// The integer engine over a dataset. algorithm: as in quant/integer/engine.hpp.
+Evaluation evaluate_integer(const IntModel& model, const Dataset& data, std::int64_t batch,
+                            const std::string& algorithm = "auto");
+/// The float network in evaluation mode.
+Evaluation evaluate_float(FloatNetwork& network, const Normalization& normalization,
+                          const Dataset& data, std::int64_t batch);
+
+/// Per unit, 10·log10(Σ y² / Σ (y − ŷ)²) in dB with y the teacher's output of the unit (after ReLU
+/// and pooling; logits of the last unit) and ŷ the student's codes times their step, over `data`.
+std::vector<double> layer_sqnr_db(FloatNetwork& teacher, Student& student, const Dataset& data,
+                                  std::int64_t batch);
+
+/// The first difference between the simulated student and the integer engine, code by code.
+struct Mismatch {
+  std::int64_t count = 0;   ///< differing codes and accumulators in all
+  std::int64_t images = 0;  ///< images with at least one
+  int layer = -1;           ///< first differing layer of the first differing image
+  std::int64_t image = 0, index = 0;
+  std::int64_t simulated = 0, integer = 0;
+};
+Mismatch compare_with_simulation(Student& student, const IntModel& model, const Dataset& data,
+                                 std::int64_t batch, const std::string& algorithm = "auto");
+
+}  // namespace intandem
