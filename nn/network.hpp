@@ -26,7 +26,7 @@ struct UnitSpec {
   bool relu = true;
   std::int64_t pool_kernel = 0, pool_stride = 0;  ///< max-pool after the ReLU
   float dropout = 0.0f;                           ///< on the unit's output, training only
-  std::string add;  ///< name of an earlier unit whose output is added before the ReLU
+  std::string add = {};  ///< name of an earlier unit whose output is added before the ReLU
 
   friend bool operator==(const UnitSpec&, const UnitSpec&) = default;
 };
