@@ -1,66 +1,156 @@
 # intandem: `make demo` runs the main job, `make test` passes the tests; `make help` lists the rest.
-# Every target builds out of tree: build/<compiler>[-<sanitizers>]/.
+# Every target builds out of tree: build/<compiler>[-<sanitizers>]/. V=1 shows the commands.
 
-CXX ?= g++
-ifeq ($(origin CXX),default)
+ifneq ($(filter default undefined,$(origin CXX)),)
 CXX := g++
 endif
 SAN ?=
 comma := ,
-compiler_name := $(notdir $(lastword $(CXX)))
-variant := $(compiler_name)$(if $(SAN),-$(subst $(comma),-,$(SAN)))
+# ThreadSanitizer understands LLVM's OpenMP run time (with Archer) but not GCC's: always clang.
+override CXX := $(if $(filter thread,$(subst $(comma), ,$(SAN))),$(patsubst g++,clang++,$(CXX)),$(CXX))
+CLANG := $(findstring clang,$(CXX))
+variant := $(notdir $(lastword $(CXX)))$(if $(SAN),-$(subst $(comma),-,$(SAN)))
 B := build/$(variant)
 
-ifeq ($(filter -j%,$(MAKEFLAGS)),)
+# Parallel unless the user gave a -j of his own.
+ifeq ($(MAKELEVEL),0)
 MAKEFLAGS += -j$(shell nproc)
 endif
+Q := $(if $(V),,@)
+say = $(if $(V),,@echo "$1")
+SUBMAKE = +$(Q)$(MAKE) --no-print-directory
 
-WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion -Werror
-# GCC 12 warns about memcpy inside std::string where there is nothing to warn about (GCC bug 105651).
-WARNINGS += $(if $(findstring clang,$(CXX)),,-Wno-restrict)
-OPT := -O3 -g1
+# GCC 12 warns about memcpy inside std::string where there is nothing to warn about (GCC bug
+# 105651). Sanitizer instrumentation brings more such warnings; `make check` has the last word.
+WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion \
+            $(if $(CLANG),,-Wno-restrict) $(if $(SAN),-Wno-error,-Werror)
+OPT := $(if $(SAN),-O2,-O3) -g1
 ARCH := $(shell $(CXX) -dumpmachine 2>/dev/null)
 X86 := $(filter x86_64%,$(ARCH))
 BASE_ISA := $(if $(X86),-march=x86-64-v2)
 SAN_FLAGS := $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=all)
-CXXFLAGS += -std=c++20 $(OPT) $(BASE_ISA) $(WARNINGS) -ffp-contract=off -fopenmp -I. \
-            -isystem /usr/include/stb $(SAN_FLAGS)
-LDFLAGS += -fopenmp $(SAN_FLAGS)
+ALL_CXXFLAGS := -std=c++20 $(OPT) $(BASE_ISA) $(WARNINGS) -ffp-contract=off -fopenmp -I. \
+                -isystem /usr/include/stb $(SAN_FLAGS) $(CXXFLAGS)
+ALL_LDFLAGS := -fopenmp $(SAN_FLAGS) $(LDFLAGS)
 LDLIBS += -lz
 
-# One file per instruction set; everything else is the baseline (see docs/kernels.md).
+# One file per instruction set; everything else is the baseline (docs/kernels.md).
 AVX2_FLAGS := $(if $(X86),-mavx2 -mfma)
 AVX512_FLAGS := $(if $(X86),-mavx2 -mfma -mavx512f -mavx512bw -mavx512dq -mavx512vl -mprefer-vector-width=512)
 VNNI_FLAGS := $(if $(X86),$(AVX512_FLAGS) -mavx512vnni)
 # The reference integer engine gets no floating-point or vector register at all (g++ only: with the
-# flag clang++ refuses the declarations of std::stod and others in <string>).
-file_flags = $(if $(findstring _avx2.cpp,$1),$(AVX2_FLAGS))$(if $(findstring _avx512.cpp,$1),$(AVX512_FLAGS))$(if $(findstring _avx512vnni.cpp,$1),$(VNNI_FLAGS))$(if $(and $(X86),$(findstring quant/integer/,$1),$(findstring _ref.cpp,$1),$(if $(SAN)$(findstring clang,$(compiler_name)),,1)),-mgeneral-regs-only)
+# flag clang++ refuses the declaration of std::stod in <string>, and sanitizers call into run times).
+INTEGER_FLAGS := $(if $(X86),$(if $(SAN)$(CLANG),,-mgeneral-regs-only))
+file_flags = $(if $(findstring _avx2.cpp,$1),$(AVX2_FLAGS))$(if $(findstring _avx512.cpp,$1),$(AVX512_FLAGS))$(if $(findstring _avx512vnni.cpp,$1),$(VNNI_FLAGS))$(if $(and $(findstring quant/integer/,$1),$(findstring _ref.cpp,$1)),$(INTEGER_FLAGS))$(if $(filter core/version.cpp,$1),-I$(B)/generated)
 
 LIB_SRC := $(wildcard core/*.cpp nn/*.cpp nn/networks/*.cpp quant/*.cpp quant/integer/*.cpp distill/*.cpp data/*.cpp)
 APP_SRC := $(wildcard apps/*.cpp)
 TEST_SRC := $(wildcard tests/*.cpp tests/*/*.cpp)
 BENCH_SRC := $(wildcard bench/*.cpp)
+ALL_SRC := $(LIB_SRC) $(APP_SRC) $(TEST_SRC) $(BENCH_SRC)
+FORMATTED := $(ALL_SRC) $(wildcard */*.hpp */*/*.hpp)
 LIB := $(B)/libintandem.a
-BIN := $(B)/intandem
+BIN := $(if $(APP_SRC),$(B)/intandem)
 TESTS := $(B)/intandem_tests
-BENCH := $(B)/intandem_bench
+BENCH := $(if $(BENCH_SRC),$(B)/intandem_bench)
+DATA ?=
 
-.PHONY: build
-build: $(LIB) $(if $(APP_SRC),$(BIN))
+.PHONY: build demo test check bench deps clean help FORCE
+.PHONY: run-tests everything syntax check-format check-layers check-gcc check-clang
+.DELETE_ON_ERROR:
 
-$(LIB): $(LIB_SRC:%.cpp=$(B)/%.o)
-	@rm -f $@
-	ar rcs $@ $^
-$(BIN): $(APP_SRC:%.cpp=$(B)/%.o) $(LIB)
-	$(CXX) $(LDFLAGS) $^ $(LDLIBS) -o $@
+build: $(LIB) $(BIN)
+
+help:
+	@echo "make [build]     the library and build/<compiler>/intandem"
+	@echo "make demo        installs what is missing, builds, runs the main job on Fashion-MNIST"
+	@echo "                 (DATA=DIR: its four IDX .gz files are there)"
+	@echo "make test        all tests; TEST='[core]' selects, SAN=address,undefined or SAN=thread"
+	@echo "make check       format, layering, warnings as errors under g++ and clang++"
+	@echo "make bench       benchmarks; BENCH_ARGS=--benchmark_filter=gemm selects"
+	@echo "make deps        installs all Debian packages any target needs"
+	@echo "make clean       removes build/"
+	@echo "Variables: CXX=clang++ (another compiler), V=1 (show commands), -jN (processes)"
+
+deps:
+	@.ci/deps all
+
+# These install first and then start a second make, which sees the compilers just installed.
+demo:
+	@DATA="$(DATA)" .ci/deps demo
+	$(SUBMAKE) build
+	$(Q)apps/demo.sh "$(BIN)" "$${DATA:-$$(.ci/deps data-dir)}"
+
+test:
+	@.ci/deps test$(if $(CLANG),-clang)
+	$(SUBMAKE) run-tests
+
+check:
+	@.ci/deps check
+	$(SUBMAKE) check-format check-layers
+	$(SUBMAKE) check-gcc
+	$(SUBMAKE) check-clang
+	@echo "check: all good"
+
+bench:
+	@.ci/deps bench
+	$(SUBMAKE) run-bench
+run-bench: $(BENCH)
+	$(Q)$(if $(BENCH),$(BENCH) $(BENCH_ARGS),echo "there are no benchmarks yet")
+
+run-tests: $(TESTS) $(BIN)
+	$(Q)BUILD="$(B)" BIN="$(BIN)" CXX="$(CXX)" SAN="$(SAN)" TEST="$(TEST)" tests/run.sh
+
+everything: $(LIB) $(BIN) $(TESTS) $(BENCH)
+check-format:
+	@echo "FORMAT $(words $(FORMATTED)) files"
+	$(Q)echo $(FORMATTED) | xargs -n 16 -P $$(nproc) clang-format --dry-run -Werror
+check-layers:
+	$(Q)tests/scans/layering.sh
+check-gcc:
+	$(SUBMAKE) CXX="$(patsubst clang++%,g++,$(CXX))" SAN= everything
+check-clang:
+	$(SUBMAKE) CXX=clang++ SAN= syntax
+syntax: $(ALL_SRC:%.cpp=$(B)/%.syntax)
+
+clean:
+	rm -rf build
+
+$(LIB): $(LIB_SRC:%.cpp=$(B)/%.o) $(B)/sources
+	$(call say,AR   $@)
+	$(Q)rm -f $@ && ar rcs $@ $(filter %.o,$^)
+$(B)/intandem: $(APP_SRC:%.cpp=$(B)/%.o) $(LIB)
+	$(call say,LINK $@)
+	$(Q)$(CXX) $(ALL_LDFLAGS) $(filter %.o,$^) $(LIB) $(LDLIBS) -o $@
 # Tests may link the command-line modules too, all but the one with main().
 $(TESTS): $(TEST_SRC:%.cpp=$(B)/%.o) $(patsubst %.cpp,$(B)/%.o,$(filter-out apps/intandem.cpp,$(APP_SRC))) $(LIB)
-	$(CXX) $(LDFLAGS) $^ $(LDLIBS) -o $@
-$(BENCH): $(BENCH_SRC:%.cpp=$(B)/%.o) $(LIB)
-	$(CXX) $(LDFLAGS) $^ $(LDLIBS) -lbenchmark -o $@
+	$(call say,LINK $@)
+	$(Q)$(CXX) $(ALL_LDFLAGS) $(filter %.o,$^) $(LIB) $(LDLIBS) -o $@
+$(B)/intandem_bench: $(BENCH_SRC:%.cpp=$(B)/%.o) $(LIB)
+	$(call say,LINK $@)
+	$(Q)$(CXX) $(ALL_LDFLAGS) $(filter %.o,$^) $(LIB) $(LDLIBS) -lbenchmark -o $@
 
-$(B)/%.o: %.cpp
+$(B)/%.o: %.cpp $(B)/flags
 	@mkdir -p $(@D)
-	$(CXX) $(CXXFLAGS) $(call file_flags,$<) -MMD -MP -c $< -o $@
+	$(call say,CXX  $<)
+	$(Q)$(CXX) $(ALL_CXXFLAGS) $(call file_flags,$<) -MMD -MP -c $< -o $@
+# Warnings only, for the second compiler of `make check`.
+$(B)/%.syntax: %.cpp $(B)/flags
+	@mkdir -p $(@D)
+	$(call say,WARN $<)
+	$(Q)$(CXX) $(ALL_CXXFLAGS) $(call file_flags,$<) -fsyntax-only -MMD -MP -MT $@ -MF $(@:.syntax=.d) $<
+	@touch $@
 
--include $(shell find $(B) -name '*.d' 2>/dev/null)
+# Rewritten only when the text changes: what was built with other flags, from other files or at
+# another commit is built again, and nothing else.
+write_if_changed = mkdir -p $(@D); echo '$1' | cmp -s - $@ || echo '$1' > $@
+$(B)/flags: FORCE
+	@$(call write_if_changed,$(CXX) $(ALL_CXXFLAGS) $(AVX2_FLAGS) $(VNNI_FLAGS) $(INTEGER_FLAGS))
+$(B)/sources: FORCE
+	@$(call write_if_changed,$(LIB_SRC))
+COMMIT = $(shell git describe --always --abbrev=12 --dirty=+dirty --exclude='*' 2>/dev/null)
+$(B)/generated/commit.hpp: FORCE
+	@$(call write_if_changed,$(if $(COMMIT),#define INTANDEM_COMMIT "$(COMMIT)"))
+$(B)/core/version.o: $(B)/generated/commit.hpp
+
+-include $(ALL_SRC:%.cpp=$(B)/%.d)

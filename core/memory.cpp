@@ -4,35 +4,58 @@
 #include <cstdlib>
 #include <map>
 #include <mutex>
-#include <new>
+#include <string>
 #include <vector>
+
+#include "core/error.hpp"
 
 namespace intandem {
 namespace {
+
+// AddressSanitizer sees a use after free only if blocks really are freed.
+#if defined(__SANITIZE_ADDRESS__)
+constexpr bool kRecycle = false;
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+constexpr bool kRecycle = false;
+#else
+constexpr bool kRecycle = true;
+#endif
+#else
+constexpr bool kRecycle = true;
+#endif
 
 class BlockCache {
  public:
   std::byte* take(std::size_t capacity_bytes) {
     {
       const std::lock_guard lock(mutex_);
-      use_.live_bytes += static_cast<std::int64_t>(capacity_bytes);
-      use_.peak_bytes = std::max(use_.peak_bytes, use_.live_bytes);
-      auto& list = free_[capacity_bytes];
-      if (!list.empty()) {
-        std::byte* block = list.back();
-        list.pop_back();
+      const auto list = free_.find(capacity_bytes);
+      if (list != free_.end() && !list->second.empty()) {
+        std::byte* block = list->second.back();
+        list->second.pop_back();
         use_.cached_bytes -= static_cast<std::int64_t>(capacity_bytes);
+        count(static_cast<std::int64_t>(capacity_bytes));
         return block;
       }
     }
     auto* block = static_cast<std::byte*>(std::aligned_alloc(kAlignment_bytes, capacity_bytes));
-    if (block == nullptr) throw std::bad_alloc();
+    if (block == nullptr) {
+      throw Error("memory", "cannot allocate " + std::to_string(capacity_bytes) + " bytes",
+                  "use a smaller batch or network, or a machine with more memory");
+    }
+    const std::lock_guard lock(mutex_);
+    count(static_cast<std::int64_t>(capacity_bytes));
     return block;
   }
 
   void give_back(std::byte* block, std::size_t capacity_bytes) {
     const std::lock_guard lock(mutex_);
     use_.live_bytes -= static_cast<std::int64_t>(capacity_bytes);
+    if (!kRecycle) {
+      std::free(block);
+      return;
+    }
     use_.cached_bytes += static_cast<std::int64_t>(capacity_bytes);
     free_[capacity_bytes].push_back(block);
   }
@@ -52,6 +75,11 @@ class BlockCache {
   }
 
  private:
+  void count(std::int64_t bytes) {
+    use_.live_bytes += bytes;
+    use_.peak_bytes = std::max(use_.peak_bytes, use_.live_bytes);
+  }
+
   std::mutex mutex_;
   std::map<std::size_t, std::vector<std::byte*>> free_;
   MemoryUse use_;
@@ -66,6 +94,10 @@ BlockCache& cache() {
 }  // namespace
 
 std::shared_ptr<std::byte> allocate_aligned(std::size_t size_bytes) {
+  if (size_bytes > std::size_t{1} << 48) {
+    throw Error("memory", "cannot allocate " + std::to_string(size_bytes) + " bytes",
+                "check the sizes of the network and the batch");
+  }
   const std::size_t capacity_bytes =
       std::max(kAlignment_bytes, (size_bytes + kAlignment_bytes - 1) & ~(kAlignment_bytes - 1));
   std::byte* block = cache().take(capacity_bytes);
