@@ -4,6 +4,12 @@
 
 namespace intandem {
 
-const ElementwiseKernels& elementwise_kernels() { return kElementwiseRef; }
+const ElementwiseKernels& elementwise_kernels() {
+#if defined(__x86_64__)
+  if (active_isa() >= Isa::avx512) return kElementwiseAvx512;
+  if (active_isa() >= Isa::avx2) return kElementwiseAvx2;
+#endif
+  return kElementwiseRef;
+}
 
 }  // namespace intandem
