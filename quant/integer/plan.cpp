@@ -1,6 +1,7 @@
 #include "quant/integer/plan.hpp"
 
 #include "core/error.hpp"
+#include "quant/integer/direct.hpp"
 
 namespace intandem {
 namespace {
@@ -33,6 +34,7 @@ std::unique_ptr<PreparedLayer> prepare_best(const IntLayer& layer) {
 
 const std::vector<Algorithm>& algorithms() {
   static const std::vector<Algorithm> table = {
+      {"direct", prepare_direct, 100},
       {"ref", prepare_reference, 10000},
   };
   return table;
@@ -45,8 +47,10 @@ std::unique_ptr<PreparedLayer> prepare_exactly(const IntLayer& layer,
 
 std::unique_ptr<PreparedLayer> prepare_layer(const IntLayer& layer, const std::string& algorithm) {
   if (algorithm == "auto") return prepare_best(layer);
-  std::unique_ptr<PreparedLayer> wanted = find_algorithm(algorithm).prepare(layer);
-  return wanted != nullptr ? std::move(wanted) : prepare_reference(layer);
+  std::unique_ptr<PreparedLayer> prepared = find_algorithm(algorithm).prepare(layer);
+  if (prepared == nullptr) prepared = prepare_direct(layer);
+  if (prepared == nullptr) prepared = prepare_reference(layer);
+  return prepared;
 }
 
 }  // namespace intandem

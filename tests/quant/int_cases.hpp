@@ -9,6 +9,8 @@
 #include <string>
 #include <vector>
 
+#include "core/cpu.hpp"
+#include "core/parallel.hpp"
 #include "core/rng.hpp"
 #include "quant/integer/model.hpp"
 #include "quant/integer/prepared_layer.hpp"
@@ -35,6 +37,24 @@ class Draw {
   Rng rng_;
   std::uint64_t counter_ = 0;
 };
+
+/// Restores the thread count and the instruction set.
+struct Restore {
+  int threads = thread_count();
+  Isa isa = active_isa();
+  ~Restore() {
+    set_thread_count(threads);
+    set_active_isa(isa);
+  }
+};
+
+inline std::vector<Isa> available_isas() {
+  std::vector<Isa> isas;
+  for (const Isa isa : {Isa::ref, Isa::avx2, Isa::avx512, Isa::avx512vnni}) {
+    if (isa <= detected_isa()) isas.push_back(isa);
+  }
+  return isas;
+}
 
 /// How the codes of a case are drawn.
 enum class Values { random, largest, smallest };
@@ -117,7 +137,7 @@ inline std::vector<std::int64_t> naive_layer(const IntLayer& layer, std::int64_t
   std::vector<std::int64_t> out(at(N * P * Q * s.K));
   for (std::int64_t i = 0; i < N * P * Q * s.K; ++i) {
     const std::int64_t k = i % s.K, q = i / s.K % Q, p = i / s.K / Q % P, n = i / s.K / Q / P;
-    Wide sum = layer.bias.empty() ? 0 : layer.bias[k];
+    std::int64_t acc = layer.bias.empty() ? 0 : layer.bias[k];
     for (std::int64_t tap = 0; tap < s.R * s.S; ++tap) {
       const std::int64_t h = p * s.stride + tap / s.S - s.pad;
       const std::int64_t w = q * s.stride + tap % s.S - s.pad;
@@ -126,9 +146,10 @@ inline std::vector<std::int64_t> naive_layer(const IntLayer& layer, std::int64_t
         const bool pool = layer.kind == IntLayerKind::avg_pool;
         if (pool && c != k) continue;
         const int x = inside ? input[at(((n * s.H + h) * s.W + w) * s.C + c)] : layer.pad_code[c];
-        sum += pool ? x : x * layer.weights[(k * s.R * s.S + tap) * s.C + c];
+        acc += pool ? x : x * layer.weights[(k * s.R * s.S + tap) * s.C + c];
       }
     }
+    Wide sum = acc;
     if (!layer.is_last()) {
       const Multiplier scale = layer.channel_scale(k);
       sum *= scale.m;

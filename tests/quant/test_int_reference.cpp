@@ -109,11 +109,10 @@ TEST_CASE("the bound is reached and never exceeded", "[integer]") {
     // Align the bias with the larger side, so that the extreme input reaches the bound exactly.
     std::int64_t largest = 0;
     for (std::int64_t k = 0; k < o.shape.K; ++k) {
-      std::int64_t sum = 0, positive = 0, negative = 0;
+      std::int64_t positive = 0, negative = 0;
       std::vector<std::uint8_t> high(36), low(36);
       for (std::int64_t i = 0; i < 36; ++i) {
         const int q = layer.weights[k * 36 + i];
-        sum += q;
         (q > 0 ? positive : negative) += q;
         high[static_cast<std::size_t>(i)] = q > 0 ? 255 : 0;
         low[static_cast<std::size_t>(i)] = q < 0 ? 255 : 0;

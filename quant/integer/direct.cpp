@@ -1,0 +1,319 @@
+// Driver of the direct kernels: packs weights, finds the rows of codes a tile needs, shares the
+// tiles among threads.
+//
+// A tile's operand is a table of pointers, one per output pixel and kernel position ("tap"), each
+// to consecutive codes in NHWC order. There are three ways to make the taps:
+//   whole rows:  without padding, S·C codes of an image row are consecutive: R taps of S·C codes.
+//   positions:   with padding, R·S taps of C codes, those outside the image to the padding codes.
+//   padded copy: where the length is no multiple of 4 (few input channels), the images are copied
+//                with their padding, then R taps of S·C codes rounded up to 4; the weights of the
+//                surplus codes are zero. An 11×11×3 kernel row is 33 codes in 9 groups of 4 (92 %),
+//                where 11 positions of 3 codes would waste a quarter of every group.
+#include "quant/integer/direct.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+#include "core/memory.hpp"
+#include "core/parallel.hpp"
+#include "quant/integer/requant_block.hpp"
+
+namespace intandem {
+namespace {
+
+constexpr std::int64_t kTablePointers = 4096;  // of one row group, 32 KiB of stack
+constexpr std::int64_t kMaxGroupTiles = 16;    // keeps a group's codes in the second-level cache
+constexpr std::int64_t kTasksPerThread = 4;
+
+std::int64_t round_up(std::int64_t value, std::int64_t multiple) {
+  return (value + multiple - 1) / multiple * multiple;
+}
+
+class DirectLayer final : public PreparedLayer {
+ public:
+  DirectLayer(const IntLayer& layer, const DirectKernel& kernel)
+      : layer_(layer),
+        kernel_(kernel),
+        requant_data_(layer),
+        requant_(requant_function(active_isa())) {
+    choose_taps();
+    pack();
+    chunk_ = narrow_chunk(layer);
+  }
+
+  bool admissible() const { return taps_ * kernel_.max_rows <= kTablePointers; }
+
+  std::string algorithm() const override { return kernel_.name; }
+  std::string reason() const override {
+    return copies_ ? "rows of a padded copy" : taps_ == layer_.shape.R ? "whole rows" : "positions";
+  }
+  std::int64_t packed_bytes() const override {
+    return packed_bytes_ + bias_.size_bytes() + requant_data_.size_bytes();
+  }
+  std::int64_t executed_macs() const override { return layer_.shape.macs(); }
+  std::int64_t scratch_bytes(std::int64_t N) const override {
+    return copy_bytes(N) + (layer_.pool_kernel > 0 ? N * pixels_ * layer_.shape.K : 0);
+  }
+  void run(const LayerRun& args) const override;
+
+ private:
+  struct Panel {
+    std::int64_t first, width;  // output channels
+    std::int64_t offset_bytes;  // into packed_
+  };
+
+  void choose_taps();
+  void pack();
+  void pack_panel(const Panel& panel);
+  std::int64_t copy_bytes(std::int64_t N) const {
+    return copies_ ? round_up(N * height_ * row_bytes_ + kGroup, 64) : 0;
+  }
+  void copy_padded(const LayerRun& args, std::uint8_t* copy) const;
+  void point_at(const std::uint8_t* source, std::int64_t first, std::int64_t rows,
+                const std::uint8_t** table) const;
+  void run_rows(const LayerRun& args, const std::uint8_t* source, std::uint8_t* codes,
+                std::int64_t first, std::int64_t last, std::size_t panel_first,
+                std::size_t panel_last) const;
+
+  const IntLayer layer_;
+  const DirectKernel& kernel_;
+  const RequantData requant_data_;
+  const RequantFn requant_;
+  std::int64_t chunk_ = 0;
+  std::int64_t pixels_ = 0;  // P·Q
+
+  bool copies_ = false;
+  std::int64_t taps_ = 0, tap_codes_ = 0, groups_ = 0;
+  std::int64_t height_ = 0, row_bytes_ = 0, pad_ = 0;  // of the image as the taps see it
+
+  std::vector<Panel> panels_;
+  std::shared_ptr<std::byte> packed_;
+  std::int64_t packed_bytes_ = 0;
+  TensorS32 bias_;      // padded to whole panels
+  TensorU8 pad_codes_;  // one pixel outside the image
+};
+
+void DirectLayer::choose_taps() {
+  const ConvShape& s = layer_.shape;
+  pixels_ = s.P() * s.Q();
+  const bool whole_rows = s.pad == 0 && (s.S * s.C) % kGroup == 0;
+  const bool positions = !whole_rows && s.C % kGroup == 0;
+  copies_ = !whole_rows && !positions;
+  taps_ = positions ? s.R * s.S : s.R;
+  tap_codes_ = positions ? s.C : s.S * s.C;
+  groups_ = (tap_codes_ + kGroup - 1) / kGroup;
+  pad_ = copies_ ? 0 : s.pad;
+  height_ = copies_ ? s.H + 2 * s.pad : s.H;
+  row_bytes_ = (copies_ ? s.W + 2 * s.pad : s.W) * s.C;
+  if (!layer_.pad_code.empty()) pad_codes_ = layer_.pad_code;
+}
+
+void DirectLayer::pack() {
+  const std::int64_t K = layer_.shape.K, width = kernel_.width;
+  const std::int64_t element_bytes = kernel_.layout == WeightLayout::pairs_s16 ? 2 : 1;
+  for (std::int64_t k = 0; k < K; k += width) {
+    const Panel panel{k, K - k <= width / 2 ? width / 2 : width, packed_bytes_};
+    packed_bytes_ += taps_ * groups_ * kGroup * panel.width * element_bytes;
+    panels_.push_back(panel);
+  }
+  packed_ = allocate_aligned(static_cast<std::size_t>(packed_bytes_));
+  parallel_for(static_cast<std::int64_t>(panels_.size()), 1, [&](std::int64_t i, std::int64_t) {
+    pack_panel(panels_[static_cast<std::size_t>(i)]);
+  });
+  bias_ = TensorS32::zeros({round_up(K, width)});
+  std::copy(layer_.bias.begin(), layer_.bias.end(), bias_.begin());
+}
+
+void DirectLayer::pack_panel(const Panel& panel) {
+  const std::int64_t reduction = layer_.shape.reduction();
+  auto* bytes = reinterpret_cast<std::int8_t*>(packed_.get() + panel.offset_bytes);
+  auto* words = reinterpret_cast<std::int16_t*>(bytes);
+  std::int64_t block = 0;  // index of the current group of the panel
+  for (std::int64_t tap = 0; tap < taps_; ++tap) {
+    for (std::int64_t group = 0; group < groups_; ++group, ++block) {
+      for (std::int64_t k = 0; k < panel.width; ++k) {
+        for (std::int64_t j = 0; j < kGroup; ++j) {
+          const std::int64_t channel = panel.first + k, code = group * kGroup + j;
+          const bool real = channel < layer_.shape.K && code < tap_codes_;
+          const std::int8_t weight =
+              real ? layer_.weights[channel * reduction + tap * tap_codes_ + code] : std::int8_t{0};
+          const std::int64_t base = block * kGroup * panel.width;
+          if (kernel_.layout == WeightLayout::quads_s8) {
+            bytes[base + k * kGroup + j] = weight;
+          } else {
+            words[base + (j % 2) * 2 * panel.width + k * 2 + j / 2] = weight;
+          }
+        }
+      }
+    }
+  }
+}
+
+// The images with their padding codes around them; the kernel may read up to 3 codes past the last
+// row, which belong to the scratch memory.
+void DirectLayer::copy_padded(const LayerRun& args, std::uint8_t* copy) const {
+  const ConvShape& s = layer_.shape;
+  parallel_for(args.N * height_, 16, [&](std::int64_t first, std::int64_t last) {
+    for (std::int64_t i = first; i < last; ++i) {
+      const std::int64_t n = i / height_, h = i % height_ - s.pad;
+      std::uint8_t* row = copy + i * row_bytes_;
+      const auto fill = [&](std::int64_t begin, std::int64_t end) {
+        for (std::int64_t w = begin; w < end; ++w) {
+          std::memcpy(row + w * s.C, pad_codes_.data(), static_cast<std::size_t>(s.C));
+        }
+      };
+      if (h < 0 || h >= s.H) {
+        fill(0, s.W + 2 * s.pad);
+        continue;
+      }
+      fill(0, s.pad);
+      std::memcpy(row + s.pad * s.C, args.input + (n * s.H + h) * s.W * s.C,
+                  static_cast<std::size_t>(s.W * s.C));
+      fill(s.pad + s.W, s.W + 2 * s.pad);
+    }
+  });
+}
+
+// Fills the pointer table [taps][rows] of the tile of output pixels first … first+rows−1.
+void DirectLayer::point_at(const std::uint8_t* source, std::int64_t first, std::int64_t rows,
+                           const std::uint8_t** table) const {
+  const ConvShape& s = layer_.shape;
+  const std::int64_t P = s.P(), Q = s.Q(), width = row_bytes_ / s.C;
+  const std::int64_t tap_columns = taps_ / s.R, tap_width = s.S / tap_columns;
+  std::int64_t n = first / pixels_, p = first / Q % P, q = first % Q;
+  for (std::int64_t i = 0; i < rows; ++i) {
+    const std::int64_t h0 = p * s.stride - pad_, w0 = q * s.stride - pad_;
+    const std::uint8_t* corner = source + (n * height_ + h0) * row_bytes_ + w0 * s.C;
+    const bool inside = h0 >= 0 && w0 >= 0 && h0 + s.R <= height_ && w0 + s.S <= width;
+    const std::uint8_t** entry = table + i;
+    for (std::int64_t r = 0; r < s.R; ++r) {
+      for (std::int64_t c = 0; c < tap_columns; ++c, entry += rows) {
+        const std::int64_t h = h0 + r, w = w0 + c * tap_width;
+        const bool real = inside || (h >= 0 && h < height_ && w >= 0 && w < width);
+        *entry = real ? corner + r * row_bytes_ + c * s.C : pad_codes_.data();
+      }
+    }
+    if (++q == Q) {
+      q = 0;
+      if (++p == P) p = 0, ++n;
+    }
+  }
+}
+
+// Output pixels first … last−1 for some panels: the panels' weights stay in the second-level cache
+// while all tiles pass.
+void DirectLayer::run_rows(const LayerRun& args, const std::uint8_t* source, std::uint8_t* codes,
+                           std::int64_t first, std::int64_t last, std::size_t panel_first,
+                           std::size_t panel_last) const {
+  const std::int64_t K = layer_.shape.K, count = last - first;
+  const std::int64_t tiles = (count + kernel_.max_rows - 1) / kernel_.max_rows;
+  const auto start = [&](std::int64_t tile) { return first + count * tile / tiles; };
+  const std::uint8_t* table[kTablePointers];
+  for (std::int64_t tile = 0; tile < tiles; ++tile) {
+    point_at(source, start(tile), start(tile + 1) - start(tile),
+             table + tile * taps_ * kernel_.max_rows);
+  }
+  alignas(64) std::int32_t acc[kMaxTileRows * kMaxTileWidth];
+  for (std::size_t i = panel_first; i < panel_last; ++i) {
+    const Panel& panel = panels_[i];
+    const std::int64_t channels = std::min(panel.width, K - panel.first);
+    const std::byte* weights = packed_.get() + panel.offset_bytes;
+    for (std::int64_t tile = 0; tile < tiles; ++tile) {
+      const std::int64_t row = start(tile), rows = start(tile + 1) - row;
+      const std::int64_t out = row * K + panel.first;
+      kernel_.tile({table + tile * taps_ * kernel_.max_rows, taps_, groups_, weights,
+                    bias_.data() + panel.first, acc, chunk_},
+                   rows, panel.width);
+      if (layer_.is_last()) {
+        for (std::int64_t r = 0; r < rows; ++r) {
+          std::memcpy(args.accumulators + out + r * K, acc + r * panel.width,
+                      static_cast<std::size_t>(channels) * sizeof(std::int32_t));
+        }
+        continue;
+      }
+      requant_({acc, layer_.add >= 0 ? args.shortcut + out : nullptr, codes + out, rows, channels,
+                panel.width, K, requant_data_.from(panel.first)});
+    }
+  }
+}
+
+void DirectLayer::run(const LayerRun& args) const {
+  auto* scratch = reinterpret_cast<std::uint8_t*>(args.scratch);
+  const std::uint8_t* source = args.input;
+  if (copies_) {
+    copy_padded(args, scratch);
+    source = scratch;
+  }
+  const bool pools = layer_.pool_kernel > 0;
+  std::uint8_t* codes = pools ? scratch + copy_bytes(args.N) : args.codes;
+
+  // Rows are split into groups first; panels only as far as that leaves threads without work.
+  const std::int64_t rows = args.N * pixels_, panels = static_cast<std::int64_t>(panels_.size());
+  const std::int64_t tiles = (rows + kernel_.max_rows - 1) / kernel_.max_rows;
+  const std::int64_t group_tiles =
+      std::min(kMaxGroupTiles, kTablePointers / (taps_ * kernel_.max_rows));
+  const std::int64_t groups = (tiles + group_tiles - 1) / group_tiles;
+  const std::int64_t wanted = thread_count() == 1 ? 1 : kTasksPerThread * thread_count();
+  const std::int64_t splits =
+      groups == 0 ? 1 : std::min(panels, std::max<std::int64_t>(1, wanted / groups));
+  parallel_for(groups * splits, 1, [&](std::int64_t task, std::int64_t) {
+    const std::int64_t group = task / splits, split = task % splits;
+    // Whole tiles per group, as evenly as they go.
+    const auto row_of = [&](std::int64_t g) {
+      return std::min(rows, tiles * g / groups * kernel_.max_rows);
+    };
+    const auto panel_of = [&](std::int64_t s) {
+      return static_cast<std::size_t>(panels * s / splits);
+    };
+    run_rows(args, source, codes, row_of(group), row_of(group + 1), panel_of(split),
+             panel_of(split + 1));
+  });
+  if (pools) {
+    max_pool(codes, args.N, layer_.shape.P(), layer_.shape.Q(), layer_.shape.K, layer_.pool_kernel,
+             layer_.pool_stride, args.codes);
+  }
+}
+
+#if defined(__x86_64__)
+constexpr DirectKernel kVnni = {"direct_avx512vnni", WeightLayout::quads_s8, 12, 32,
+                                direct_tile_avx512vnni};
+constexpr DirectKernel kWideAvx2 = {"direct_avx2", WeightLayout::pairs_s16, 4, 16,
+                                    direct_tile_wide_avx2};
+constexpr DirectKernel kNarrowAvx2 = {"direct_narrow_avx2", WeightLayout::quads_s8, 4, 16,
+                                      direct_tile_narrow_avx2};
+#endif
+
+}  // namespace
+
+const DirectKernel* direct_kernel(Isa isa, bool narrow) {
+#if defined(__x86_64__)
+  if (isa >= Isa::avx512vnni) return &kVnni;
+  if (isa >= Isa::avx2) return narrow ? &kNarrowAvx2 : &kWideAvx2;
+#else
+  (void)isa, (void)narrow;
+#endif
+  return nullptr;
+}
+
+std::int64_t narrow_chunk(const IntLayer& layer) {
+  std::int32_t largest = 1;
+  for (const std::int8_t q : layer.weights)
+    largest = std::max<std::int32_t>(largest, q < 0 ? -q : q);
+  return 32767 / (2 * layer.in_max * largest);
+}
+
+std::unique_ptr<PreparedLayer> prepare_direct(const IntLayer& layer, const DirectKernel& kernel) {
+  auto prepared = std::make_unique<DirectLayer>(layer, kernel);
+  if (!prepared->admissible()) return nullptr;
+  return prepared;
+}
+
+std::unique_ptr<PreparedLayer> prepare_direct(const IntLayer& layer) {
+  // Below four groups per chunk, widening the 16-bit sums costs more than the wide kernel.
+  const DirectKernel* kernel = direct_kernel(active_isa(), narrow_chunk(layer) >= 4);
+  if (kernel == nullptr) return nullptr;
+  if (layer.kind == IntLayerKind::avg_pool) return prepare_avg_pool(layer);
+  return prepare_direct(layer, *kernel);
+}
+
+}  // namespace intandem

@@ -1,0 +1,32 @@
+// The direct algorithm: every layer as an implicit matrix product, requantized tile by tile.
+#pragma once
+
+#include <memory>
+
+#include "core/cpu.hpp"
+#include "quant/integer/direct_kernels.hpp"
+#include "quant/integer/prepared_layer.hpp"
+
+namespace intandem {
+
+/// PrepareFn "direct": convolutions (up to 341 kernel positions), linear layers and average pools
+/// with any codes, by the kernels of active_isa(). Null on Isa::ref.
+std::unique_ptr<PreparedLayer> prepare_direct(const IntLayer& layer);
+
+/// The kernel "direct" would use, or null. narrow: 16-bit sums where the ranges allow it (AVX2).
+const DirectKernel* direct_kernel(Isa isa, bool narrow);
+
+/// Groups of four products that may be summed in 16 bits: 32767 / (2 · in_max · max|q_w|).
+std::int64_t narrow_chunk(const IntLayer& layer);
+
+/// A convolution or linear layer with a given kernel; null if it has too many kernel positions.
+std::unique_ptr<PreparedLayer> prepare_direct(const IntLayer& layer, const DirectKernel& kernel);
+
+/// Average pooling (Q9) with vector requantization.
+std::unique_ptr<PreparedLayer> prepare_avg_pool(const IntLayer& layer);
+
+/// Max-pool of codes [N][H][W][C], the definition of max_pool_ref, parallel over rows.
+void max_pool(const std::uint8_t* codes, std::int64_t N, std::int64_t H, std::int64_t W,
+              std::int64_t C, std::int64_t kernel, std::int64_t stride, std::uint8_t* result);
+
+}  // namespace intandem

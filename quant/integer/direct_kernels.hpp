@@ -1,0 +1,36 @@
+// Register-tile kernels of the direct product, one file per instruction set.
+#pragma once
+
+#include "quant/integer/kernel_args.hpp"
+
+namespace intandem {
+
+/// How a kernel wants its weights, per panel of `width` output channels. Element j of a group of
+/// four belongs to code j of the group; groups are those of ProductTile, tap by tap.
+enum class WeightLayout {
+  quads_s8,   ///< s8 [tap][group][width][4]
+  pairs_s16,  ///< s16 [tap][group][2][width][2]: first (w0, w2) of every channel, then (w1, w3)
+};
+
+/// A kernel: computes tiles of up to max_rows × (width or width/2) outputs.
+struct DirectKernel {
+  const char* name;
+  WeightLayout layout;
+  std::int64_t max_rows, width;
+  void (*tile)(const ProductTile& tile, std::int64_t rows, std::int64_t width);
+};
+
+/// Largest tile of any kernel, for buffers on the stack.
+inline constexpr std::int64_t kMaxTileRows = 12, kMaxTileWidth = 32;
+
+#if defined(__x86_64__)
+/// vpdpbusd: any codes. 12 rows × 32 channels.
+void direct_tile_avx512vnni(const ProductTile& tile, std::int64_t rows, std::int64_t width);
+/// vpmaddwd after widening to 16 bits: any codes. 4 rows × 16 channels, layout pairs_s16.
+void direct_tile_wide_avx2(const ProductTile& tile, std::int64_t rows, std::int64_t width);
+/// vpmaddubsw, sums of `chunk` groups in 16 bits. 4 rows × 16 channels, layout quads_s8. Exact if
+/// chunk · 2 · max(code) · max|weight| ≤ 32767.
+void direct_tile_narrow_avx2(const ProductTile& tile, std::int64_t rows, std::int64_t width);
+#endif
+
+}  // namespace intandem

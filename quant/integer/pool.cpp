@@ -1,0 +1,103 @@
+// Pooling on codes: plain loops over contiguous channels, which the compiler vectorizes.
+#include <algorithm>
+
+#include "core/parallel.hpp"
+#include "quant/integer/direct.hpp"
+#include "quant/integer/requant_block.hpp"
+
+namespace intandem {
+namespace {
+
+class AvgPoolLayer final : public PreparedLayer {
+ public:
+  explicit AvgPoolLayer(const IntLayer& layer)
+      : layer_(layer), requant_data_(layer), requant_(requant_function(active_isa())) {}
+
+  std::string algorithm() const override { return "direct_avg_pool"; }
+  std::int64_t packed_bytes() const override { return requant_data_.size_bytes(); }
+  std::int64_t executed_macs() const override {
+    const ConvShape& s = layer_.shape;
+    return s.P() * s.Q() * s.R * s.S * s.C;
+  }
+  std::int64_t scratch_bytes(std::int64_t N) const override {
+    return layer_.pool_kernel == 0 ? 0 : N * outputs();
+  }
+
+  void run(const LayerRun& args) const override {
+    const ConvShape& s = layer_.shape;
+    const std::int64_t P = s.P(), Q = s.Q(), pixels = args.N * P * Q;
+    auto* codes =
+        layer_.pool_kernel == 0 ? args.codes : reinterpret_cast<std::uint8_t*>(args.scratch);
+    parallel_for(pixels, 8, [&](std::int64_t first, std::int64_t last) {
+      for (std::int64_t i = first; i < last; ++i) {
+        const std::int64_t n = i / (P * Q), p = i / Q % P, q = i % Q;
+        const std::uint8_t* corner =
+            args.input + ((n * s.H + p * s.stride) * s.W + q * s.stride) * s.C;
+        run_pixel(args, corner, i, codes);
+      }
+    });
+    if (layer_.pool_kernel > 0) {
+      max_pool(codes, args.N, P, Q, s.K, layer_.pool_kernel, layer_.pool_stride, args.codes);
+    }
+  }
+
+ private:
+  static constexpr std::int64_t kBlock = 64;  // channels, a multiple of the tables' 16
+
+  std::int64_t outputs() const { return layer_.shape.P() * layer_.shape.Q() * layer_.shape.K; }
+
+  void run_pixel(const LayerRun& args, const std::uint8_t* corner, std::int64_t pixel,
+                 std::uint8_t* codes) const {
+    const ConvShape& s = layer_.shape;
+    for (std::int64_t c0 = 0; c0 < s.C; c0 += kBlock) {
+      const std::int64_t channels = std::min(kBlock, s.C - c0);
+      alignas(64) std::int32_t sum[kBlock] = {};
+      for (std::int64_t r = 0; r < s.R; ++r) {
+        for (std::int64_t t = 0; t < s.S; ++t) {
+          const std::uint8_t* x = corner + (r * s.W + t) * s.C + c0;
+          for (std::int64_t c = 0; c < channels; ++c) sum[c] += x[c];
+        }
+      }
+      const std::int64_t out = pixel * s.C + c0;
+      if (layer_.is_last()) {
+        std::copy(sum, sum + channels, args.accumulators + out);
+        continue;
+      }
+      const std::uint8_t* shortcut = layer_.add >= 0 ? args.shortcut + out : nullptr;
+      requant_({sum, shortcut, codes + out, 1, channels, kBlock, s.C, requant_data_.from(c0)});
+    }
+  }
+
+  const IntLayer layer_;
+  const RequantData requant_data_;
+  const RequantFn requant_;
+};
+
+}  // namespace
+
+void max_pool(const std::uint8_t* codes, std::int64_t N, std::int64_t H, std::int64_t W,
+              std::int64_t C, std::int64_t kernel, std::int64_t stride, std::uint8_t* result) {
+  const std::int64_t P = (H - kernel) / stride + 1, Q = (W - kernel) / stride + 1;
+  parallel_for(N * P, 1, [&](std::int64_t first, std::int64_t last) {
+    for (std::int64_t i = first; i < last; ++i) {
+      const std::uint8_t* top = codes + (i / P * H + i % P * stride) * W * C;
+      for (std::int64_t q = 0; q < Q; ++q) {
+        std::uint8_t* out = result + (i * Q + q) * C;
+        const std::uint8_t* corner = top + q * stride * C;
+        std::copy(corner, corner + C, out);
+        for (std::int64_t r = 0; r < kernel; ++r) {
+          for (std::int64_t s = 0; s < kernel; ++s) {
+            const std::uint8_t* x = corner + (r * W + s) * C;
+            for (std::int64_t c = 0; c < C; ++c) out[c] = std::max(out[c], x[c]);
+          }
+        }
+      }
+    }
+  });
+}
+
+std::unique_ptr<PreparedLayer> prepare_avg_pool(const IntLayer& layer) {
+  return std::make_unique<AvgPoolLayer>(layer);
+}
+
+}  // namespace intandem

@@ -1,0 +1,73 @@
+#include "quant/integer/requant_block.hpp"
+
+#include <algorithm>
+#include <limits>
+
+#include "quant/integer/requant.hpp"
+
+namespace intandem {
+namespace {
+
+// Least acc ≥ 0 with (acc·m + 2^(n−1)) >> n ≥ max_code, i.e. acc·m ≥ max_code·2^n − 2^(n−1), or the
+// largest 32-bit number if there is none. max_code·2^n < 2^54.
+std::int32_t ceiling_of(Multiplier scale, std::int32_t max_code) {
+  const std::int64_t target =
+      (std::int64_t{max_code} << scale.n) - (std::int64_t{1} << (scale.n - 1));
+  const std::int64_t ceiling = (target + scale.m - 1) / scale.m;
+  return static_cast<std::int32_t>(
+      std::min<std::int64_t>(ceiling, std::numeric_limits<std::int32_t>::max()));
+}
+
+}  // namespace
+
+RequantData::RequantData(const IntLayer& layer) : max_code_(layer.max_code) {
+  if (layer.is_last()) return;
+  const std::int64_t padded = (layer.shape.K + 15) / 16 * 16;
+  for (std::int64_t k = 0; k < padded; ++k) {
+    const std::int64_t channel = std::min(k, layer.shape.K - 1);
+    const Multiplier scale = layer.channel_scale(channel);
+    m_.push_back(scale.m);
+    n_.push_back(scale.n);
+    ceiling_.push_back(ceiling_of(scale, layer.max_code));
+    if (layer.add >= 0) {
+      add_m_.push_back(
+          layer.add_m[layer.add_m.size() == 1 ? 0 : static_cast<std::size_t>(channel)]);
+    }
+  }
+}
+
+RequantTables RequantData::from(std::int64_t first) const {
+  return {m_.data() + first, n_.data() + first, ceiling_.data() + first,
+          add_m_.empty() ? nullptr : add_m_.data() + first, max_code_};
+}
+
+std::int64_t RequantData::size_bytes() const {
+  return static_cast<std::int64_t>((m_.size() + n_.size() + ceiling_.size() + add_m_.size()) *
+                                   sizeof(std::int32_t));
+}
+
+void requant_block_ref(const RequantBlock& b) {
+  for (std::int64_t i = 0; i < b.rows; ++i) {
+    const std::int32_t* acc = b.acc + i * b.acc_stride;
+    std::uint8_t* codes = b.codes + i * b.code_stride;
+    const std::uint8_t* shortcut = b.shortcut == nullptr ? nullptr : b.shortcut + i * b.code_stride;
+    for (std::int64_t k = 0; k < b.channels; ++k) {
+      const Multiplier scale{b.tables.m[k], b.tables.n[k]};
+      codes[k] = shortcut == nullptr ? requantize(acc[k], scale, b.tables.max_code)
+                                     : requantize_add(acc[k], scale, shortcut[k], b.tables.add_m[k],
+                                                      b.tables.max_code);
+    }
+  }
+}
+
+RequantFn requant_function(Isa isa) {
+#if defined(__x86_64__)
+  if (isa >= Isa::avx512) return requant_block_avx512;
+  if (isa >= Isa::avx2) return requant_block_avx2;
+#else
+  (void)isa;
+#endif
+  return requant_block_ref;
+}
+
+}  // namespace intandem

@@ -1,0 +1,201 @@
+// Every fast algorithm on every instruction set of this machine against the definition, between
+// guard bytes, over random shapes and extreme values.
+#include <catch2/catch.hpp>
+#include <set>
+
+#include "quant/integer/direct.hpp"
+#include "quant/integer/plan.hpp"
+#include "quant/integer/requant_block.hpp"
+#include "tests/quant/int_cases.hpp"
+
+using namespace intandem;
+using namespace intandem::testing;
+
+namespace {
+
+/// Checks the layer with every algorithm that admits it; returns the names of those that ran.
+std::set<std::string> check_all(const LayerOptions& o, std::int64_t N, Values values, Draw& draw) {
+  const Restore restore;
+  std::set<std::string> ran;
+  const IntLayer layer = make_layer(o, draw);
+  const ConvShape& s = o.shape;
+  const auto input = random_codes(N * s.H * s.W * s.C, o.in_max, draw, values);
+  const auto shortcut = random_codes(N * s.P() * s.Q() * s.K, 255, draw);
+  const auto wanted = naive_layer(layer, N, input, shortcut);
+  const auto check = [&](const PreparedLayer& prepared) {
+    ran.insert(prepared.algorithm());
+    const auto got = run_guarded(prepared, layer, N, input, shortcut);
+    INFO(prepared.algorithm() << ": " << s.str() << ", batch " << N << ", W" << o.weight_bits
+                              << ", codes to " << o.in_max << " and " << o.max_code);
+    CHECK(got == wanted);
+  };
+  for (const Isa isa : available_isas()) {
+    set_active_isa(isa);
+    for (const Algorithm& algorithm : algorithms()) {
+      if (isa != Isa::ref && algorithm.prepare == prepare_reference) continue;  // the same again
+      const auto prepared = algorithm.prepare(layer);
+      if (prepared != nullptr) check(*prepared);
+    }
+    if (o.kind == IntLayerKind::avg_pool) continue;
+    for (const bool narrow : {false, true}) {
+      const DirectKernel* kernel = direct_kernel(isa, narrow);
+      if (kernel == nullptr || (narrow && narrow_chunk(layer) < 1)) continue;
+      const auto prepared = prepare_direct(layer, *kernel);
+      if (prepared != nullptr) check(*prepared);
+    }
+  }
+  return ran;
+}
+
+LayerOptions random_options(Draw& draw) {
+  LayerOptions o;
+  o.kind = draw.pick({IntLayerKind::conv, IntLayerKind::conv, IntLayerKind::conv,
+                      IntLayerKind::linear, IntLayerKind::avg_pool});
+  ConvShape& s = o.shape;
+  s.C = draw.pick<std::int64_t>({1, 2, 3, 4, 5, 8, 12, 16, 33, 64});
+  s.K = draw.pick<std::int64_t>({1, 2, 7, 8, 9, 15, 16, 17, 31, 32, 33, 48, 65});
+  if (o.kind == IntLayerKind::linear) {
+    s.C = draw.between(1, 200);
+  } else {
+    s.R = draw.pick<std::int64_t>({1, 2, 3, 3, 5});
+    s.S = o.kind == IntLayerKind::conv ? draw.pick<std::int64_t>({1, 3, 3, 4, 5}) : s.R;
+    s.H = s.R + draw.between(0, 6);
+    s.W = s.S + draw.between(0, 6);
+    s.stride = draw.pick<std::int64_t>({1, 1, 1, 2, 3});
+    s.pad = o.kind == IntLayerKind::conv ? draw.between(0, 3) : 0;
+  }
+  if (o.kind == IntLayerKind::avg_pool) s.K = s.C;
+  o.weight_bits = static_cast<std::int32_t>(draw.between(1, 8));
+  o.in_max = draw.pick({1, 3, 7, 15, 63, 255});
+  o.max_code = draw.pick({0, 1, 3, 15, 255});
+  o.per_channel = draw.coin();
+  o.weights = draw.pick({Values::random, Values::random, Values::largest, Values::smallest});
+  if (o.max_code > 0) {
+    o.with_add = draw.between(0, 3) == 0;
+    o.pool_kernel = draw.coin() ? draw.between(0, std::min<std::int64_t>({3, s.P(), s.Q()})) : 0;
+    o.pool_stride = o.pool_kernel > 0 ? draw.between(1, 2) : 0;
+  }
+  return o;
+}
+
+}  // namespace
+
+TEST_CASE("every algorithm equals the definition on random layers", "[integer]") {
+  Draw draw(41);
+  std::set<std::string> ran;
+  for (int trial = 0; trial < 100; ++trial) {
+    const LayerOptions o = random_options(draw);
+    const Values values = draw.pick({Values::random, Values::random, Values::largest});
+    ran.merge(check_all(o, draw.pick<std::int64_t>({0, 1, 1, 2, 3}), values, draw));
+  }
+  CHECK(ran.count("ref") == 1);
+  if (detected_isa() >= Isa::avx2) {
+    CHECK(ran.count("direct_avx2") == 1);
+    CHECK(ran.count("direct_narrow_avx2") == 1);
+  }
+  if (detected_isa() >= Isa::avx512vnni) CHECK(ran.count("direct_avx512vnni") == 1);
+}
+
+TEST_CASE("the largest codes do not saturate", "[integer]") {
+  Draw draw(42);
+  for (const Values weights : {Values::largest, Values::smallest}) {
+    for (const std::int32_t in_max : {15, 255}) {
+      for (const std::int32_t bits : {4, 7, 8}) {
+        LayerOptions o;
+        o.shape = {1, 4, 4, 64, 20, 3, 3, 1, 1};
+        o.weight_bits = bits;
+        o.in_max = in_max;
+        o.max_code = 0;
+        o.weights = weights;
+        check_all(o, 1, Values::largest, draw);
+      }
+    }
+  }
+}
+
+TEST_CASE("first layers: few channels, large kernels, strides", "[integer]") {
+  Draw draw(43);
+  for (const std::int64_t C : {1, 3}) {
+    for (const auto& [kernel, stride, pad] :
+         {std::tuple{11, 4, 2}, {7, 2, 3}, {5, 1, 2}, {3, 1, 1}, {3, 2, 0}}) {
+      LayerOptions o;
+      o.shape = {1, 23, 21, C, 24, kernel, kernel, stride, pad};
+      check_all(o, 2, Values::random, draw);
+    }
+  }
+}
+
+TEST_CASE("fully connected layers at every batch up to the tile and beyond", "[integer]") {
+  Draw draw(44);
+  for (std::int64_t N = 1; N <= 14; ++N) {
+    LayerOptions o;
+    o.kind = IntLayerKind::linear;
+    o.shape = {1, 1, 1, 36 + N, 40, 1, 1, 1, 0};
+    o.max_code = N % 2 == 0 ? 255 : 0;
+    check_all(o, N, Values::random, draw);
+  }
+}
+
+TEST_CASE("layers the direct kernels cannot take go to the reference", "[integer]") {
+  Draw draw(45);
+  LayerOptions o;
+  o.shape = {1, 30, 30, 4, 2, 20, 20, 10, 1};  // 400 kernel positions
+  const IntLayer layer = make_layer(o, draw);
+  const auto prepared = prepare_layer(layer, "direct");
+  REQUIRE(prepared != nullptr);
+  check_all(o, 1, Values::random, draw);
+}
+
+TEST_CASE("vector requantization equals the normative one over all ranges", "[integer]") {
+  constexpr std::int32_t kLargest = 2147483647;
+  Draw draw(46);
+  for (std::int32_t n = kMinShift; n <= kMaxShift; ++n) {
+    for (const std::int32_t max_code : {1, 15, 255}) {
+      for (const bool with_add : {false, true}) {
+        constexpr std::int64_t kRows = 12;
+        const std::int64_t K = draw.between(1, 40), padded = (K + 15) / 16 * 16;
+        IntLayer layer;
+        layer.shape.K = K;
+        layer.max_code = max_code;
+        layer.add = with_add ? 0 : -1;
+        for (std::int64_t k = 0; k < K; ++k) {
+          const auto shift = static_cast<std::int32_t>(k % 2 == 0 ? n : draw.between(1, kMaxShift));
+          layer.scale.push_back({draw.pick({1, 2, 3, 16384, 32767}), shift});
+          layer.add_m.push_back(draw.pick({0, 1, 12345, kLargest}));
+        }
+        if (!with_add) layer.add_m.clear();
+        const RequantData data(layer);
+        std::vector<std::int32_t> acc(static_cast<std::size_t>(kRows * padded));
+        for (std::size_t i = 0; i < acc.size(); ++i) {
+          const Multiplier scale =
+              layer.channel_scale(std::min(static_cast<std::int64_t>(i) % padded, K - 1));
+          const std::int64_t code = draw.between(-1, max_code + 1);
+          const std::int64_t tie = ((2 * code - 1) << (scale.n - 1)) / scale.m;
+          std::int64_t value = tie + draw.between(-1, 1);
+          if (draw.between(0, 3) == 0) value = draw.pick({-kLargest, -1, 0, 1, kLargest});
+          value = std::clamp<std::int64_t>(value, -kLargest, kLargest);
+          acc[i] = static_cast<std::int32_t>(value);
+        }
+        const auto shortcut = random_codes(kRows * K, 255, draw);
+        for (const Isa isa : available_isas()) {
+          Guarded<std::uint8_t> codes(kRows * K);
+          requant_function(isa)({acc.data(), with_add ? shortcut.data() : nullptr, codes.data(),
+                                 kRows, K, padded, K, data.from(0)});
+          bool equal = codes.intact();
+          for (std::int64_t i = 0; i < kRows * K; ++i) {
+            const std::int64_t k = i % K;
+            const std::int32_t a = acc[static_cast<std::size_t>(i / K * padded + k)];
+            const auto wanted =
+                with_add ? requantize_add(a, layer.channel_scale(k),
+                                          shortcut[static_cast<std::size_t>(i)],
+                                          layer.add_m[static_cast<std::size_t>(k)], max_code)
+                         : requantize(a, layer.channel_scale(k), max_code);
+            equal = equal && codes.data()[i] == wanted;
+          }
+          INFO("n " << n << ", " << isa_name(isa) << (with_add ? ", shortcut" : ""));
+          CHECK(equal);
+        }
+      }
+    }
+  }
+}
