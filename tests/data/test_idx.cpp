@@ -4,6 +4,7 @@
 #include "data/fashion_mnist.hpp"
 #include "data/idx.hpp"
 #include "tests/data/temporary_directory.hpp"
+#include "tests/skip.hpp"
 
 using namespace intandem;
 using namespace intandem::data_test;
@@ -122,8 +123,7 @@ TEST_CASE("fashion-mnist: a directory of made-up files", "[data]") {
 TEST_CASE("fashion-mnist: the real one, if installed", "[data]") {
   if (!std::filesystem::exists(std::string(kFashionMnistDirectory) +
                                "/train-images-idx3-ubyte.gz")) {
-    WARN("skipped: the Debian package dataset-fashion-mnist is not installed");
-    return;
+    INTANDEM_SKIP("the Debian package dataset-fashion-mnist is not installed");
   }
   const TrainTest data = load_dataset("fashion-mnist", kFashionMnistDirectory, 0);
   CHECK(data.train.images.shape() == Shape{60000, 28, 28, 1});
