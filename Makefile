@@ -57,7 +57,7 @@ TESTS := $(B)/intandem_tests
 BENCH := $(if $(BENCH_SRC),$(B)/intandem_bench)
 DATA ?=
 
-.PHONY: build demo test check bench deps clean help FORCE
+.PHONY: build demo test check bench bench-peers deps clean help FORCE
 .PHONY: run-tests everything syntax check-format check-layers check-gcc check-clang
 .DELETE_ON_ERROR:
 
@@ -70,6 +70,7 @@ help:
 	@echo "make test        all tests; TEST='[core]' selects, SAN=address,undefined or SAN=thread"
 	@echo "make check       format, layering, warnings as errors under g++ and clang++"
 	@echo "make bench       benchmarks; BENCH_ARGS=--benchmark_filter=gemm selects"
+	@echo "make bench-peers the float kernels and a training step beside OpenBLAS, oneDNN and PyTorch"
 	@echo "make deps        installs all Debian packages any target needs"
 	@echo "make clean       removes build/"
 	@echo "Variables: CXX=clang++ (another compiler), V=1 (show commands), -jN (processes)"
@@ -99,6 +100,22 @@ bench:
 	$(SUBMAKE) run-bench
 run-bench: $(BENCH)
 	$(Q)$(if $(BENCH),$(BENCH) $(BENCH_ARGS),echo "there are no benchmarks yet")
+
+# The rivals are packages nothing else needs, so nothing else builds these programs. Results:
+# build/bench/*.json. Arguments: PEERS_ARGS="THREADS REPETITIONS FILTER".
+bench-peers:
+	@.ci/deps peers
+	$(SUBMAKE) run-bench-peers
+run-bench-peers: $(B)/float_peers $(B)/torch_step
+	@mkdir -p build/bench
+	$(B)/float_peers $(PEERS_ARGS) > build/bench/float_peers.json
+	bench/peers/compare_steps.py $(B)/torch_step > build/bench/torch_step.json
+$(B)/float_peers: $(B)/bench/peers/float_peers.o $(B)/bench/shapes.o $(patsubst %.cpp,$(B)/%.o,$(wildcard bench/peak*.cpp)) $(LIB)
+	$(call say,LINK $@)
+	$(Q)$(CXX) $(ALL_LDFLAGS) $(filter %.o,$^) $(LIB) $(LDLIBS) -lopenblas -ldnnl -o $@
+$(B)/torch_step: $(B)/bench/peers/torch_step.o $(LIB)
+	$(call say,LINK $@)
+	$(Q)$(CXX) $(ALL_LDFLAGS) $(filter %.o,$^) $(LIB) $(LDLIBS) -o $@
 
 run-tests: $(TESTS) $(BIN)
 	$(Q)BUILD="$(B)" BIN="$(BIN)" CXX="$(CXX)" SAN="$(SAN)" TEST="$(TEST)" tests/run.sh
@@ -155,4 +172,4 @@ $(B)/generated/commit.hpp: FORCE
 	@$(call write_if_changed,$(if $(COMMIT),#define INTANDEM_COMMIT "$(COMMIT)"))
 $(B)/core/version.o: $(B)/generated/commit.hpp
 
--include $(ALL_SRC:%.cpp=$(B)/%.d)
+-include $(ALL_SRC:%.cpp=$(B)/%.d) $(wildcard $(B)/bench/peers/*.d)

@@ -14,7 +14,7 @@ using std::int64_t;
 
 // One task multiplies up to kTaskRows rows by up to kTaskColumns columns: its slice of B
 // (kMaxDepth × kTaskColumns floats, 672 KiB) stays in the second-level cache.
-constexpr int64_t kTaskRows = 168;
+constexpr int64_t kTaskRows = 504;
 constexpr int64_t kTaskColumns = 448;
 // Up to this many rows, a task packs its own slice of B; beyond, B is packed once for all tasks.
 constexpr int64_t kFewRows = 512;

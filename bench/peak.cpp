@@ -1,0 +1,55 @@
+#include "bench/peak.hpp"
+
+#include <algorithm>
+#include <chrono>
+
+#include "core/cpu.hpp"
+
+namespace intandem::bench {
+
+std::int64_t run_fma_ref(std::int64_t rounds, float* sink) {
+  constexpr int kLanes = 32;
+  float sum[kLanes] = {};
+  for (std::int64_t i = 0; i < rounds; ++i) {
+    for (int j = 0; j < kLanes; ++j) sum[j] = sum[j] * 0.5f + 1.0f;
+  }
+  for (int j = 0; j < kLanes; ++j) *sink += sum[j];
+  return rounds * kLanes * 2;
+}
+
+namespace {
+
+using FmaRun = std::int64_t (*)(std::int64_t, float*);
+
+FmaRun fma_run() {
+#if defined(__x86_64__)
+  if (active_isa() >= Isa::avx512) return run_fma_avx512;
+  if (active_isa() >= Isa::avx2) return run_fma_avx2;
+#endif
+  return run_fma_ref;
+}
+
+double timed_gflops(FmaRun run, std::int64_t rounds) {
+  float sink = 0.0f;
+  const auto start = std::chrono::steady_clock::now();
+  const std::int64_t operations = run(rounds, &sink);
+  const std::chrono::duration<double, std::nano> elapsed = std::chrono::steady_clock::now() - start;
+  return static_cast<double>(operations) / elapsed.count();
+}
+
+}  // namespace
+
+double peak_gflops() {
+  double best = 0.0;
+  for (int i = 0; i < 10; ++i) best = std::max(best, timed_gflops(fma_run(), 300000));
+  return best;
+}
+
+double peak_gflops_all_threads() {
+  double sum = 0.0;
+#pragma omp parallel reduction(+ : sum)
+  sum += timed_gflops(fma_run(), 300000);
+  return sum;
+}
+
+}  // namespace intandem::bench
