@@ -38,7 +38,7 @@ LDLIBS += -lz
 AVX2_FLAGS := $(if $(X86),-mavx2 -mfma)
 # g++ 12 takes the don't-care operand inside its own AVX-512 intrinsics for uninitialized (its bug 105593).
 AVX512_FLAGS := $(if $(X86),-mavx2 -mfma -mavx512f -mavx512bw -mavx512dq -mavx512vl -mprefer-vector-width=512 \
-    $(if $(findstring clang,$(compiler_name)),,-Wno-maybe-uninitialized -Wno-uninitialized))
+    $(if $(CLANG),,-Wno-maybe-uninitialized -Wno-uninitialized))
 VNNI_FLAGS := $(if $(X86),$(AVX512_FLAGS) -mavx512vnni)
 # The reference integer engine gets no floating-point or vector register at all (g++ only: with the
 # flag clang++ refuses the declaration of std::stod in <string>, and sanitizers call into run times).
