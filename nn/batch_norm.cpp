@@ -1,5 +1,6 @@
-// Batch normalization with an optional ReLU: two passes over memory forward (statistics, apply)
-// and two backward (sums, apply). The ReLU mask is recomputed from x, not stored.
+// Batch normalization with an optional ReLU and max-pool: two passes over memory forward
+// (statistics, apply) and two backward (sums, apply). The ReLU mask is recomputed from x, not
+// stored.
 #include <algorithm>
 #include <cmath>
 #include <utility>
@@ -8,6 +9,7 @@
 #include "core/parallel.hpp"
 #include "nn/elementwise_kernels.hpp"
 #include "nn/ops.hpp"
+#include "nn/pool_shape.hpp"
 
 namespace intandem {
 namespace {
@@ -94,52 +96,98 @@ Saved prepare(const TensorF& x, const TensorF& gamma, const TensorF& beta, Batch
   return s;
 }
 
-// dL/dgamma = Σ g·x̂ and dL/dbeta = Σ g; with batch statistics, per channel and M rows,
-// dx = a·(g − Σg/M − x̂·Σ(g·x̂)/M), written as p·g + q·x + r.
-void backward(const Saved& s, const Var& x, const Var& gamma, const Var& beta, const TensorF& dy) {
+// dx = a·(g − Σg/M − x̂·Σ(g·x̂)/M) with batch statistics over M rows, dx = a·g without: both are
+// p·g + q·x + r with p = a. dL/dgamma = Σ g·x̂ and dL/dbeta = Σ g.
+struct InputGradient {
+  TensorF q, r;
+};
+
+// x and dy [rows][C] hold every element with a gradient: the activation, or after pooling the
+// values that were chosen.
+InputGradient parameter_gradients(const Saved& s, std::int64_t rows, const float* x,
+                                  const float* dy, const Var& gamma, const Var& beta) {
+  const std::int64_t C = s.C;
+  InputGradient out{TensorF::zeros(Shape{C}), TensorF::zeros(Shape{C})};
+  if (!s.training && !gamma->needs_grad && !beta->needs_grad) return out;
   const ElementwiseKernels& kernels = elementwise_kernels();
+  const ChannelSums sums =
+      sum_channels(rows, C, [&](std::int64_t begin, std::int64_t end, double* s1, double* s2) {
+        kernels.affine_moments(end - begin, C, x + begin * C, dy + begin * C, s.a.data(),
+                               s.b.data(), s.relu, s1, s2);
+      });
+  TensorF dgamma(Shape{C}), dbeta(Shape{C});
+  for (std::int64_t c = 0; c < C; ++c) {
+    const double sum_g = sums.first[static_cast<std::size_t>(c)];
+    const double mean = s.mean[c], inv = s.inv_std[c], slope = s.a[c];
+    const double sum_gx = (sums.second[static_cast<std::size_t>(c)] - mean * sum_g) * inv;
+    dgamma[c] = static_cast<float>(sum_gx);
+    dbeta[c] = static_cast<float>(sum_g);
+    if (!s.training) continue;
+    const auto m = static_cast<double>(s.rows);
+    const double per_x = -slope * inv * sum_gx / m;
+    out.q[c] = static_cast<float>(per_x);
+    out.r[c] = static_cast<float>(-slope * sum_g / m - per_x * mean);
+  }
+  accumulate(gamma, std::move(dgamma));
+  accumulate(beta, std::move(dbeta));
+  return out;
+}
+
+void backward(const Saved& s, const Var& x, const Var& gamma, const Var& beta, const TensorF& dy) {
   const float* xp = x->value.data();
   const float* g = dy.data();
-  const std::int64_t C = s.C;
-  TensorF q = TensorF::zeros(Shape{C}), r = TensorF::zeros(Shape{C});
-
-  if (s.training || gamma->needs_grad || beta->needs_grad) {
-    const ChannelSums sums =
-        sum_channels(s.rows, C, [&](std::int64_t begin, std::int64_t end, double* s1, double* s2) {
-          kernels.affine_moments(end - begin, C, xp + begin * C, g + begin * C, s.a.data(),
-                                 s.b.data(), s.relu, s1, s2);
-        });
-    TensorF dgamma(Shape{C}), dbeta(Shape{C});
-    for (std::int64_t c = 0; c < C; ++c) {
-      const double sum_g = sums.first[static_cast<std::size_t>(c)];
-      const double mean = s.mean[c], inv = s.inv_std[c], slope = s.a[c];
-      const double sum_gx = (sums.second[static_cast<std::size_t>(c)] - mean * sum_g) * inv;
-      dgamma[c] = static_cast<float>(sum_gx);
-      dbeta[c] = static_cast<float>(sum_g);
-      if (!s.training) continue;
-      const auto m = static_cast<double>(s.rows);
-      const double per_x = -slope * inv * sum_gx / m;
-      q[c] = static_cast<float>(per_x);
-      r[c] = static_cast<float>(-slope * sum_g / m - per_x * mean);
-    }
-    accumulate(gamma, std::move(dgamma));
-    accumulate(beta, std::move(dbeta));
-  }
+  const InputGradient k = parameter_gradients(s, s.rows, xp, g, gamma, beta);
   if (!x->needs_grad) return;
 
+  const ElementwiseKernels& kernels = elementwise_kernels();
   TensorF dx(x->value.shape());
   float* out = dx.data();
   const bool plain = !s.training && !s.relu;  // dx = a·dy: x need not be read
-  parallel_for(s.rows, chunk_rows(C), [&](std::int64_t begin, std::int64_t end) {
-    const std::int64_t at = begin * C;
+  parallel_for(s.rows, chunk_rows(s.C), [&](std::int64_t begin, std::int64_t end) {
+    const std::int64_t at = begin * s.C;
     if (plain) {
-      kernels.affine(end - begin, C, g + at, s.a.data(), r.data(), false, out + at);
+      kernels.affine(end - begin, s.C, g + at, s.a.data(), k.r.data(), false, out + at);
     } else {
-      kernels.affine_backward(end - begin, C, xp + at, g + at, s.a.data(), s.b.data(), s.relu,
-                              s.a.data(), q.data(), r.data(), out + at);
+      kernels.affine_backward(end - begin, s.C, xp + at, g + at, s.a.data(), s.b.data(), s.relu,
+                              s.a.data(), k.q.data(), k.r.data(), out + at);
     }
   });
   accumulate(x, std::move(dx));
+}
+
+// chosen_x and argmax: what affine_pool_row stored.
+void backward_pooled(const Saved& s, const PoolShape& pool, const Var& x, const Var& gamma,
+                     const Var& beta, const TensorF& chosen_x, const TensorU8& argmax,
+                     const TensorF& dy) {
+  const InputGradient k =
+      parameter_gradients(s, dy.size() / s.C, chosen_x.data(), dy.data(), gamma, beta);
+  if (!x->needs_grad) return;
+
+  const ElementwiseKernels& kernels = elementwise_kernels();
+  TensorF dx(x->value.shape());
+  const float* xp = x->value.data();
+  float* out = dx.data();
+  const std::int64_t row = pool.W * pool.C, image = pool.P * pool.Q * pool.C;
+  parallel_for(
+      x->value.dim(0) * pool.H, chunk_rows(row), [&](std::int64_t begin, std::int64_t end) {
+        for (std::int64_t i = begin; i < end; ++i) {
+          const std::int64_t n = i / pool.H;
+          kernels.affine_pool_backward_row(
+              pool, i % pool.H, dy.data() + n * image, argmax.data() + n * image, xp + i * row,
+              s.a.data(), s.b.data(), s.relu, s.a.data(), k.q.data(), k.r.data(), out + i * row);
+        }
+      });
+  accumulate(x, std::move(dx));
+}
+
+void check_operands(const TensorF& x, const Var& gamma, const Var& beta,
+                    const BatchNormState& state) {
+  INTANDEM_CHECK(x.rank() >= 2 && x.size() > 0, "batch norm of shape " + x.shape().str());
+  const Shape channels{x.dim(x.rank() - 1)};
+  check_same_shape(gamma->value.shape(), channels, "gamma");
+  check_same_shape(beta->value.shape(), channels, "beta");
+  check_same_shape(state.running_mean.shape(), channels, "running mean");
+  check_same_shape(state.running_var.shape(), channels, "running variance");
 }
 
 }  // namespace
@@ -147,13 +195,7 @@ void backward(const Saved& s, const Var& x, const Var& gamma, const Var& beta, c
 Var batch_norm(Tape& tape, const Var& x, const Var& gamma, const Var& beta, BatchNormState& state,
                bool training, bool relu) {
   const TensorF& in = x->value;
-  INTANDEM_CHECK(in.rank() >= 2 && in.size() > 0, "batch norm of shape " + in.shape().str());
-  const Shape channels{in.dim(in.rank() - 1)};
-  check_same_shape(gamma->value.shape(), channels, "gamma");
-  check_same_shape(beta->value.shape(), channels, "beta");
-  check_same_shape(state.running_mean.shape(), channels, "running mean");
-  check_same_shape(state.running_var.shape(), channels, "running variance");
-
+  check_operands(in, gamma, beta, state);
   const Saved s = prepare(in, gamma->value, beta->value, state, training, relu);
   TensorF y(in.shape());
   const float* xp = in.data();
@@ -166,6 +208,40 @@ Var batch_norm(Tape& tape, const Var& x, const Var& gamma, const Var& beta, Batc
   return tape.record(std::move(y), {x, gamma, beta}, [s, x, gamma, beta](const Node& self) {
     backward(s, x, gamma, beta, self.grad);
   });
+}
+
+Var batch_norm_pool(Tape& tape, const Var& x, const Var& gamma, const Var& beta,
+                    BatchNormState& state, bool training, bool relu, std::int64_t kernel,
+                    std::int64_t stride) {
+  const TensorF& in = x->value;
+  check_operands(in, gamma, beta, state);
+  const PoolShape pool = pool_shape(in.shape(), kernel, stride);
+  const Saved s = prepare(in, gamma->value, beta->value, state, training, relu);
+  TensorF y({in.dim(0), pool.P, pool.Q, pool.C});
+  TensorF chosen_x;
+  TensorU8 argmax;
+  if (x->needs_grad || gamma->needs_grad || beta->needs_grad) {
+    chosen_x = TensorF(y.shape());
+    argmax = TensorU8(y.shape());
+  }
+  const ElementwiseKernels& kernels = elementwise_kernels();
+  const float* xp = in.data();
+  float* yp = y.data();
+  float* chosen = chosen_x.data();
+  std::uint8_t* place = argmax.data();
+  const std::int64_t in_row = pool.W * pool.C, out_row = pool.Q * pool.C;
+  parallel_for(in.dim(0) * pool.P, chunk_rows(in_row), [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = begin; i < end; ++i) {
+      const std::int64_t n = i / pool.P, p = i % pool.P, at = i * out_row;
+      kernels.affine_pool_row(pool, xp + (n * pool.H + p * stride) * in_row, s.a.data(), s.b.data(),
+                              relu, yp + at, chosen == nullptr ? nullptr : chosen + at,
+                              place == nullptr ? nullptr : place + at);
+    }
+  });
+  return tape.record(std::move(y), {x, gamma, beta},
+                     [s, pool, x, gamma, beta, chosen_x, argmax](const Node& self) {
+                       backward_pooled(s, pool, x, gamma, beta, chosen_x, argmax, self.grad);
+                     });
 }
 
 }  // namespace intandem

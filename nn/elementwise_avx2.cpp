@@ -136,61 +136,111 @@ INLINE __m256i load_bytes(const std::uint8_t* p, std::int64_t left) {
   return _mm256_cvtepu8_epi32(_mm_cvtsi64_si128(static_cast<long long>(all)));
 }
 
-INLINE void pool_row(const PoolShape& shape, std::int64_t kernel, const float* x, float* y,
-                     std::uint8_t* argmax) {
+// Pools y = a·x + b, or x itself if a is null. chosen_x and argmax may be null.
+INLINE void pool_row(const PoolShape& shape, std::int64_t kernel, const float* x, const float* a,
+                     const float* b, bool relu, float* y, float* chosen_x, std::uint8_t* argmax) {
   const std::int64_t C = shape.C;
   for (std::int64_t q = 0; q < shape.Q; ++q) {
     for (std::int64_t c = 0; c < C; c += kLanes) {
+      const std::int64_t left = C - c, at = q * C + c;
       const float* window = x + q * shape.stride * C + c;
-      __m256 best = load(window, C - c);
+      __m256 best_x = load(window, left);
+      __m256 best = a == nullptr ? best_x : affine_at(best_x, a + c, b + c, left, relu);
       __m256 index = _mm256_setzero_ps();  // the bits of 32-bit integers
       for (std::int64_t r = 0; r < kernel; ++r) {
         for (std::int64_t s = 0; s < kernel; ++s) {
-          const __m256 v = load(window + (r * shape.W + s) * C, C - c);
-          const __m256 larger = _mm256_cmp_ps(v, best, _CMP_GT_OQ);
+          const __m256 v = load(window + (r * shape.W + s) * C, left);
+          const __m256 value = a == nullptr ? v : affine_at(v, a + c, b + c, left, relu);
+          const __m256 larger = _mm256_cmp_ps(value, best, _CMP_GT_OQ);
           const __m256i here = _mm256_set1_epi32(static_cast<int>(r * kernel + s));
-          best = _mm256_blendv_ps(best, v, larger);
+          best = _mm256_blendv_ps(best, value, larger);
+          best_x = _mm256_blendv_ps(best_x, v, larger);
           index = _mm256_blendv_ps(index, _mm256_castsi256_ps(here), larger);
         }
       }
-      store(y + q * C + c, C - c, best);
-      if (argmax != nullptr) store_bytes(argmax + q * C + c, C - c, _mm256_castps_si256(index));
+      store(y + at, left, best);
+      if (chosen_x != nullptr) store(chosen_x + at, left, best_x);
+      if (argmax != nullptr) store_bytes(argmax + at, left, _mm256_castps_si256(index));
     }
+  }
+}
+
+void affine_pool_row(const PoolShape& shape, const float* x, const float* a, const float* b,
+                     bool relu, float* y, float* chosen_x, std::uint8_t* argmax) {
+  if (shape.kernel == 2) {
+    pool_row(shape, 2, x, a, b, relu, y, chosen_x, argmax);
+  } else if (shape.kernel == 3) {
+    pool_row(shape, 3, x, a, b, relu, y, chosen_x, argmax);
+  } else {
+    pool_row(shape, shape.kernel, x, a, b, relu, y, chosen_x, argmax);
   }
 }
 
 void max_pool_row(const PoolShape& shape, const float* x, float* y, std::uint8_t* argmax) {
   if (shape.kernel == 2) {
-    pool_row(shape, 2, x, y, argmax);
+    pool_row(shape, 2, x, nullptr, nullptr, false, y, nullptr, argmax);
   } else if (shape.kernel == 3) {
-    pool_row(shape, 3, x, y, argmax);
+    pool_row(shape, 3, x, nullptr, nullptr, false, y, nullptr, argmax);
   } else {
-    pool_row(shape, shape.kernel, x, y, argmax);
+    pool_row(shape, shape.kernel, x, nullptr, nullptr, false, y, nullptr, argmax);
   }
+}
+
+// The windows [first, end) of one axis that cover position i.
+struct Cover {
+  std::int64_t first, end;
+};
+
+INLINE Cover cover(std::int64_t i, std::int64_t kernel, std::int64_t stride, std::int64_t windows) {
+  const std::int64_t end = i / stride + 1;
+  return {i < kernel ? 0 : (i - kernel) / stride + 1, end < windows ? end : windows};
+}
+
+// What the windows that chose input (h, w), channels c …, send back to it.
+INLINE __m256 gathered(const PoolShape& shape, std::int64_t h, std::int64_t w, std::int64_t c,
+                       Cover rows, Cover columns, const float* dy, const std::uint8_t* argmax) {
+  const std::int64_t left = shape.C - c;
+  __m256 sum = _mm256_setzero_ps();
+  for (std::int64_t p = rows.first; p < rows.end; ++p) {
+    for (std::int64_t q = columns.first; q < columns.end; ++q) {
+      const std::int64_t at = (p * shape.Q + q) * shape.C + c;
+      const std::int64_t here = (h - p * shape.stride) * shape.kernel + w - q * shape.stride;
+      const __m256i chosen = _mm256_cmpeq_epi32(load_bytes(argmax + at, left),
+                                                _mm256_set1_epi32(static_cast<int>(here)));
+      sum = _mm256_add_ps(sum, _mm256_and_ps(load(dy + at, left), _mm256_castsi256_ps(chosen)));
+    }
+  }
+  return sum;
 }
 
 void max_pool_backward_row(const PoolShape& shape, std::int64_t h, const float* dy,
                            const std::uint8_t* argmax, float* dx) {
-  const std::int64_t C = shape.C, kernel = shape.kernel, stride = shape.stride;
-  // Windows p with p·stride ≤ h < p·stride + kernel; likewise q for every w.
-  const std::int64_t p_first = h < kernel ? 0 : (h - kernel) / stride + 1;
-  const std::int64_t p_end = h / stride + 1 < shape.P ? h / stride + 1 : shape.P;
-  for (std::int64_t w = 0; w < shape.W; ++w, dx += C) {
-    const std::int64_t q_first = w < kernel ? 0 : (w - kernel) / stride + 1;
-    const std::int64_t q_end = w / stride + 1 < shape.Q ? w / stride + 1 : shape.Q;
-    for (std::int64_t c = 0; c < C; c += kLanes) {
-      __m256 sum = _mm256_setzero_ps();
-      for (std::int64_t p = p_first; p < p_end; ++p) {
-        for (std::int64_t q = q_first; q < q_end; ++q) {
-          const std::int64_t at = (p * shape.Q + q) * C + c;
-          const __m256i here =
-              _mm256_set1_epi32(static_cast<int>((h - p * stride) * kernel + w - q * stride));
-          const __m256i chosen = _mm256_cmpeq_epi32(load_bytes(argmax + at, C - c), here);
-          sum =
-              _mm256_add_ps(sum, _mm256_and_ps(load(dy + at, C - c), _mm256_castsi256_ps(chosen)));
-        }
+  const Cover rows = cover(h, shape.kernel, shape.stride, shape.P);
+  for (std::int64_t w = 0; w < shape.W; ++w, dx += shape.C) {
+    const Cover columns = cover(w, shape.kernel, shape.stride, shape.Q);
+    for (std::int64_t c = 0; c < shape.C; c += kLanes) {
+      store(dx + c, shape.C - c, gathered(shape, h, w, c, rows, columns, dy, argmax));
+    }
+  }
+}
+
+void affine_pool_backward_row(const PoolShape& shape, std::int64_t h, const float* dy,
+                              const std::uint8_t* argmax, const float* x, const float* a,
+                              const float* b, bool relu, const float* p, const float* q,
+                              const float* r, float* dx) {
+  const Cover rows = cover(h, shape.kernel, shape.stride, shape.P);
+  for (std::int64_t w = 0; w < shape.W; ++w, x += shape.C, dx += shape.C) {
+    const Cover columns = cover(w, shape.kernel, shape.stride, shape.Q);
+    for (std::int64_t c = 0; c < shape.C; c += kLanes) {
+      const std::int64_t left = shape.C - c;
+      const __m256 v = load(x + c, left);
+      __m256 g = gathered(shape, h, w, c, rows, columns, dy, argmax);
+      if (relu) {
+        const __m256 y = affine_at(v, a + c, b + c, left, false);
+        g = _mm256_and_ps(g, _mm256_cmp_ps(y, _mm256_setzero_ps(), _CMP_GT_OQ));
       }
-      store(dx + c, C - c, sum);
+      const __m256 t = affine_at(v, q + c, r + c, left, false);
+      store(dx + c, left, _mm256_fmadd_ps(load(p + c, left), g, t));
     }
   }
 }
@@ -213,7 +263,15 @@ void sgd(std::int64_t n, const SgdCoefficients& k, const float* g, float* v, flo
 }  // namespace
 
 const ElementwiseKernels kElementwiseAvx2 = {
-    moments, affine, affine_moments, affine_backward, max_pool_row, max_pool_backward_row, sgd,
+    moments,
+    affine,
+    affine_moments,
+    affine_backward,
+    max_pool_row,
+    max_pool_backward_row,
+    affine_pool_row,
+    affine_pool_backward_row,
+    sgd,
 };
 
 }  // namespace intandem

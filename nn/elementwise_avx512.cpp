@@ -105,62 +105,113 @@ void affine_backward(std::int64_t rows, std::int64_t C, const float* x, const fl
   }
 }
 
-INLINE void pool_row(const PoolShape& shape, std::int64_t kernel, const float* x, float* y,
-                     std::uint8_t* argmax) {
+// Pools y = a·x + b, or x itself if a is null. chosen_x and argmax may be null.
+INLINE void pool_row(const PoolShape& shape, std::int64_t kernel, const float* x, const float* a,
+                     const float* b, bool relu, float* y, float* chosen_x, std::uint8_t* argmax) {
   const std::int64_t C = shape.C;
   for (std::int64_t q = 0; q < shape.Q; ++q) {
     for (std::int64_t c = 0; c < C; c += kLanes) {
       const __mmask16 m = lanes(C - c);
       const float* window = x + q * shape.stride * C + c;
-      __m512 best = _mm512_maskz_loadu_ps(m, window);
+      __m512 best_x = _mm512_maskz_loadu_ps(m, window);
+      __m512 best = a == nullptr ? best_x : affine_at(best_x, a + c, b + c, m, relu);
       __m512i index = _mm512_setzero_si512();
       for (std::int64_t r = 0; r < kernel; ++r) {
         for (std::int64_t s = 0; s < kernel; ++s) {
           const __m512 v = _mm512_maskz_loadu_ps(m, window + (r * shape.W + s) * C);
-          const __mmask16 larger = _mm512_cmp_ps_mask(v, best, _CMP_GT_OQ);
-          best = _mm512_mask_mov_ps(best, larger, v);
+          const __m512 value = a == nullptr ? v : affine_at(v, a + c, b + c, m, relu);
+          const __mmask16 larger = _mm512_cmp_ps_mask(value, best, _CMP_GT_OQ);
+          best = _mm512_mask_mov_ps(best, larger, value);
+          best_x = _mm512_mask_mov_ps(best_x, larger, v);
           index = _mm512_mask_mov_epi32(index, larger,
                                         _mm512_set1_epi32(static_cast<int>(r * kernel + s)));
         }
       }
-      _mm512_mask_storeu_ps(y + q * C + c, m, best);
-      if (argmax != nullptr) _mm512_mask_cvtepi32_storeu_epi8(argmax + q * C + c, m, index);
+      const std::int64_t at = q * C + c;
+      _mm512_mask_storeu_ps(y + at, m, best);
+      if (chosen_x != nullptr) _mm512_mask_storeu_ps(chosen_x + at, m, best_x);
+      if (argmax != nullptr) _mm512_mask_cvtepi32_storeu_epi8(argmax + at, m, index);
     }
+  }
+}
+
+void affine_pool_row(const PoolShape& shape, const float* x, const float* a, const float* b,
+                     bool relu, float* y, float* chosen_x, std::uint8_t* argmax) {
+  if (shape.kernel == 2) {
+    pool_row(shape, 2, x, a, b, relu, y, chosen_x, argmax);
+  } else if (shape.kernel == 3) {
+    pool_row(shape, 3, x, a, b, relu, y, chosen_x, argmax);
+  } else {
+    pool_row(shape, shape.kernel, x, a, b, relu, y, chosen_x, argmax);
   }
 }
 
 void max_pool_row(const PoolShape& shape, const float* x, float* y, std::uint8_t* argmax) {
   if (shape.kernel == 2) {
-    pool_row(shape, 2, x, y, argmax);
+    pool_row(shape, 2, x, nullptr, nullptr, false, y, nullptr, argmax);
   } else if (shape.kernel == 3) {
-    pool_row(shape, 3, x, y, argmax);
+    pool_row(shape, 3, x, nullptr, nullptr, false, y, nullptr, argmax);
   } else {
-    pool_row(shape, shape.kernel, x, y, argmax);
+    pool_row(shape, shape.kernel, x, nullptr, nullptr, false, y, nullptr, argmax);
   }
+}
+
+// The windows [first, end) of one axis that cover position i.
+struct Cover {
+  std::int64_t first, end;
+};
+
+INLINE Cover cover(std::int64_t i, std::int64_t kernel, std::int64_t stride, std::int64_t windows) {
+  const std::int64_t end = i / stride + 1;
+  return {i < kernel ? 0 : (i - kernel) / stride + 1, end < windows ? end : windows};
+}
+
+// What the windows that chose input (h, w), channels c …, send back to it.
+INLINE __m512 gathered(const PoolShape& shape, std::int64_t h, std::int64_t w, std::int64_t c,
+                       Cover rows, Cover columns, const float* dy, const std::uint8_t* argmax) {
+  const __mmask16 m = lanes(shape.C - c);
+  __m512 sum = _mm512_setzero_ps();
+  for (std::int64_t p = rows.first; p < rows.end; ++p) {
+    for (std::int64_t q = columns.first; q < columns.end; ++q) {
+      const std::int64_t at = (p * shape.Q + q) * shape.C + c;
+      const std::int64_t here = (h - p * shape.stride) * shape.kernel + w - q * shape.stride;
+      const __mmask16 chosen = _mm_mask_cmpeq_epi8_mask(m, _mm_maskz_loadu_epi8(m, argmax + at),
+                                                        _mm_set1_epi8(static_cast<char>(here)));
+      sum = _mm512_add_ps(sum, _mm512_maskz_loadu_ps(chosen, dy + at));
+    }
+  }
+  return sum;
 }
 
 void max_pool_backward_row(const PoolShape& shape, std::int64_t h, const float* dy,
                            const std::uint8_t* argmax, float* dx) {
-  const std::int64_t C = shape.C, kernel = shape.kernel, stride = shape.stride;
-  // Windows p with p·stride ≤ h < p·stride + kernel; likewise q for every w.
-  const std::int64_t p_first = h < kernel ? 0 : (h - kernel) / stride + 1;
-  const std::int64_t p_end = h / stride + 1 < shape.P ? h / stride + 1 : shape.P;
-  for (std::int64_t w = 0; w < shape.W; ++w, dx += C) {
-    const std::int64_t q_first = w < kernel ? 0 : (w - kernel) / stride + 1;
-    const std::int64_t q_end = w / stride + 1 < shape.Q ? w / stride + 1 : shape.Q;
-    for (std::int64_t c = 0; c < C; c += kLanes) {
-      const __mmask16 m = lanes(C - c);
-      __m512 sum = _mm512_setzero_ps();
-      for (std::int64_t p = p_first; p < p_end; ++p) {
-        for (std::int64_t q = q_first; q < q_end; ++q) {
-          const std::int64_t at = (p * shape.Q + q) * C + c;
-          const auto here = static_cast<char>((h - p * stride) * kernel + w - q * stride);
-          const __mmask16 chosen = _mm_mask_cmpeq_epi8_mask(m, _mm_maskz_loadu_epi8(m, argmax + at),
-                                                            _mm_set1_epi8(here));
-          sum = _mm512_add_ps(sum, _mm512_maskz_loadu_ps(chosen, dy + at));
-        }
+  const Cover rows = cover(h, shape.kernel, shape.stride, shape.P);
+  for (std::int64_t w = 0; w < shape.W; ++w, dx += shape.C) {
+    const Cover columns = cover(w, shape.kernel, shape.stride, shape.Q);
+    for (std::int64_t c = 0; c < shape.C; c += kLanes) {
+      _mm512_mask_storeu_ps(dx + c, lanes(shape.C - c),
+                            gathered(shape, h, w, c, rows, columns, dy, argmax));
+    }
+  }
+}
+
+void affine_pool_backward_row(const PoolShape& shape, std::int64_t h, const float* dy,
+                              const std::uint8_t* argmax, const float* x, const float* a,
+                              const float* b, bool relu, const float* p, const float* q,
+                              const float* r, float* dx) {
+  const Cover rows = cover(h, shape.kernel, shape.stride, shape.P);
+  for (std::int64_t w = 0; w < shape.W; ++w, x += shape.C, dx += shape.C) {
+    const Cover columns = cover(w, shape.kernel, shape.stride, shape.Q);
+    for (std::int64_t c = 0; c < shape.C; c += kLanes) {
+      const __mmask16 m = lanes(shape.C - c);
+      const __m512 v = _mm512_maskz_loadu_ps(m, x + c);
+      __m512 g = gathered(shape, h, w, c, rows, columns, dy, argmax);
+      if (relu) {
+        const __m512 y = affine_at(v, a + c, b + c, m, false);
+        g = _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(y, _mm512_setzero_ps(), _CMP_GT_OQ), g);
       }
-      _mm512_mask_storeu_ps(dx + c, m, sum);
+      const __m512 t = affine_at(v, q + c, r + c, m, false);
+      _mm512_mask_storeu_ps(dx + c, m, _mm512_fmadd_ps(_mm512_maskz_loadu_ps(m, p + c), g, t));
     }
   }
 }
@@ -183,7 +234,15 @@ void sgd(std::int64_t n, const SgdCoefficients& k, const float* g, float* v, flo
 }  // namespace
 
 const ElementwiseKernels kElementwiseAvx512 = {
-    moments, affine, affine_moments, affine_backward, max_pool_row, max_pool_backward_row, sgd,
+    moments,
+    affine,
+    affine_moments,
+    affine_backward,
+    max_pool_row,
+    max_pool_backward_row,
+    affine_pool_row,
+    affine_pool_backward_row,
+    sgd,
 };
 
 }  // namespace intandem

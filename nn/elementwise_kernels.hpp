@@ -45,6 +45,19 @@ struct ElementwiseKernels {
   void (*max_pool_backward_row)(const PoolShape& shape, std::int64_t h, const float* dy,
                                 const std::uint8_t* argmax, float* dx);
 
+  /// max_pool_row of the affine kernel's y = a·x + b (ReLU if relu) without storing that y.
+  /// chosen_x and argmax [Q][C], unless null, receive the x behind each maximum and its place.
+  void (*affine_pool_row)(const PoolShape& shape, const float* x, const float* a, const float* b,
+                          bool relu, float* y, float* chosen_x, std::uint8_t* argmax);
+
+  /// Input row h of the gradient of both: dx = p·g + q·x + r, where g is what
+  /// max_pool_backward_row yields for this element if relu is false or a·x + b > 0, else 0.
+  /// x and dx [W][C] are row h.
+  void (*affine_pool_backward_row)(const PoolShape& shape, std::int64_t h, const float* dy,
+                                   const std::uint8_t* argmax, const float* x, const float* a,
+                                   const float* b, bool relu, const float* p, const float* q,
+                                   const float* r, float* dx);
+
   /// One SGD step on n elements: g' = grad_scale·g + decay·w, v = momentum·v + g',
   /// w −= lr·(nesterov ? g' + momentum·v : v).
   void (*sgd)(std::int64_t n, const SgdCoefficients& k, const float* g, float* v, float* w);

@@ -102,6 +102,42 @@ void max_pool_backward_row(const PoolShape& shape, std::int64_t h, const float* 
   }
 }
 
+void affine_pool_row(const PoolShape& shape, const float* x, const float* a, const float* b,
+                     bool with_relu, float* y, float* chosen_x, std::uint8_t* argmax) {
+  const std::int64_t C = shape.C;
+  for (std::int64_t q = 0; q < shape.Q; ++q) {
+    for (std::int64_t c = 0; c < C; ++c) {
+      const float* window = x + q * shape.stride * C + c;
+      float best = 0.0f, best_x = 0.0f;
+      std::int64_t best_index = 0;
+      for (std::int64_t r = 0; r < shape.kernel; ++r) {
+        for (std::int64_t s = 0; s < shape.kernel; ++s) {
+          const float from = window[(r * shape.W + s) * C];
+          float value = a[c] * from + b[c];
+          if (with_relu) value = relu(value);
+          const std::int64_t index = r * shape.kernel + s;
+          if (index == 0 || value > best) {
+            best = value;
+            best_x = from;
+            best_index = index;
+          }
+        }
+      }
+      y[q * C + c] = best;
+      if (chosen_x != nullptr) chosen_x[q * C + c] = best_x;
+      if (argmax != nullptr) argmax[q * C + c] = static_cast<std::uint8_t>(best_index);
+    }
+  }
+}
+
+void affine_pool_backward_row(const PoolShape& shape, std::int64_t h, const float* dy,
+                              const std::uint8_t* argmax, const float* x, const float* a,
+                              const float* b, bool with_relu, const float* p, const float* q,
+                              const float* r, float* dx) {
+  max_pool_backward_row(shape, h, dy, argmax, dx);
+  affine_backward(shape.W, shape.C, x, dx, a, b, with_relu, p, q, r, dx);
+}
+
 void sgd(std::int64_t n, const SgdCoefficients& k, const float* g, float* v, float* w) {
   for (std::int64_t i = 0; i < n; ++i) {
     const float gradient = k.grad_scale * g[i] + k.decay * w[i];
@@ -113,7 +149,15 @@ void sgd(std::int64_t n, const SgdCoefficients& k, const float* g, float* v, flo
 }  // namespace
 
 const ElementwiseKernels kElementwiseRef = {
-    moments, affine, affine_moments, affine_backward, max_pool_row, max_pool_backward_row, sgd,
+    moments,
+    affine,
+    affine_moments,
+    affine_backward,
+    max_pool_row,
+    max_pool_backward_row,
+    affine_pool_row,
+    affine_pool_backward_row,
+    sgd,
 };
 
 }  // namespace intandem

@@ -170,7 +170,7 @@ std::vector<Parameter*> FloatNetwork::parameters() {
 }
 
 Var FloatNetwork::normalized_product(Tape& tape, int k, const Var& input, const Mode& mode,
-                                     bool with_relu) {
+                                     bool fused) {
   const auto at = static_cast<std::size_t>(k);
   const UnitSpec& u = spec_.units[at];
   FloatUnit& unit = units_[at];
@@ -183,8 +183,12 @@ Var FloatNetwork::normalized_product(Tape& tape, int k, const Var& input, const 
   const Var y = u.kind == UnitKind::linear ? linear(tape, input, w, b)
                                            : conv2d(tape, input, w, b, u.stride, u.pad);
   if (!u.batch_norm) return y;
-  return batch_norm(tape, y, bring(unit.gamma), bring(unit.beta), unit.bn, mode.training,
-                    with_relu);
+  const Var gamma = bring(unit.gamma), beta = bring(unit.beta);
+  if (fused && u.pool_kernel > 0) {
+    return batch_norm_pool(tape, y, gamma, beta, unit.bn, mode.training, true, u.pool_kernel,
+                           u.pool_stride);
+  }
+  return batch_norm(tape, y, gamma, beta, unit.bn, mode.training, fused);
 }
 
 Var FloatNetwork::preactivation(Tape& tape, int k, const Var& input, const std::vector<Var>& values,
@@ -199,19 +203,22 @@ Var FloatNetwork::preactivation(Tape& tape, int k, const Var& input, const std::
   return add(tape, z, values[source]);
 }
 
-Var FloatNetwork::pool_and_drop(Tape& tape, int k, const Var& y, const Mode& mode) const {
+bool FloatNetwork::is_fusible(int k) const {
   const UnitSpec& u = spec_.units[static_cast<std::size_t>(k)];
-  Var out = y;
-  if (u.pool_kernel > 0) out = max_pool(tape, out, u.pool_kernel, u.pool_stride);
-  if (mode.training && u.dropout > 0.0f) {
-    out = dropout(tape, out, u.dropout, mode.rng.stream(u.name));
-  }
-  return out;
+  return u.relu && u.batch_norm && u.add.empty();
+}
+
+Var FloatNetwork::drop(Tape& tape, int k, const Var& y, const Mode& mode) const {
+  const UnitSpec& u = spec_.units[static_cast<std::size_t>(k)];
+  if (!mode.training || u.dropout == 0.0f) return y;
+  return dropout(tape, y, u.dropout, mode.rng.stream(u.name));
 }
 
 Var FloatNetwork::finish(Tape& tape, int k, const Var& z, const Mode& mode) const {
   const UnitSpec& u = spec_.units[static_cast<std::size_t>(k)];
-  return pool_and_drop(tape, k, u.relu ? relu(tape, z) : z, mode);
+  Var y = u.relu ? relu(tape, z) : z;
+  if (u.pool_kernel > 0) y = max_pool(tape, y, u.pool_kernel, u.pool_stride);
+  return drop(tape, k, y, mode);
 }
 
 Var FloatNetwork::forward(Tape& tape, int first, int last, const Var& input,
@@ -221,12 +228,8 @@ Var FloatNetwork::forward(Tape& tape, int first, int last, const Var& input,
   values.resize(static_cast<std::size_t>(unit_count()));
   Var x = input;
   for (int k = first; k < last; ++k) {
-    const UnitSpec& u = spec_.units[static_cast<std::size_t>(k)];
-    if (u.relu && u.batch_norm && u.add.empty()) {  // ReLU in the pass of the batch norm
-      x = pool_and_drop(tape, k, normalized_product(tape, k, x, mode, true), mode);
-    } else {
-      x = finish(tape, k, preactivation(tape, k, x, values, mode), mode);
-    }
+    x = is_fusible(k) ? drop(tape, k, normalized_product(tape, k, x, mode, true), mode)
+                      : finish(tape, k, preactivation(tape, k, x, values, mode), mode);
     values[static_cast<std::size_t>(k)] = x;
   }
   return x;

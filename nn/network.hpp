@@ -103,8 +103,11 @@ class FloatNetwork {
   TensorF predict(const TensorF& x);
 
  private:
-  Var normalized_product(Tape& tape, int k, const Var& input, const Mode& mode, bool with_relu);
-  Var pool_and_drop(Tape& tape, int k, const Var& y, const Mode& mode) const;
+  /// Whether batch norm, ReLU and pooling may share their passes over memory.
+  bool is_fusible(int k) const;
+  /// The product and its batch norm; fused: ReLU and max-pool too.
+  Var normalized_product(Tape& tape, int k, const Var& input, const Mode& mode, bool fused);
+  Var drop(Tape& tape, int k, const Var& y, const Mode& mode) const;
 
   NetworkSpec spec_;
   std::vector<UnitGeometry> geometry_;

@@ -30,6 +30,12 @@ struct BatchNormState {
 Var batch_norm(Tape& tape, const Var& x, const Var& gamma, const Var& beta, BatchNormState& state,
                bool training, bool relu);
 
+/// max_pool(batch_norm(…)) for x [N][H][W][C] in the same passes: the normalized activation is
+/// never stored, and its gradient sums run over the pooled tensor alone.
+Var batch_norm_pool(Tape& tape, const Var& x, const Var& gamma, const Var& beta,
+                    BatchNormState& state, bool training, bool relu, std::int64_t kernel,
+                    std::int64_t stride);
+
 Var relu(Tape& tape, const Var& x);
 /// Square window, no padding; the first maximum in row-major order takes the gradient.
 Var max_pool(Tape& tape, const Var& x, std::int64_t kernel, std::int64_t stride);

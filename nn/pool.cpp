@@ -5,21 +5,12 @@
 #include "core/parallel.hpp"
 #include "nn/elementwise_kernels.hpp"
 #include "nn/ops.hpp"
+#include "nn/pool_shape.hpp"
 
 namespace intandem {
 namespace {
 
-constexpr std::int64_t kMaxKernel = 15;  // r·kernel + s must fit the stored byte
 constexpr std::int64_t kChunk = 1 << 14;
-
-PoolShape pool_shape(const Shape& x, std::int64_t kernel, std::int64_t stride) {
-  INTANDEM_CHECK(x.rank() == 4 && kernel > 0 && kernel <= kMaxKernel && stride > 0 &&
-                     kernel <= x[1] && kernel <= x[2],
-                 "pooling of " + x.str() + " with kernel " + std::to_string(kernel) +
-                     " and stride " + std::to_string(stride));
-  return {x[1],   x[2],  x[3], (x[1] - kernel) / stride + 1, (x[2] - kernel) / stride + 1,
-          kernel, stride};
-}
 
 std::int64_t grain(std::int64_t row_size) { return std::max<std::int64_t>(1, kChunk / row_size); }
 

@@ -130,6 +130,59 @@ TEST_CASE("pooling kernels equal the reference to the bit", "[nn][kernel]") {
   }
 }
 
+TEST_CASE("pooling with an affine map agrees with the reference", "[nn][kernel]") {
+  const ElementwiseKernels& ref = kElementwiseRef;
+  for (const ElementwiseKernels* k : kernel_tables()) {
+    for (const std::int64_t C : {1, 5, 8, 16, 17, 40}) {
+      for (const auto& [kernel, stride] :
+           {std::pair<std::int64_t, std::int64_t>{2, 2}, {3, 2}, {4, 3}}) {
+        const std::int64_t H = 9, W = 8;
+        const PoolShape shape{
+            H, W, C, (H - kernel) / stride + 1, (W - kernel) / stride + 1, kernel, stride};
+        // Small integers: a fused multiply-add rounds as two operations do, and ties are met.
+        const auto integers = [](const Shape& s, std::uint64_t seed) {
+          TensorF t = random_tensor(s, seed);
+          for (float& value : t) value = std::round(2.0f * value);
+          return t;
+        };
+        const TensorF x = integers({H, W, C}, 1), a = integers(Shape{C}, 3),
+                      b = integers(Shape{C}, 4), q = integers(Shape{C}, 6);
+        const std::int64_t row = shape.Q * C, image = shape.P * row;
+        TensorU8 argmax(Shape{image}), expected(Shape{image});
+        for (const bool relu : {false, true}) {
+          INFO("C " << C << " kernel " << kernel << " stride " << stride << " relu " << relu);
+          Guarded y(row), z(row), from(row), from_ref(row);
+          for (std::int64_t p = 0; p < shape.P; ++p) {
+            const float* at = x.data() + p * stride * W * C;
+            ref.affine_pool_row(shape, at, a.data(), b.data(), relu, z.data(), from_ref.data(),
+                                expected.data() + p * row);
+            k->affine_pool_row(shape, at, a.data(), b.data(), relu, y.data(), from.data(),
+                               argmax.data() + p * row);
+            const auto bytes = static_cast<std::size_t>(row) * 4;
+            REQUIRE(std::memcmp(from.data(), from_ref.data(), bytes) == 0);
+            for (std::int64_t i = 0; i < row; ++i) REQUIRE(y.values[i] == z.values[i]);
+            y.check();
+            from.check();
+          }
+          REQUIRE(std::memcmp(argmax.data(), expected.data(), static_cast<std::size_t>(image)) ==
+                  0);
+          const TensorF dy = integers(Shape{image}, 2);
+          Guarded dx(W * C), dz(W * C);
+          for (std::int64_t h = 0; h < H; ++h) {
+            const float* at = x.data() + h * W * C;
+            ref.affine_pool_backward_row(shape, h, dy.data(), expected.data(), at, a.data(),
+                                         b.data(), relu, a.data(), q.data(), b.data(), dz.data());
+            k->affine_pool_backward_row(shape, h, dy.data(), expected.data(), at, a.data(),
+                                        b.data(), relu, a.data(), q.data(), b.data(), dx.data());
+            for (std::int64_t i = 0; i < W * C; ++i) REQUIRE(dx.values[i] == dz.values[i]);
+            dx.check();
+          }
+        }
+      }
+    }
+  }
+}
+
 TEST_CASE("the SGD kernels agree with the reference", "[nn][kernel]") {
   for (const ElementwiseKernels* k : kernel_tables()) {
     for (const std::int64_t n : {1, 7, 8, 16, 37}) {

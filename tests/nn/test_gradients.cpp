@@ -141,6 +141,58 @@ TEST_CASE("max_pool and avg_pool have the gradients of their definitions", "[nn]
   }
 }
 
+TEST_CASE("batch_norm_pool is max_pool after batch_norm", "[nn][gradient]") {
+  struct Case {
+    Shape x;
+    std::int64_t kernel, stride;
+  };
+  for (const Case& c :
+       {Case{{2, 4, 6, 3}, 2, 2}, Case{{1, 7, 7, 19}, 3, 2}, Case{{2, 5, 5, 16}, 2, 3}}) {
+    TensorF x = random_tensor(c.x, 1);
+    for (float& value : x) value += 1.0f;
+    const Shape channels{c.x[3]};
+    const TensorF gamma = random_tensor(channels, 2), beta = random_tensor(channels, 3);
+    for (const bool training : {true, false}) {
+      for (const bool relu : {true, false}) {
+        INFO(c.x.str() << " training " << training << " relu " << relu);
+        BatchNormState state, other;
+        for (BatchNormState* s : {&state, &other}) {
+          s->running_mean = random_tensor(channels, 4);
+          s->running_var = TensorF::full(channels, 0.7f);
+        }
+        const Array mean(state.running_mean), var(state.running_var);
+        Tape tape;
+        const Var separate = max_pool(tape,
+                                      batch_norm(tape, tape.constant(x), tape.constant(gamma),
+                                                 tape.constant(beta), other, training, relu),
+                                      c.kernel, c.stride);
+        check_gradients(
+            {x, gamma, beta},
+            [&](Tape& t, const Vars& v) {
+              const Var y =
+                  batch_norm_pool(t, v[0], v[1], v[2], state, training, relu, c.kernel, c.stride);
+              for (std::int64_t i = 0; i < y->value.size(); ++i) {
+                REQUIRE(y->value[i] == separate->value[i]);
+              }
+              return y;
+            },
+            [&](const Arrays& a) {
+              const auto batch = reference::channel_moments(a[0]);
+              const Array y =
+                  reference::normalize(a[0], a[1], a[2], training ? batch.first : mean.v,
+                                       training ? batch.second : var.v, 1e-5);
+              return reference::max_pool(relu ? reference::relu(y) : y, c.kernel, c.stride);
+            },
+            1e-5, 5e-5);
+        for (std::int64_t i = 0; i < channels.size(); ++i) {
+          REQUIRE(state.running_mean[i] == other.running_mean[i]);
+          REQUIRE(state.running_var[i] == other.running_var[i]);
+        }
+      }
+    }
+  }
+}
+
 TEST_CASE("max_pool gives a tie to the first in row-major order", "[nn]") {
   Tape tape;
   const Var x = tape.input(TensorF::full({1, 3, 3, 1}, 2.0f));
