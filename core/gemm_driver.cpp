@@ -12,10 +12,10 @@ namespace {
 
 using std::int64_t;
 
-// One task multiplies up to kTaskRows rows by up to kTaskColumns columns: its slice of B
-// (kMaxDepth × kTaskColumns floats, 672 KiB) stays in the second-level cache.
+// One task multiplies up to kTaskRows rows by as many columns as make its slice of B (depth ×
+// columns floats, 672 KiB) stay in the second-level cache.
 constexpr int64_t kTaskRows = 504;
-constexpr int64_t kTaskColumns = 448;
+constexpr int64_t kSliceFloats = 448 * kMaxDepth;
 // Up to this many rows, a task packs its own slice of B; beyond, B is packed once for all tasks.
 constexpr int64_t kFewRows = 512;
 constexpr int64_t kTasksPerThread = 4;
@@ -48,6 +48,11 @@ Workspace& workspace() {
   return instance;
 }
 
+// Reduction steps per block at most. Columns of A are gathered line by line, so a block of its rows
+// should stay cached until the last panel is packed: fewer steps, and more columns of C in return.
+int64_t max_depth(const GemmProblem& g) { return g.a->by_rows() ? kMaxDepth : kMaxDepth / 2; }
+int64_t task_columns(const GemmProblem& g) { return kSliceFloats / max_depth(g); }
+
 // How M×N is shared out; the result does not depend on it.
 struct Plan {
   int64_t rows, columns;  // of one task: multiples of mr and nr
@@ -59,7 +64,7 @@ Plan make_plan(const GemmProblem& g, const GemmKernels& kernels) {
   const int64_t row_panels = ceil_div(g.M, kernels.mr), column_panels = ceil_div(g.N, kernels.nr);
   const bool few_rows = g.M <= kFewRows;
   int64_t row_tasks = few_rows ? 1 : ceil_div(g.M, kTaskRows);
-  int64_t column_tasks = ceil_div(g.N, kTaskColumns);
+  int64_t column_tasks = ceil_div(g.N, task_columns(g));
   const int64_t threads = omp_in_parallel() ? 1 : thread_count();
   if (threads > 1 && g.M * g.N * g.K > kSerialMacs) {
     const int64_t wanted = kTasksPerThread * threads;
@@ -80,9 +85,9 @@ Plan make_plan(const GemmProblem& g, const GemmKernels& kernels) {
 }
 
 // Steps of one reduction block, for K steps; positive.
-int64_t block_depth(int64_t K) {
-  const int64_t blocks = std::max<int64_t>(1, ceil_div(K, kMaxDepth));
-  return std::clamp<int64_t>(round_up(ceil_div(K, blocks), 4), 4, kMaxDepth);
+int64_t block_depth(const GemmProblem& g, int64_t K) {
+  const int64_t most = max_depth(g), blocks = std::max<int64_t>(1, ceil_div(K, most));
+  return std::clamp<int64_t>(round_up(ceil_div(K, blocks), 4), 4, most);
 }
 
 // Packs columns [n0, n1) of one reduction block, one panel after the other.
@@ -117,9 +122,9 @@ void run_task(const GemmProblem& g, const GemmKernels& kernels, const Task& t,
   space.a_panel.reserve(int64_t{kernels.mr} * kMaxDepth);
   const int64_t padded_n = round_up(g.N, kernels.nr);
   const int64_t columns = round_up(t.n1 - t.n0, kernels.nr);
-  if (packed_b == nullptr) space.b_slice.reserve(kMaxDepth * columns);
+  if (packed_b == nullptr) space.b_slice.reserve(max_depth(g) * columns);
   const TileKernel kernel = g.a->by_rows() ? kernels.row_panel : kernels.column_panel;
-  const int64_t step = block_depth(t.k_end - t.k_begin);
+  const int64_t step = block_depth(g, t.k_end - t.k_begin);
   int64_t k = t.k_begin;
   do {
     const int64_t depth = std::min(step, t.k_end - k);
@@ -134,9 +139,11 @@ void run_task(const GemmProblem& g, const GemmKernels& kernels, const Task& t,
     for (int64_t m = t.m0; m < t.m1; m += kernels.mr) {
       const int mr = static_cast<int>(std::min<int64_t>(kernels.mr, t.m1 - m));
       if (depth > 0) g.a->pack(kernels, space.a_panel.data(), m, mr, k, depth);
+      const int next = static_cast<int>(std::clamp<int64_t>(t.m1 - m - mr, 0, kernels.mr));
       float* c = t.c + (m - t.m0) * t.ldc;
       for (int64_t n = 0; n < t.n1 - t.n0; n += kernels.nr) {
         const int nr = static_cast<int>(std::min<int64_t>(kernels.nr, t.n1 - t.n0 - n));
+        if (next > 0) g.a->prefetch(m + mr, next, k, depth, n / kernels.nr, columns / kernels.nr);
         kernel(depth, space.a_panel.data(), b + n * depth, c + n, t.ldc, mr, nr, accumulate);
       }
       if (t.bias != nullptr && k + depth == t.k_end) {
@@ -169,14 +176,14 @@ void run_split(const GemmProblem& g, const GemmKernels& kernels, int64_t splits)
   const int64_t outputs = g.M * g.N;
   Buffer partial;
   partial.reserve(splits * outputs);
-  const int64_t column_tasks = ceil_div(g.N, kTaskColumns);
+  const int64_t width = task_columns(g), column_tasks = ceil_div(g.N, width);
   parallel_for(splits * column_tasks, 1, [&](int64_t first, int64_t last) {
     for (int64_t i = first; i < last; ++i) {
-      const int64_t s = i / column_tasks, n0 = i % column_tasks * kTaskColumns;
+      const int64_t s = i / column_tasks, n0 = i % column_tasks * width;
       const Task t = {0,
                       g.M,
                       n0,
-                      std::min(g.N, n0 + kTaskColumns),
+                      std::min(g.N, n0 + width),
                       s * chunk,
                       std::min(g.K, (s + 1) * chunk),
                       partial.data() + s * outputs + n0,
@@ -208,7 +215,7 @@ void run_gemm(const GemmProblem& g) {
   const Plan plan = make_plan(g, kernels);
   Buffer packed_b;
   if (plan.pack_b_once) {
-    const int64_t padded_n = round_up(g.N, kernels.nr), depth = block_depth(g.K);
+    const int64_t padded_n = round_up(g.N, kernels.nr), depth = block_depth(g, g.K);
     packed_b.reserve(padded_n * g.K);
     const int64_t panels = padded_n / kernels.nr, blocks = ceil_div(g.K, depth);
     parallel_for(panels * blocks, 4, [&](int64_t first, int64_t last) {

@@ -17,6 +17,10 @@ class PanelSource {
   /// B:             panel[p·kernels.nr + j], zero for count ≤ j < kernels.nr.
   virtual void pack(const GemmKernels& kernels, float* panel, std::int64_t first, int count,
                     std::int64_t k0, std::int64_t depth) const = 0;
+  /// Asks for part `part` of `parts` of what pack() with these arguments would read: the driver
+  /// spreads the next panel's misses over the current panel's tiles. May do nothing.
+  virtual void prefetch(std::int64_t first, int count, std::int64_t k0, std::int64_t depth,
+                        std::int64_t part, std::int64_t parts) const;
   /// Which of A's two layouts pack() writes.
   virtual bool by_rows() const { return false; }
 };
@@ -42,9 +46,9 @@ struct GemmProblem {
   bool split_reduction = false;
 };
 
-/// C = A·B (+ C) (+ bias). K is cut into equal blocks of at most kMaxDepth steps (a function of K
-/// alone); a sum runs through each block in order and the blocks are added in order. The number of
-/// threads decides only who computes which tile.
+/// C = A·B (+ C) (+ bias). K is cut into equal blocks of at most kMaxDepth steps (half of that if A
+/// is not by rows; a function of K and the layout alone); a sum runs through each block in order
+/// and the blocks are added in order. The number of threads decides only who computes which tile.
 void run_gemm(const GemmProblem& problem);
 
 /// A matrix in memory: line i, step p at data[i·ld + p], or data[p·ld + i] if `by_steps`.
@@ -56,6 +60,8 @@ class StridedMatrix final : public PanelSource {
 
   void pack(const GemmKernels& kernels, float* panel, std::int64_t first, int count,
             std::int64_t k0, std::int64_t depth) const override;
+  void prefetch(std::int64_t first, int count, std::int64_t k0, std::int64_t depth,
+                std::int64_t part, std::int64_t parts) const override;
   bool by_rows() const override { return !by_steps_; }
 
  private:

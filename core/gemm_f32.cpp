@@ -34,6 +34,26 @@ void StridedMatrix::pack(const GemmKernels& kernels, float* panel, std::int64_t 
   }
 }
 
+void StridedMatrix::prefetch(std::int64_t first, int count, std::int64_t k0, std::int64_t depth,
+                             std::int64_t part, std::int64_t parts) const {
+  constexpr std::int64_t kLine = 16;
+  if (by_steps_) {
+    for (std::int64_t p = part; p < depth; p += parts) {
+      const float* row = data_ + (k0 + p) * ld_ + first;
+      __builtin_prefetch(row, 0, 2);
+      __builtin_prefetch(row + count - 1, 0, 2);
+    }
+    return;
+  }
+  for (std::int64_t i = part; i < count; i += parts) {
+    const float* row = data_ + (first + i) * ld_ + k0;
+    for (std::int64_t p = 0; p < depth; p += kLine) __builtin_prefetch(row + p, 0, 2);
+  }
+}
+
+void PanelSource::prefetch(std::int64_t, int, std::int64_t, std::int64_t, std::int64_t,
+                           std::int64_t) const {}
+
 void gemm_f32(bool trans_a, bool trans_b, std::int64_t M, std::int64_t N, std::int64_t K,
               const float* A, std::int64_t lda, const float* B, std::int64_t ldb, float beta,
               float* C, std::int64_t ldc) {
