@@ -196,6 +196,14 @@ INLINE Cover cover(std::int64_t i, std::int64_t kernel, std::int64_t stride, std
   return {i < kernel ? 0 : (i - kernel) / stride + 1, end < windows ? end : windows};
 }
 
+// cover(i) from cover(i − 1), without its divisions.
+INLINE Cover advanced(Cover last, std::int64_t i, std::int64_t kernel, std::int64_t stride,
+                      std::int64_t windows) {
+  last.first += last.first * stride + kernel <= i;
+  last.end += last.end < windows && last.end * stride <= i;
+  return last;
+}
+
 // What the windows that chose input (h, w), channels c …, send back to it.
 INLINE __m256 gathered(const PoolShape& shape, std::int64_t h, std::int64_t w, std::int64_t c,
                        Cover rows, Cover columns, const float* dy, const std::uint8_t* argmax) {
@@ -216,8 +224,9 @@ INLINE __m256 gathered(const PoolShape& shape, std::int64_t h, std::int64_t w, s
 void max_pool_backward_row(const PoolShape& shape, std::int64_t h, const float* dy,
                            const std::uint8_t* argmax, float* dx) {
   const Cover rows = cover(h, shape.kernel, shape.stride, shape.P);
+  Cover columns = {0, 0};
   for (std::int64_t w = 0; w < shape.W; ++w, dx += shape.C) {
-    const Cover columns = cover(w, shape.kernel, shape.stride, shape.Q);
+    columns = advanced(columns, w, shape.kernel, shape.stride, shape.Q);
     for (std::int64_t c = 0; c < shape.C; c += kLanes) {
       store(dx + c, shape.C - c, gathered(shape, h, w, c, rows, columns, dy, argmax));
     }
@@ -229,8 +238,9 @@ void affine_pool_backward_row(const PoolShape& shape, std::int64_t h, const floa
                               const float* b, bool relu, const float* p, const float* q,
                               const float* r, float* dx) {
   const Cover rows = cover(h, shape.kernel, shape.stride, shape.P);
+  Cover columns = {0, 0};
   for (std::int64_t w = 0; w < shape.W; ++w, x += shape.C, dx += shape.C) {
-    const Cover columns = cover(w, shape.kernel, shape.stride, shape.Q);
+    columns = advanced(columns, w, shape.kernel, shape.stride, shape.Q);
     for (std::int64_t c = 0; c < shape.C; c += kLanes) {
       const std::int64_t left = shape.C - c;
       const __m256 v = load(x + c, left);
