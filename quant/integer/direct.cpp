@@ -2,13 +2,14 @@
 // tiles among threads.
 //
 // A tile's operand is a table of pointers, one per output pixel and kernel position ("tap"), each
-// to consecutive codes in NHWC order. There are three ways to make the taps:
-//   whole rows:  without padding, S·C codes of an image row are consecutive: R taps of S·C codes.
-//   positions:   with padding, R·S taps of C codes, those outside the image to the padding codes.
-//   padded copy: where the length is no multiple of 4 (few input channels), the images are copied
-//                with their padding, then R taps of S·C codes rounded up to 4; the weights of the
-//                surplus codes are zero. An 11×11×3 kernel row is 33 codes in 9 groups of 4 (92 %),
-//                where 11 positions of 3 codes would waste a quarter of every group.
+// to consecutive codes in NHWC order. There are two ways to make the taps, with the same weights:
+//   whole rows: the S·C codes under a kernel row are consecutive where the window lies inside the
+//               image: R taps of S·C codes. Long taps are fast, so this is used where possible.
+//   positions:  R·S taps of C codes, those outside the image to the padding codes.
+// The images are first copied with their padding, so that all windows lie inside, where C is no
+// multiple of 4 (then S·C is rounded up to groups of 4 and the weights of the surplus codes are
+// zero: an 11×11×3 kernel row is 33 codes in 9 groups, 92 %, where 11 positions of 3 codes would
+// waste a quarter of every group), and where the products per copied code make the copy cheap.
 #include "quant/integer/direct.hpp"
 
 #include <algorithm>
@@ -24,6 +25,9 @@ namespace {
 constexpr std::int64_t kTablePointers = 4096;  // of one row group, 32 KiB of stack
 constexpr std::int64_t kMaxGroupTiles = 16;    // keeps a group's codes in the second-level cache
 constexpr std::int64_t kTasksPerThread = 4;
+// Products per input code from which a padded copy pays: it costs well under 1 % of them, and short
+// taps at the image's edge several.
+constexpr std::int64_t kCopyProducts = 1024;
 
 std::int64_t round_up(std::int64_t value, std::int64_t multiple) {
   return (value + multiple - 1) / multiple * multiple;
@@ -41,11 +45,11 @@ class DirectLayer final : public PreparedLayer {
     chunk_ = narrow_chunk(layer);
   }
 
-  bool admissible() const { return taps_ * kernel_.max_rows <= kTablePointers; }
+  bool admissible() const { return positions_ * kernel_.max_rows <= kTablePointers; }
 
   std::string algorithm() const override { return kernel_.name; }
   std::string reason() const override {
-    return copies_ ? "rows of a padded copy" : taps_ == layer_.shape.R ? "whole rows" : "positions";
+    return copies_ ? "whole rows of a padded copy" : pad_ == 0 ? "whole rows" : "rows or positions";
   }
   std::int64_t packed_bytes() const override {
     return packed_bytes_ + bias_.size_bytes() + requant_data_.size_bytes();
@@ -61,6 +65,11 @@ class DirectLayer final : public PreparedLayer {
     std::int64_t first, width;  // output channels
     std::int64_t offset_bytes;  // into packed_
   };
+  struct Tile {
+    std::int64_t first, rows;  // output pixels
+    std::int64_t taps, groups;
+    const std::uint8_t** table;
+  };
 
   void choose_taps();
   void pack();
@@ -69,8 +78,7 @@ class DirectLayer final : public PreparedLayer {
     return copies_ ? round_up(N * height_ * row_bytes_ + kGroup, 64) : 0;
   }
   void copy_padded(const LayerRun& args, std::uint8_t* copy) const;
-  void point_at(const std::uint8_t* source, std::int64_t first, std::int64_t rows,
-                const std::uint8_t** table) const;
+  void point_at(const std::uint8_t* source, Tile& tile) const;
   void run_rows(const LayerRun& args, const std::uint8_t* source, std::uint8_t* codes,
                 std::int64_t first, std::int64_t last, std::size_t panel_first,
                 std::size_t panel_last) const;
@@ -83,7 +91,8 @@ class DirectLayer final : public PreparedLayer {
   std::int64_t pixels_ = 0;  // P·Q
 
   bool copies_ = false;
-  std::int64_t taps_ = 0, tap_codes_ = 0, groups_ = 0;
+  std::int64_t row_groups_ = 0;                        // of a whole kernel row
+  std::int64_t positions_ = 0;                         // most taps a tile may have
   std::int64_t height_ = 0, row_bytes_ = 0, pad_ = 0;  // of the image as the taps see it
 
   std::vector<Panel> panels_;
@@ -96,13 +105,12 @@ class DirectLayer final : public PreparedLayer {
 void DirectLayer::choose_taps() {
   const ConvShape& s = layer_.shape;
   pixels_ = s.P() * s.Q();
+  row_groups_ = (s.S * s.C + kGroup - 1) / kGroup;
   const bool whole_rows = s.pad == 0 && (s.S * s.C) % kGroup == 0;
-  const bool positions = !whole_rows && s.C % kGroup == 0;
-  copies_ = !whole_rows && !positions;
-  taps_ = positions ? s.R * s.S : s.R;
-  tap_codes_ = positions ? s.C : s.S * s.C;
-  groups_ = (tap_codes_ + kGroup - 1) / kGroup;
+  copies_ =
+      !whole_rows && (s.C % kGroup != 0 || s.R * s.S * s.K >= kCopyProducts * s.stride * s.stride);
   pad_ = copies_ ? 0 : s.pad;
+  positions_ = pad_ == 0 ? s.R : s.R * s.S;
   height_ = copies_ ? s.H + 2 * s.pad : s.H;
   row_bytes_ = (copies_ ? s.W + 2 * s.pad : s.W) * s.C;
   if (!layer_.pad_code.empty()) pad_codes_ = layer_.pad_code;
@@ -113,7 +121,7 @@ void DirectLayer::pack() {
   const std::int64_t element_bytes = kernel_.layout == WeightLayout::pairs_s16 ? 2 : 1;
   for (std::int64_t k = 0; k < K; k += width) {
     const Panel panel{k, K - k <= width / 2 ? width / 2 : width, packed_bytes_};
-    packed_bytes_ += taps_ * groups_ * kGroup * panel.width * element_bytes;
+    packed_bytes_ += layer_.shape.R * row_groups_ * kGroup * panel.width * element_bytes;
     panels_.push_back(panel);
   }
   packed_ = allocate_aligned(static_cast<std::size_t>(packed_bytes_));
@@ -125,18 +133,18 @@ void DirectLayer::pack() {
 }
 
 void DirectLayer::pack_panel(const Panel& panel) {
-  const std::int64_t reduction = layer_.shape.reduction();
+  const std::int64_t R = layer_.shape.R, row_codes = layer_.shape.S * layer_.shape.C;
   auto* bytes = reinterpret_cast<std::int8_t*>(packed_.get() + panel.offset_bytes);
   auto* words = reinterpret_cast<std::int16_t*>(bytes);
   std::int64_t block = 0;  // index of the current group of the panel
-  for (std::int64_t tap = 0; tap < taps_; ++tap) {
-    for (std::int64_t group = 0; group < groups_; ++group, ++block) {
+  for (std::int64_t r = 0; r < R; ++r) {
+    for (std::int64_t group = 0; group < row_groups_; ++group, ++block) {
       for (std::int64_t k = 0; k < panel.width; ++k) {
         for (std::int64_t j = 0; j < kGroup; ++j) {
           const std::int64_t channel = panel.first + k, code = group * kGroup + j;
-          const bool real = channel < layer_.shape.K && code < tap_codes_;
+          const bool real = channel < layer_.shape.K && code < row_codes;
           const std::int8_t weight =
-              real ? layer_.weights[channel * reduction + tap * tap_codes_ + code] : std::int8_t{0};
+              real ? layer_.weights[(channel * R + r) * row_codes + code] : std::int8_t{0};
           const std::int64_t base = block * kGroup * panel.width;
           if (kernel_.layout == WeightLayout::quads_s8) {
             bytes[base + k * kGroup + j] = weight;
@@ -174,65 +182,82 @@ void DirectLayer::copy_padded(const LayerRun& args, std::uint8_t* copy) const {
   });
 }
 
-// Fills the pointer table [taps][rows] of the tile of output pixels first … first+rows−1.
-void DirectLayer::point_at(const std::uint8_t* source, std::int64_t first, std::int64_t rows,
-                           const std::uint8_t** table) const {
+// Fills the pointer table [taps][rows] of a tile and says how many taps of how many groups it has.
+void DirectLayer::point_at(const std::uint8_t* source, Tile& tile) const {
   const ConvShape& s = layer_.shape;
   const std::int64_t P = s.P(), Q = s.Q(), width = row_bytes_ / s.C;
-  const std::int64_t tap_columns = taps_ / s.R, tap_width = s.S / tap_columns;
-  std::int64_t n = first / pixels_, p = first / Q % P, q = first % Q;
-  for (std::int64_t i = 0; i < rows; ++i) {
-    const std::int64_t h0 = p * s.stride - pad_, w0 = q * s.stride - pad_;
-    const std::uint8_t* corner = source + (n * height_ + h0) * row_bytes_ + w0 * s.C;
-    const bool inside = h0 >= 0 && w0 >= 0 && h0 + s.R <= height_ && w0 + s.S <= width;
-    const std::uint8_t** entry = table + i;
-    for (std::int64_t r = 0; r < s.R; ++r) {
-      for (std::int64_t c = 0; c < tap_columns; ++c, entry += rows) {
-        const std::int64_t h = h0 + r, w = w0 + c * tap_width;
-        const bool real = inside || (h >= 0 && h < height_ && w >= 0 && w < width);
-        *entry = real ? corner + r * row_bytes_ + c * s.C : pad_codes_.data();
-      }
-    }
+  struct Corner {
+    std::int64_t h, w;
+    const std::uint8_t* codes;
+  } corners[kMaxTileRows];
+  std::int64_t n = tile.first / pixels_, p = tile.first / Q % P, q = tile.first % Q;
+  bool inside = true;
+  for (std::int64_t i = 0; i < tile.rows; ++i) {
+    const std::int64_t h = p * s.stride - pad_, w = q * s.stride - pad_;
+    corners[i] = {h, w, source + (n * height_ + h) * row_bytes_ + w * s.C};
+    inside = inside && h >= 0 && w >= 0 && h + s.R <= height_ && w + s.S <= width;
     if (++q == Q) {
       q = 0;
       if (++p == P) p = 0, ++n;
     }
   }
+  const std::uint8_t** entry = tile.table;
+  if (inside) {
+    tile.taps = s.R;
+    tile.groups = row_groups_;
+    for (std::int64_t r = 0; r < s.R; ++r) {
+      for (std::int64_t i = 0; i < tile.rows; ++i) *entry++ = corners[i].codes + r * row_bytes_;
+    }
+    return;
+  }
+  tile.taps = s.R * s.S;
+  tile.groups = s.C / kGroup;
+  for (std::int64_t r = 0; r < s.R; ++r) {
+    for (std::int64_t c = 0; c < s.S; ++c) {
+      for (std::int64_t i = 0; i < tile.rows; ++i) {
+        const std::int64_t h = corners[i].h + r, w = corners[i].w + c;
+        const bool real = h >= 0 && h < height_ && w >= 0 && w < width;
+        *entry++ = real ? corners[i].codes + r * row_bytes_ + c * s.C : pad_codes_.data();
+      }
+    }
+  }
 }
 
-// Output pixels first … last−1 for some panels: the panels' weights stay in the second-level cache
+// Output pixels first … last−1 for some panels: a panel's weights stay in the second-level cache
 // while all tiles pass.
 void DirectLayer::run_rows(const LayerRun& args, const std::uint8_t* source, std::uint8_t* codes,
                            std::int64_t first, std::int64_t last, std::size_t panel_first,
                            std::size_t panel_last) const {
   const std::int64_t K = layer_.shape.K, count = last - first;
-  const std::int64_t tiles = (count + kernel_.max_rows - 1) / kernel_.max_rows;
-  const auto start = [&](std::int64_t tile) { return first + count * tile / tiles; };
+  const std::int64_t tile_count = (count + kernel_.max_rows - 1) / kernel_.max_rows;
+  Tile tiles[kMaxGroupTiles];
   const std::uint8_t* table[kTablePointers];
-  for (std::int64_t tile = 0; tile < tiles; ++tile) {
-    point_at(source, start(tile), start(tile + 1) - start(tile),
-             table + tile * taps_ * kernel_.max_rows);
+  for (std::int64_t t = 0; t < tile_count; ++t) {
+    const std::int64_t begin = first + count * t / tile_count;
+    const std::int64_t end = first + count * (t + 1) / tile_count;
+    tiles[t] = {begin, end - begin, 0, 0, table + t * positions_ * kernel_.max_rows};
+    point_at(source, tiles[t]);
   }
   alignas(64) std::int32_t acc[kMaxTileRows * kMaxTileWidth];
   for (std::size_t i = panel_first; i < panel_last; ++i) {
     const Panel& panel = panels_[i];
     const std::int64_t channels = std::min(panel.width, K - panel.first);
     const std::byte* weights = packed_.get() + panel.offset_bytes;
-    for (std::int64_t tile = 0; tile < tiles; ++tile) {
-      const std::int64_t row = start(tile), rows = start(tile + 1) - row;
-      const std::int64_t out = row * K + panel.first;
-      kernel_.tile({table + tile * taps_ * kernel_.max_rows, taps_, groups_, weights,
-                    bias_.data() + panel.first, acc, chunk_},
-                   rows, panel.width);
+    for (std::int64_t t = 0; t < tile_count; ++t) {
+      const Tile& tile = tiles[t];
+      const std::int64_t out = tile.first * K + panel.first;
+      kernel_.tile(
+          {tile.table, tile.taps, tile.groups, weights, bias_.data() + panel.first, acc, chunk_},
+          tile.rows, panel.width);
       if (layer_.is_last()) {
-        for (std::int64_t r = 0; r < rows; ++r) {
+        for (std::int64_t r = 0; r < tile.rows; ++r) {
           std::memcpy(args.accumulators + out + r * K, acc + r * panel.width,
                       static_cast<std::size_t>(channels) * sizeof(std::int32_t));
         }
         continue;
       }
-      requant_({acc, layer_.add >= 0 ? args.shortcut + out : nullptr, codes + out, rows, channels,
-                panel.width, K, requant_data_.from(panel.first)});
+      requant_({acc, layer_.add >= 0 ? args.shortcut + out : nullptr, codes + out, tile.rows,
+                channels, panel.width, K, requant_data_.from(panel.first)});
     }
   }
 }
@@ -251,7 +276,7 @@ void DirectLayer::run(const LayerRun& args) const {
   const std::int64_t rows = args.N * pixels_, panels = static_cast<std::int64_t>(panels_.size());
   const std::int64_t tiles = (rows + kernel_.max_rows - 1) / kernel_.max_rows;
   const std::int64_t group_tiles =
-      std::min(kMaxGroupTiles, kTablePointers / (taps_ * kernel_.max_rows));
+      std::min(kMaxGroupTiles, kTablePointers / (positions_ * kernel_.max_rows));
   const std::int64_t groups = (tiles + group_tiles - 1) / group_tiles;
   const std::int64_t wanted = thread_count() == 1 ? 1 : kTasksPerThread * thread_count();
   const std::int64_t splits =

@@ -11,6 +11,8 @@
 namespace intandem {
 namespace {
 
+constexpr std::int64_t kAhead = 16;  // weight vectors fetched ahead, 1 KiB
+
 template <int... kIndex>
 struct Rows {};
 
@@ -35,6 +37,8 @@ template <int... I>
     for (std::int64_t j = 0; j < end; j += kGroup, weights += 2) {
       const __m512i weights_low = _mm512_load_si512(weights);
       const __m512i weights_high = _mm512_load_si512(weights + 1);
+      _mm_prefetch(weights + kAhead, _MM_HINT_T0);
+      _mm_prefetch(weights + kAhead + 1, _MM_HINT_T0);
       __m512i codes;
       ((codes = broadcast_group(row[I] + j),
         low[I] = _mm512_dpbusd_epi32(low[I], codes, weights_low),
@@ -67,7 +71,6 @@ template <int... I>
 // One row, the shape of a fully connected layer at batch 1: the weights stream from memory once, so
 // four groups are in flight to hide the latency of vpdpbusd, and lines are fetched ahead.
 void product_1x32(const ProductTile& t) {
-  constexpr std::int64_t kAhead = 32;  // vectors, 2 KiB
   const auto* weights = static_cast<const __m512i*>(t.weights);
   __m512i low0 = _mm512_loadu_si512(t.bias), high0 = _mm512_loadu_si512(t.bias + 16);
   __m512i low1 = _mm512_setzero_si512(), high1 = low1;

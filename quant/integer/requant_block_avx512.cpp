@@ -13,12 +13,14 @@ struct Halves {
   __m512i even, odd;
 };
 
-// The 16 numbers as (even, odd) in the low 32 bits of the lanes; the high bits of `even` hold the
-// odd numbers, which multiplications ignore.
-[[gnu::always_inline]] inline Halves split(__m512i x) { return {x, _mm512_srli_epi64(x, 32)}; }
+// The 16 numbers as (even, odd) in the low 32 bits of the lanes; multiplications ignore the high
+// bits. A shuffle rather than a shift: multiplies and shifts already fill the first vector port.
+[[gnu::always_inline]] inline Halves split(__m512i x) {
+  return {x, _mm512_shuffle_epi32(x, _MM_PERM_DDBB)};
+}
 
 [[gnu::always_inline]] inline __m512i join(Halves x) {
-  return _mm512_mask_blend_epi32(0xAAAA, x.even, _mm512_slli_epi64(x.odd, 32));
+  return _mm512_mask_shuffle_epi32(x.even, 0xAAAA, x.odd, _MM_PERM_CCAA);
 }
 
 /// Shifts and halves 2^(n−1) as 64-bit lanes.
@@ -35,21 +37,63 @@ struct Rounding {
            _mm512_sllv_epi64(one, _mm512_sub_epi64(shifts.odd, one))}};
 }
 
+/// The constants of 16 channels without a shortcut.
+struct Plain {
+  Rounding r;
+  Halves m;
+  __m512i ceiling;
+};
+
+[[gnu::always_inline]] inline Plain plain_constants(const RequantTables& tables, std::int64_t k) {
+  return {rounding(_mm512_loadu_si512(tables.n + k)), split(_mm512_loadu_si512(tables.m + k)),
+          _mm512_loadu_si512(tables.ceiling + k)};
+}
+
+// Codes before the upper clamp, 0 … 2^15 − 1.
+[[gnu::always_inline]] inline __m512i plain_step(__m512i acc, const Plain& c) {
+  acc = _mm512_min_epi32(_mm512_max_epi32(acc, _mm512_setzero_si512()), c.ceiling);
+  Halves x = split(acc);
+  x.even = _mm512_add_epi64(_mm512_mul_epu32(x.even, c.m.even), c.r.half.even);
+  x.odd = _mm512_add_epi64(_mm512_mul_epu32(x.odd, c.m.odd), c.r.half.odd);
+  x.even = _mm512_srlv_epi64(x.even, c.r.n.even);
+  x.odd = _mm512_srlv_epi64(x.odd, c.r.n.odd);
+  return join(x);
+}
+
 void plain_16(const RequantBlock& b, std::int64_t k, __mmask16 lanes) {
-  const Rounding r = rounding(_mm512_loadu_si512(b.tables.n + k));
-  const Halves m = split(_mm512_loadu_si512(b.tables.m + k));
-  const __m512i ceiling = _mm512_loadu_si512(b.tables.ceiling + k);
+  const Plain c = plain_constants(b.tables, k);
   const __m512i max_code = _mm512_set1_epi32(b.tables.max_code);
   for (std::int64_t i = 0; i < b.rows; ++i) {
-    __m512i acc = _mm512_maskz_loadu_epi32(lanes, b.acc + i * b.acc_stride + k);
-    acc = _mm512_min_epi32(_mm512_max_epi32(acc, _mm512_setzero_si512()), ceiling);
-    Halves x = split(acc);
-    x.even = _mm512_add_epi64(_mm512_mul_epu32(x.even, m.even), r.half.even);
-    x.odd = _mm512_add_epi64(_mm512_mul_epu32(x.odd, m.odd), r.half.odd);
-    x.even = _mm512_srlv_epi64(x.even, r.n.even);
-    x.odd = _mm512_srlv_epi64(x.odd, r.n.odd);
-    const __m512i codes = _mm512_min_epi32(join(x), max_code);
+    const __m512i acc = _mm512_maskz_loadu_epi32(lanes, b.acc + i * b.acc_stride + k);
+    const __m512i codes = _mm512_min_epi32(plain_step(acc, c), max_code);
     _mm512_mask_cvtepi32_storeu_epi8(b.codes + i * b.code_stride + k, lanes, codes);
+  }
+}
+
+// 32 channels of two rows at a time, so that one narrowing serves 64 codes. The packs saturate,
+// which changes nothing below 2^15 but clamping at 255, and interleave their operands by 128-bit
+// lanes: group of four codes L of the lower (upper) 16 channels of row r ends in lane L at 2r (2r +
+// 1).
+void plain_32(const RequantBlock& b, std::int64_t k) {
+  const Plain low = plain_constants(b.tables, k), high = plain_constants(b.tables, k + 16);
+  const __m512i max_code = _mm512_set1_epi8(static_cast<char>(b.tables.max_code));
+  const __m512i in_order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+  for (std::int64_t i = 0; i < b.rows; i += 2) {
+    const bool two = i + 1 < b.rows;
+    const std::int32_t* acc = b.acc + i * b.acc_stride + k;
+    const std::int32_t* next = two ? acc + b.acc_stride : acc;
+    const __m512i words0 = _mm512_packus_epi32(plain_step(_mm512_loadu_si512(acc), low),
+                                               plain_step(_mm512_loadu_si512(acc + 16), high));
+    const __m512i words1 = _mm512_packus_epi32(plain_step(_mm512_loadu_si512(next), low),
+                                               plain_step(_mm512_loadu_si512(next + 16), high));
+    const __m512i mixed = _mm512_min_epu8(_mm512_packus_epi16(words0, words1), max_code);
+    const __m512i codes = _mm512_permutexvar_epi32(in_order, mixed);
+    std::uint8_t* out = b.codes + i * b.code_stride + k;
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(out), _mm512_castsi512_si256(codes));
+    if (two) {
+      _mm256_storeu_si256(reinterpret_cast<__m256i*>(out + b.code_stride),
+                          _mm512_extracti64x4_epi64(codes, 1));
+    }
   }
 }
 
@@ -80,7 +124,11 @@ void add_16(const RequantBlock& b, std::int64_t k, __mmask16 lanes) {
 }  // namespace
 
 void requant_block_avx512(const RequantBlock& b) {
-  for (std::int64_t k = 0; k < b.channels; k += 16) {
+  std::int64_t k = 0;
+  if (b.shortcut == nullptr) {
+    for (; k + 32 <= b.channels; k += 32) plain_32(b, k);
+  }
+  for (; k < b.channels; k += 16) {
     const std::int64_t rest = b.channels - k;
     const auto lanes = static_cast<__mmask16>(rest >= 16 ? 0xFFFF : (1 << rest) - 1);
     if (b.shortcut == nullptr) {
