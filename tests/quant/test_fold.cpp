@@ -1,0 +1,51 @@
+// Batch norm and input normalization folded into weights (Q8, Q12).
+#include <catch2/catch.hpp>
+#include <cmath>
+
+#include "nn/conv2d_kernels.hpp"
+#include "quant/fold.hpp"
+#include "tests/quant/tiny.hpp"
+
+using namespace intandem;
+
+TEST_CASE("folded weights give the teacher's post-BN activation") {
+  FloatNetwork teacher = tiny::teacher(4);
+  const Dataset data = tiny::images(3, 1);
+  const Normalization norm = tiny::normalization();
+  Tape tape;
+  std::vector<Var> values(static_cast<std::size_t>(teacher.unit_count()));
+  const Var z = teacher.preactivation(tape, 0, tape.constant(normalize(data.images, norm)), values,
+                                      FloatNetwork::Mode{});
+
+  // With the input normalization folded in, the operands are pixels minus zero point.
+  const FoldedUnit folded = fold_batch_norm(teacher.unit(0), teacher.spec().units[0], &norm);
+  TensorF centered(data.images.shape());
+  for (std::int64_t i = 0; i < centered.size(); ++i) {
+    centered[i] =
+        static_cast<float>(data.images[i] - norm.zero_point[static_cast<std::size_t>(i % 2)]);
+  }
+  ConvShape shape = teacher.geometry()[0].shape;
+  shape.N = 3;
+  TensorF y({3, shape.P(), shape.Q(), shape.K});
+  conv2d_forward(shape, centered.data(), folded.weight.data(), folded.bias.data(), y.data());
+  for (std::int64_t i = 0; i < y.size(); ++i) CHECK(y[i] == Approx(z->value[i]).margin(1e-4));
+}
+
+TEST_CASE("a unit without batch norm keeps weight and bias") {
+  FloatNetwork teacher = tiny::teacher(4);
+  const int last = teacher.unit_count() - 1;
+  teacher.unit(last).bias.value[1] = 2.5f;
+  const FoldedUnit folded =
+      fold_batch_norm(teacher.unit(last), teacher.spec().units.back(), nullptr);
+  for (std::int64_t i = 0; i < folded.weight.size(); ++i) {
+    CHECK(folded.weight[i] == teacher.unit(last).weight.value[i]);
+  }
+  CHECK(folded.bias[1] == 2.5f);
+}
+
+TEST_CASE("units without weights and wrong channel counts are refused") {
+  FloatNetwork teacher = tiny::teacher(4);
+  CHECK_THROWS_AS(fold_batch_norm(teacher.unit(3), teacher.spec().units[3], nullptr), Error);
+  const Normalization five{{1, 2, 3, 4, 5}, {1, 1, 1, 1, 1}};
+  CHECK_THROWS_AS(fold_batch_norm(teacher.unit(0), teacher.spec().units[0], &five), Error);
+}
