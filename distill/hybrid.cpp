@@ -50,6 +50,16 @@ TensorF Hybrid::input_codes(const TensorU8& images, int k) {
   return codes_to_float(engine_->codes(k - 1), batched(geometry.output, N));
 }
 
+TensorF Hybrid::shortcut_values(std::int64_t N, int k) const {
+  const int add = student_.geometry()[static_cast<std::size_t>(k)].add;
+  if (add < 0) return {};
+  TensorF values = codes_to_float(
+      engine_->codes(add), batched(student_.geometry()[static_cast<std::size_t>(add)].output, N));
+  const float step = student_.unit(add).out_step.value[0];
+  for (float& v : values) v *= step;
+  return values;
+}
+
 HybridPass Hybrid::run(Tape& tape, const TensorU8& images, int k, const SimulationMode& mode,
                        bool with_logits) {
   const std::int64_t N = images.dim(0);

@@ -35,6 +35,9 @@ class Hybrid {
   TeacherPass teacher_pass(const TensorU8& images, int k);
   /// D1: input codes of unit k from the integer engine, in floats.
   TensorF input_codes(const TensorU8& images, int k);
+  /// Real values [N][P][Q][K] of the codes that unit k's shortcut adds; empty without one. After
+  /// input_codes(images, k).
+  TensorF shortcut_values(std::int64_t N, int k) const;
   /// Prefix on the integer engine, unit k on the tape, teacher suffix on the tape if with_logits.
   /// freeze_prefix(k) must have been called.
   HybridPass run(Tape& tape, const TensorU8& images, int k, const SimulationMode& mode,

@@ -24,13 +24,14 @@ class ClosedForm {
  public:
   explicit ClosedForm(std::int64_t channels) : sums_(static_cast<std::size_t>(channels)) {}
 
-  /// product: accumulators without bias, in units of `unit`.
-  void add(const TensorS32& product, double unit, const TensorF& target) {
+  /// product: accumulators without bias, in units of `unit`. shortcut: what the residual unit adds
+  /// to the product, or empty; the rest of the target is what product and bias must give.
+  void add(const TensorS32& product, double unit, const TensorF& target, const TensorF& shortcut) {
     const auto K = static_cast<std::int64_t>(sums_.size());
     for (std::int64_t i = 0; i < target.size(); ++i) {
       ChannelSums& sum = sums_[static_cast<std::size_t>(i % K)];
       const double s = unit * product[i];
-      const double t = static_cast<double>(target[i]);
+      const double t = static_cast<double>(target[i] - (shortcut.empty() ? 0.0f : shortcut[i]));
       sum.s += s;
       sum.t += t;
       sum.ss += s * s;
@@ -113,9 +114,9 @@ void local_init(Hybrid& hybrid, int k, const Dataset& data, const DistillOptions
     const TensorF z = hybrid.teacher_pass(batch, k).z;
     if (unit.quantizer) {
       shape.N = batch.dim(0);
-      closed_form.add(
-          exact_product(shape, hybrid.input_codes(batch, k), student.in_max(k), weights),
-          product_unit, z);
+      const TensorF x = hybrid.input_codes(batch, k);
+      closed_form.add(exact_product(shape, x, student.in_max(k), weights), product_unit, z,
+                      hybrid.shortcut_values(shape.N, k));
     }
     if (!outputs)
       outputs.emplace(std::max(1e-3, static_cast<double>(*std::max_element(z.begin(), z.end()))));

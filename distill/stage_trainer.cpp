@@ -105,7 +105,8 @@ StageLosses StageTrainer::step(const TensorU8& images, const std::vector<std::in
   const Var loss = weighted_sum(tape, terms, weights);
   losses.total = static_cast<double>(loss->value[0]);
   if (correct != nullptr) *correct = count_correct(logits->value, labels);
-  if (train) {
+  // Without the hybrid term nothing of an average-pool unit is in the loss: nothing to train.
+  if (train && loss->needs_grad) {
     adam_->zero_grad();
     tape.backward(loss);
     adam_->step(static_cast<float>(lr_), rates_);

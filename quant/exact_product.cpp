@@ -57,11 +57,14 @@ TensorS32 exact_product(const ConvShape& shape, const TensorF& x, std::int32_t x
     TensorF part(sums.shape());
     for (std::size_t d = 0; d < digits.size(); ++d) {
       conv2d_forward(shape, x.data(), digits[d].data(), nullptr, part.data());
-      const std::int32_t weight = 1 << (static_cast<std::size_t>(bits) * d);
+      // Modulo 2³²: the sum fits (Q7 bounds it), the partial sums of the digits need not.
+      const std::uint32_t weight = 1u << (static_cast<std::size_t>(bits) * d);
       parallel_for(sums.size(), kGrain, [&](std::int64_t begin, std::int64_t end) {
         for (std::int64_t i = begin; i < end; ++i) {
-          const std::int32_t value = weight * static_cast<std::int32_t>(part[i]);
-          sums[i] = d == 0 ? value : sums[i] + value;
+          const auto value =
+              weight * static_cast<std::uint32_t>(static_cast<std::int32_t>(part[i]));
+          const auto sum = d == 0 ? 0u : static_cast<std::uint32_t>(sums[i]);
+          sums[i] = static_cast<std::int32_t>(sum + value);
         }
       });
     }

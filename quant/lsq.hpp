@@ -11,7 +11,7 @@ namespace intandem {
 ///   dŵ/ds = q − w/s inside, the clipped code outside    (LSQ eq. 3)
 /// LSQ's gradient scale 1/√(weights·q_high) is left to the optimizer: Adam's updates do not depend
 /// on the scale of a gradient, so the rate of the step is set relative to the step
-/// (distill/rates.hpp). One bit: ŵ = s·sign(w); dŵ/dw = 1 where |w| ≤ 2s, dŵ/ds = sign(w).
+/// (distill/stage_trainer.cpp). One bit: ŵ = s·sign(w); dŵ/dw = 1 where |w| ≤ 2s, dŵ/ds = sign(w).
 class LsqQuantizer final : public WeightQuantizer {
  public:
   LsqQuantizer(int weight_bits, bool full_range, const std::string& parameter_name);

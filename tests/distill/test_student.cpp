@@ -1,7 +1,10 @@
 // The simulated student against the integer engine, its gradients, and its container.
+#include <unistd.h>
+
 #include <catch2/catch.hpp>
 #include <cmath>
 #include <cstdio>
+#include <filesystem>
 
 #include "core/container.hpp"
 #include "core/cpu.hpp"
@@ -222,7 +225,8 @@ TEST_CASE("a student survives its container bit for bit") {
   Student student = make_student(3, 4, true, 13);
   Container file("student");
   store_student(student, file);
-  const std::string path = std::tmpnam(nullptr);
+  const std::string path = std::filesystem::temp_directory_path() /
+                           ("intandem_test_" + std::to_string(::getpid()) + ".safetensors");
   file.save(path);
   Student loaded = load_student(Container::load(path, "student"));
   std::remove(path.c_str());

@@ -1,7 +1,10 @@
 // The tandem on a small problem: local init, loss, a whole run, and resuming it.
+#include <unistd.h>
+
 #include <catch2/catch.hpp>
 #include <cmath>
 #include <cstdio>
+#include <filesystem>
 #include <vector>
 
 #include "core/parallel.hpp"
@@ -162,8 +165,12 @@ TEST_CASE("local init: closed form makes the residual uncorrelated with the prod
       correlation += sum_rz - sum_r * sum_z / count;
       square_z += sum_zz - sum_z * sum_z / count;
     }
-    CHECK(residual < 0.02 * spread);
-    CHECK(std::abs(correlation) < 0.01 * square_z);
+    // The bias is rounded to whole accumulator units: at most half a unit per channel.
+    CHECK(residual < 0.5 * quantize_unit(student, k).unit * static_cast<double>(K) + 1e-3 * spread);
+    // A residual unit's z also holds the shortcut, which the scale does not multiply.
+    if (student.geometry()[static_cast<std::size_t>(k)].add < 0) {
+      CHECK(std::abs(correlation) < 0.001 * square_z);
+    }
   }
 }
 
@@ -241,8 +248,9 @@ TEST_CASE("stopped anywhere and resumed, the same bits; 1 and 2 threads, the sam
   const std::vector<float> expected = all_latents(reference.student());
   set_thread_count(2);
 
-  const std::string path = std::tmpnam(nullptr);
-  for (const int stop_after : {3, 37, 115}) {  // inside a stretch, at its end, in the joint phase
+  const std::string path = std::filesystem::temp_directory_path() /
+                           ("intandem_test_" + std::to_string(::getpid()) + ".safetensors");
+  for (const int stop_after : {3, 37, 101}) {  // inside a stretch, at its end, in the joint phase
     TandemHooks hooks;
     hooks.checkpoint_path = path;
     int steps = 0;
