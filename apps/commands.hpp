@@ -1,0 +1,49 @@
+// The commands of `intandem`, one .cpp file each. They print results on standard output, progress
+// on standard error, and return the process's exit code; errors are thrown.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "apps/config.hpp"
+#include "apps/run_dir.hpp"
+#include "core/error.hpp"
+
+namespace intandem {
+
+/// Trains a teacher: teacher.safetensors, log lines "teacher", results teacher_*.
+ExitCode train_command(TrainConfig config, const JobOptions& job);
+
+struct EvalOptions {
+  std::string model;               ///< teacher or integer model
+  std::string data_dir;            ///< empty: the default of the dataset
+  std::int64_t limit = 0;          ///< test images; 0: all
+  std::int64_t batch = 64;         ///< images per engine call; no influence on results
+  std::int64_t threads = 0;        ///< 0: all
+  std::string algorithm = "auto";  ///< integer engine (quant/integer/engine.hpp)
+};
+/// Top-1 on the dataset's test part and images per second.
+ExitCode eval_command(const EvalOptions& options);
+
+struct InspectOptions {
+  std::string model;  ///< any container
+  bool plan = false;  ///< also plan the layers for this CPU
+};
+/// Layers of a model with shapes, bits, (m, n), bounds and bytes.
+ExitCode inspect_command(const InspectOptions& options);
+
+struct InferOptions {
+  std::string model;  ///< integer model
+  std::vector<std::string> images;
+  bool invert = false;   ///< 255 − pixel, for dark objects on white
+  std::int64_t top = 3;  ///< classes printed per image
+  std::string algorithm = "auto";
+};
+/// Classifies image files with an integer model.
+ExitCode infer_command(const InferOptions& options);
+
+/// Writes report.html of a run (apps/report.hpp).
+ExitCode report_command(const std::string& run, const std::string& output);
+
+}  // namespace intandem

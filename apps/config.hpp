@@ -1,0 +1,115 @@
+// Typed configuration. Every key is described once, in config_keys.cpp; files, flags, help texts
+// and the resolved configuration in the run directory all come from that table.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "apps/json.hpp"
+
+namespace intandem {
+
+/// What `intandem train` needs to know.
+struct TrainConfig {
+  std::string dataset = "fashion-mnist";
+  std::string data_dir = "/usr/share/datasets/fashion-mnist";
+  std::int64_t limit = 0;
+  std::int64_t held_out = 5000;
+  std::string network = "fashion-alexnet";
+  double width = 1.0;
+  std::int64_t seed = 1;
+  std::int64_t epochs = 8;
+  std::int64_t batch = 128;
+  double lr = 0.1;
+  double warmup_epochs = 0.5;
+  std::string schedule = "cosine";
+  double momentum = 0.9;
+  bool nesterov = true;
+  double weight_decay = 5e-4;
+  double label_smoothing = 0.0;
+  double clip_norm = 0.0;
+  std::int64_t shift = 2;
+  bool flip = true;
+  std::int64_t threads = 0;
+  std::int64_t checkpoint_every = 100;
+};
+
+/// What `intandem distill` and `intandem baseline` need to know.
+struct DistillConfig {
+  std::string teacher;  ///< empty: teacher.safetensors of the run
+  std::string data_dir = "/usr/share/datasets/fashion-mnist";
+  std::int64_t limit = 0;
+  std::string name = "w4a4";
+  std::int64_t seed = 1;
+  std::int64_t weight_bits = 4;
+  std::int64_t activation_bits = 4;
+  std::int64_t first_last_weight_bits = 8;
+  std::string layer_bits;  ///< "conv3=2/4,fc6=4/4": weight/activation bits of single layers
+  std::string quantizer = "lsq";
+  bool full_range = false;
+  std::int64_t multiplier_bits = 15;
+  std::int64_t batch = 128;
+  double lambda = 1.0;
+  double tau = 2.0;
+  double lr = 0.01;
+  double epochs_per_stage = 1.0;
+  std::int64_t eval_every = 100;
+  std::int64_t patience = 4;
+  std::int64_t calibration_images = 1024;
+  bool random_init = false;
+  double joint_epochs = 2.0;
+  double joint_lr = 0.001;
+  double ce_weight = 1.0;
+  std::int64_t threads = 0;
+  std::int64_t checkpoint_every = 100;
+};
+
+/// One key of a configuration, bound to the variable it sets. (The descriptor of --NAME, of "NAME"
+/// in a file, and of its help.)
+struct ConfigKey {
+  std::string name;
+  std::variant<std::int64_t*, double*, bool*, std::string*> value;
+  double lowest = 0, highest = 0;    ///< inclusive; numbers only
+  std::vector<std::string> choices;  ///< strings only; empty: free text
+  std::string help;
+  /// Whether two runs that differ in this key may give different figures. --resume insists on
+  /// equal values of such keys only.
+  bool changes_results = true;
+
+  /// "--weight-bits"
+  std::string flag() const;
+  /// "an integer from 1 to 8", "one of cosine, constant, step", "true or false", …
+  std::string allowed() const;
+};
+using ConfigKeys = std::vector<ConfigKey>;
+
+/// The table of all keys, bound to `config`, which must outlive it. (config_keys.cpp)
+ConfigKeys describe(TrainConfig& config);
+ConfigKeys describe(DistillConfig& config);
+
+/// Sets keys from a JSON object in a file. Usage errors name the file and key: unknown key (with
+/// the closest known one), wrong type, value out of range (with what is allowed), not JSON.
+void apply_config_file(const ConfigKeys& keys, const std::string& path);
+void apply_config_text(const ConfigKeys& keys, const std::string& text, const std::string& source);
+
+/// Sets one key from the text of its flag; same errors, subject is the flag.
+void apply_flag(const ConfigKeys& keys, const std::string& name, const std::string& text);
+
+/// The values as they are now, all keys in table order.
+Json config_to_json(const ConfigKeys& keys);
+
+/// Refuses (usage) to resume unless every key that changes results has the value in `stored`;
+/// `source` is the checkpoint.
+void check_same_config(const ConfigKeys& keys, const Json& stored, const std::string& source);
+
+/// One entry of layer_bits.
+struct LayerBits {
+  std::string layer;
+  std::int64_t weight_bits = 0, activation_bits = 0;
+};
+/// Parses "conv3=2/4,fc6=4/4"; usage error for anything else or bits outside 1 … 8.
+std::vector<LayerBits> parse_layer_bits(const std::string& text);
+
+}  // namespace intandem

@@ -1,0 +1,183 @@
+#include "apps/run_dir.hpp"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <ctime>
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "apps/version.hpp"
+#include "core/error.hpp"
+
+namespace intandem {
+namespace {
+
+std::string now_utc() {
+  const std::time_t now = std::time(nullptr);
+  std::tm parts{};
+  gmtime_r(&now, &parts);
+  char text[32];
+  std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &parts);
+  return text;
+}
+
+Json read_object(const std::string& path) {
+  if (!file_exists(path)) return Json::object();
+  Json json = parse_json(read_file(path, "check its permissions"), path, false);
+  if (!json.is_object()) {
+    throw Error(path, "is not a JSON object", "restore it, or use another --run directory");
+  }
+  return json;
+}
+
+void write_object(const std::string& path, const Json& json) {
+  write_file_atomic(path, json.dump(2) + "\n");
+}
+
+void remove_file(const std::string& path) {
+  if (std::remove(path.c_str()) != 0 && errno != ENOENT) {
+    throw Error(path, std::string("cannot be removed: ") + std::strerror(errno),
+                "check the permissions of the directory");
+  }
+}
+
+bool line_belongs_to(const std::string& line, const std::string& job) {
+  // A line that does not parse was cut short by a crash; it belongs to nobody and is dropped.
+  const Json json = Json::parse(line, nullptr, false);
+  return json.is_discarded() || json.value("job", "") == job;
+}
+
+/// The log without the lines of `job` after the first `keep_lines`.
+std::string trimmed_log(const std::string& path, const std::string& job, std::int64_t keep_lines) {
+  std::string kept;
+  if (!file_exists(path)) return kept;
+  std::istringstream lines(read_file(path, "check its permissions"));
+  std::string line;
+  while (std::getline(lines, line)) {
+    if (line_belongs_to(line, job) && keep_lines-- <= 0) continue;
+    kept += line + "\n";
+  }
+  return kept;
+}
+
+}  // namespace
+
+DirectoryLock::DirectoryLock(const std::string& directory) {
+  const std::string path = directory + "/.lock";
+  descriptor_ = ::open(path.c_str(), O_CREAT | O_RDWR | O_CLOEXEC, 0666);
+  if (descriptor_ < 0) {
+    throw Error(path, std::string("cannot be opened: ") + std::strerror(errno),
+                "give a writable directory with --run");
+  }
+  if (::flock(descriptor_, LOCK_EX | LOCK_NB) == 0) return;
+  const int reason = errno;
+  // Some network file systems have no locks; working without one beats not working.
+  if (reason == ENOLCK || reason == EOPNOTSUPP) return;
+  ::close(descriptor_);
+  if (reason == EWOULDBLOCK) {
+    throw Error(directory, "another intandem process works in this run directory",
+                "wait for it, or use another --run directory");
+  }
+  throw Error(path, std::string("cannot be locked: ") + std::strerror(reason),
+              "use another --run directory");
+}
+
+DirectoryLock::~DirectoryLock() { ::close(descriptor_); }
+
+Json read_results(const std::string& run) { return read_object(run + "/results.json"); }
+
+void merge_results(const std::string& run, const Json& patch) {
+  Json results = read_results(run);
+  results.merge_patch(patch);
+  write_object(run + "/results.json", results);
+}
+
+RunDir::RunDir(const JobOptions& options, const std::string& job)
+    : directory_(options.run), job_(job), command_line_(options.command_line) {
+  make_directory(directory_);
+  lock_ = std::make_unique<DirectoryLock>(directory_);
+  const Json config = read_object(path("config.json"));
+  if (!config.contains(job_)) return;
+  const bool was_finished = config.at(job_).contains("finished");
+  if (options.resume) {
+    resuming_ = true;
+    finished_ = was_finished;
+  } else if (!options.overwrite) {
+    const std::string state = was_finished ? "a finished" : "an unfinished";
+    const std::string go_on = was_finished ? "" : "--resume to go on, ";
+    throw Error(directory_, "already holds " + state + " job '" + job_ + "'",
+                "use " + go_on + "--overwrite to start again, or another --run directory",
+                ExitCode::usage);
+  }
+}
+
+std::string RunDir::path(const std::string& file) const { return directory_ + "/" + file; }
+
+bool RunDir::has_checkpoint() const { return resuming_ && file_exists(checkpoint_path()); }
+
+void RunDir::forget(const std::string& job) {
+  // The config entry goes first: after a crash in between, the job counts as never begun.
+  Json config = read_object(path("config.json"));
+  config.erase(job);
+  write_object(path("config.json"), config);
+  remove_file(path(job + ".checkpoint"));
+  const std::string log_path = path("log.jsonl");
+  if (file_exists(log_path)) write_file_atomic(log_path, trimmed_log(log_path, job, 0));
+}
+
+void RunDir::begin(const ConfigKeys& keys, bool starts_run) {
+  std::string started = now_utc();
+  if (resuming_) {
+    const Json config = read_object(path("config.json"));
+    started = config.at(job_).value("started", started);
+  } else {
+    forget(job_);
+    if (starts_run) {
+      const Json config = read_object(path("config.json"));
+      for (const auto& [job, entry] : config.items()) forget(job);
+      write_object(path("results.json"), Json::object());
+    }
+  }
+  Json config = read_object(path("config.json"));
+  config[job_] = {{"command", command_line_},
+                  {"version", version()},
+                  {"commit", commit()},
+                  {"started", started},
+                  {"config", config_to_json(keys)}};
+  write_object(path("config.json"), config);
+}
+
+void RunDir::open_log(std::int64_t keep_lines) {
+  const std::string log_path = path("log.jsonl");
+  const std::string kept = trimmed_log(log_path, job_, keep_lines);
+  write_file_atomic(log_path, kept);
+  log_ = std::make_unique<LineLog>(log_path, static_cast<std::int64_t>(kept.size()));
+  lines_ = keep_lines;
+}
+
+void RunDir::log(const Json& fields) {
+  INTANDEM_CHECK(log_ != nullptr, "the log is not open");
+  Json line = {{"job", job_}};
+  line.update(fields);
+  log_->append(line.dump());
+  ++lines_;
+}
+
+std::int64_t RunDir::sync_log() {
+  log_->sync();
+  return lines_;
+}
+
+void RunDir::finish() {
+  Json config = read_object(path("config.json"));
+  config[job_]["finished"] = now_utc();
+  write_object(path("config.json"), config);
+  remove_file(checkpoint_path());
+}
+
+}  // namespace intandem

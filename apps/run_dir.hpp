@@ -1,0 +1,88 @@
+// A run directory: everything one experiment leaves behind, written so that nothing gets lost.
+//
+//   config.json    per job: the resolved configuration, command line, commit, dates
+//   log.jsonl      one JSON object per line, every line with the "job" it belongs to
+//   results.json   figures, merged key by key (schema: apps/report.hpp)
+//   *.checkpoint   the state of an unfinished job; removed when it is finished
+//   .lock          held while a job writes here
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "apps/config.hpp"
+#include "apps/json.hpp"
+#include "core/file.hpp"
+
+namespace intandem {
+
+/// What the command line says about a job, apart from its configuration.
+struct JobOptions {
+  std::string run;           ///< --run DIR
+  bool resume = false;       ///< --resume
+  bool overwrite = false;    ///< --overwrite
+  std::string command_line;  ///< as typed, for the record
+};
+
+/// The results.json of a run, changed atomically; also for commands that are no job.
+Json read_results(const std::string& run);
+/// RFC 7396 merge: objects are merged key by key, null removes a key, anything else replaces.
+void merge_results(const std::string& run, const Json& patch);
+
+/// Exclusive use of a directory while the object lives; a killed process leaves no stale lock.
+class DirectoryLock {
+ public:
+  explicit DirectoryLock(const std::string& directory);
+  ~DirectoryLock();
+  DirectoryLock(const DirectoryLock&) = delete;
+  DirectoryLock& operator=(const DirectoryLock&) = delete;
+
+ private:
+  int descriptor_ = -1;
+};
+
+/// One job ("train", "distill-w4a4", …) at work in a run directory.
+class RunDir {
+ public:
+  /// Creates the directory if needed and takes its lock. Errors: not writable; another process
+  /// works there; `job` was started before and neither --resume nor --overwrite is given (what is
+  /// there and both ways out are named). --resume of a job that never began begins it.
+  RunDir(const JobOptions& options, const std::string& job);
+
+  /// Path of a file in the directory.
+  std::string path(const std::string& file) const;
+  /// "<job>.checkpoint" in the directory.
+  std::string checkpoint_path() const { return path(job_ + ".checkpoint"); }
+
+  /// The job was completed by an earlier process and is resumed now: nothing is left to do.
+  bool already_finished() const { return finished_; }
+  /// This process goes on from a checkpoint.
+  bool has_checkpoint() const;
+
+  /// Writes the job's entry of config.json. Unless the job is resumed, first drops what an earlier
+  /// try left (checkpoint, log lines). starts_run: the other jobs of the run rest on this one, so
+  /// they are dropped as well, and all results.
+  void begin(const ConfigKeys& keys, bool starts_run = false);
+  /// Opens the log, keeping the first `keep_lines` lines of this job and all lines of other jobs.
+  void open_log(std::int64_t keep_lines);
+  /// Appends {"job": …, fields…} to the log.
+  void log(const Json& fields);
+  /// Flushes the log to disk; returns the number of lines of this job, to be put into a checkpoint.
+  std::int64_t sync_log();
+
+  void results(const Json& patch) { merge_results(directory_, patch); }
+  /// Marks the job finished and removes its checkpoint.
+  void finish();
+
+ private:
+  void forget(const std::string& job);
+
+  std::string directory_, job_, command_line_;
+  bool resuming_ = false, finished_ = false;
+  std::unique_ptr<DirectoryLock> lock_;
+  std::int64_t lines_ = 0;
+  std::unique_ptr<LineLog> log_;
+};
+
+}  // namespace intandem

@@ -1,0 +1,181 @@
+// `intandem train`: config → data → TeacherTrainer → teacher.safetensors and results.
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <nlohmann/json.hpp>
+#include <optional>
+
+#include "apps/commands.hpp"
+#include "apps/figures.hpp"
+#include "apps/stop_signal.hpp"
+#include "apps/version.hpp"
+#include "core/container.hpp"
+#include "core/error.hpp"
+#include "core/parallel.hpp"
+#include "core/progress.hpp"
+#include "distill/teacher.hpp"
+
+namespace intandem {
+namespace {
+
+TeacherOptions teacher_options(const TrainConfig& config) {
+  TeacherOptions options;
+  options.epochs = config.epochs;
+  options.batch = config.batch;
+  options.warmup_epochs = config.warmup_epochs;
+  options.lr = config.lr;
+  options.schedule = schedule_from_name(config.schedule);
+  options.sgd.momentum = static_cast<float>(config.momentum);
+  options.sgd.nesterov = config.nesterov;
+  options.sgd.weight_decay = static_cast<float>(config.weight_decay);
+  options.sgd.clip_norm = static_cast<float>(config.clip_norm);
+  options.label_smoothing = static_cast<float>(config.label_smoothing);
+  options.augment = {static_cast<int>(config.shift), config.flip};
+  options.seed = static_cast<std::uint64_t>(config.seed);
+  return options;
+}
+
+ModelInfo teacher_info(const TrainConfig& config, const Dataset& train, const Normalization& norm) {
+  ModelInfo info;
+  info.dataset = config.dataset;
+  info.class_names = train.class_names;
+  info.norm = norm;
+  info.seed = static_cast<std::uint64_t>(config.seed);
+  info.held_out = config.held_out;
+  info.limit = config.limit;
+  info.augment = {static_cast<int>(config.shift), config.flip};
+  info.commit = commit();
+  return info;
+}
+
+/// The container a job resumes from, after checking that the configuration is the same.
+std::optional<Container> open_checkpoint(const RunDir& run, const ConfigKeys& keys) {
+  if (!run.has_checkpoint()) return std::nullopt;
+  Container file = Container::load(run.checkpoint_path(), "checkpoint");
+  check_same_config(keys, parse_json(file.get("config"), file.path(), false), file.path());
+  return file;
+}
+
+/// The run as it is watched: log, progress line, checkpoints.
+class TrainJob {
+ public:
+  TrainJob(RunDir& run, const ConfigKeys& keys, const TrainConfig& config, TeacherTrainer& trainer,
+           double seconds_before)
+      : run_(run),
+        keys_(keys),
+        config_(config),
+        trainer_(trainer),
+        seconds_before_(seconds_before) {}
+
+  bool train() {
+    TeacherTrainer::Events events;
+    events.on_step = [this](std::int64_t step, double loss) { return after_step(step, loss); };
+    events.on_epoch = [this](const TeacherEpoch& epoch) { return after_epoch(epoch); };
+    return trainer_.run(events);
+  }
+
+  double seconds() const { return seconds_before_ + watch_.seconds(); }
+
+ private:
+  bool after_step(std::int64_t step, double loss) {
+    const std::int64_t per_epoch = trainer_.steps_per_epoch();
+    if (!progress_) {
+      progress_.emplace("teacher epoch " + std::to_string(step / per_epoch + 1) + "/" +
+                            std::to_string(config_.epochs),
+                        per_epoch);
+    }
+    progress_->update(step % per_epoch, "loss " + fixed(loss, 3));
+    const bool stop = stop_requested();
+    if (stop || step % config_.checkpoint_every == 0) checkpoint();
+    return stop;
+  }
+
+  bool after_epoch(const TeacherEpoch& epoch) {
+    const double held_out = percent(epoch.held_out_correct, epoch.held_out_images);
+    if (progress_) progress_->finish("held-out " + fixed(held_out, 2) + " %");
+    progress_.reset();
+    run_.log({{"phase", "teacher"},
+              {"epoch", epoch.epoch},
+              {"step", epoch.step},
+              {"loss", epoch.loss},
+              {"train_top1", percent(epoch.train_correct, epoch.train_images)},
+              {"held_out_top1", held_out},
+              {"held_out_correct", epoch.held_out_correct},
+              {"lr", epoch.lr},
+              {"seconds", rounded(seconds(), 1)}});
+    checkpoint();
+    return stop_requested();
+  }
+
+  void checkpoint() const {
+    Container file("checkpoint");
+    trainer_.store(file);
+    file.set("config", config_to_json(keys_).dump());
+    file.set("log_lines", std::to_string(run_.sync_log()));
+    file.put("seconds", Tensor<double>::full(Shape{1}, seconds()));
+    file.save(run_.checkpoint_path());
+  }
+
+  RunDir& run_;
+  const ConfigKeys& keys_;
+  const TrainConfig& config_;
+  TeacherTrainer& trainer_;
+  double seconds_before_;
+  Stopwatch watch_;
+  std::optional<Progress> progress_;
+};
+
+/// The only place where a run touches the test images.
+void finish_run(RunDir& run, const TrainConfig& config, TeacherTrainer& trainer,
+                const ModelInfo& info, const Dataset& test, double seconds) {
+  save_teacher(trainer.network(), info, run.path("teacher.safetensors"));
+  const std::int64_t correct = count_correct(trainer.network(), info.norm, test);
+  run.results({{"dataset", config.dataset},
+               {"network", trainer.network().spec().name},
+               {"seed", config.seed},
+               {"class_names", info.class_names},
+               {"teacher_top1", percent(correct, test.size())},
+               {"teacher_correct", correct},
+               {"images", test.size()},
+               {"teacher_seconds", rounded(seconds, 1)}});
+  run.finish();
+}
+
+}  // namespace
+
+ExitCode train_command(TrainConfig config, const JobOptions& job) {
+  const ConfigKeys keys = describe(config);
+  RunDir run(job, "train");
+  if (!run.already_finished()) {
+    if (config.threads > 0) set_thread_count(static_cast<int>(config.threads));
+    const std::optional<Container> resume = open_checkpoint(run, keys);
+    const TrainTest data = load_dataset(config.dataset, config.data_dir, config.limit);
+    const Split split =
+        split_held_out(data.train, config.held_out, static_cast<std::uint64_t>(config.seed));
+    const Normalization norm = measure_normalization(split.train);
+    const NetworkSpec spec = make_network(config.network, config.width, data.train.classes);
+    check_fits(spec, data.train, config.network);
+    TeacherTrainer trainer(spec, split, norm, teacher_options(config), resume ? &*resume : nullptr);
+    run.begin(keys, true);
+    run.open_log(resume ? resume->get_int("log_lines") : 0);
+    watch_stop_signals();
+    const double seconds_before = resume ? resume->tensor<double>("seconds", Shape{1})[0] : 0.0;
+    TrainJob work(run, keys, config, trainer, seconds_before);
+    if (!work.train()) {
+      std::fprintf(stderr, "stopped at step %lld of %lld; go on with --resume\n",
+                   static_cast<long long>(trainer.step()),
+                   static_cast<long long>(trainer.total_steps()));
+      return ExitCode::interrupted;
+    }
+    finish_run(run, config, trainer, teacher_info(config, data.train, norm), data.test,
+               work.seconds());
+  }
+  const Json results = read_results(job.run);
+  std::printf("teacher top-1 %.2f %% (%lld of %lld test images)\n",
+              results.at("teacher_top1").get<double>(),
+              results.at("teacher_correct").get<long long>(),
+              results.at("images").get<long long>());
+  return ExitCode::ok;
+}
+
+}  // namespace intandem

@@ -1,0 +1,186 @@
+#include "distill/teacher.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include "core/container.hpp"
+#include "core/error.hpp"
+#include "nn/ops.hpp"
+#include "nn/tape.hpp"
+
+namespace intandem {
+namespace {
+
+constexpr std::int64_t kEvaluationBatch = 256;
+
+std::int64_t steps_in(const Dataset& train, std::int64_t batch) {
+  if (train.size() < batch) {
+    throw Error("training images",
+                "only " + std::to_string(train.size()) + " for batches of " + std::to_string(batch),
+                "lower --batch or --held-out, or raise --limit");
+  }
+  return train.size() / batch;
+}
+
+LearningRate make_rate(const TeacherOptions& options, std::int64_t steps_per_epoch) {
+  LearningRate rate;
+  rate.kind = options.schedule;
+  rate.peak = options.lr;
+  rate.total_steps = options.epochs * steps_per_epoch;
+  rate.warmup_steps = std::llround(options.warmup_epochs * static_cast<double>(steps_per_epoch));
+  rate.step_every = std::max<std::int64_t>(1, rate.total_steps / 3);
+  return rate;
+}
+
+std::int64_t count_matches(const std::vector<std::int32_t>& a, const std::int32_t* b) {
+  std::int64_t matches = 0;
+  for (std::size_t i = 0; i < a.size(); ++i) matches += a[i] == b[i] ? 1 : 0;
+  return matches;
+}
+
+}  // namespace
+
+std::vector<std::int32_t> argmax_rows(const TensorF& logits) {
+  const std::int64_t classes = logits.dim(1);
+  std::vector<std::int32_t> result;
+  for (std::int64_t i = 0; i < logits.dim(0); ++i) {
+    const float* row = logits.data() + i * classes;
+    result.push_back(static_cast<std::int32_t>(std::max_element(row, row + classes) - row));
+  }
+  return result;
+}
+
+void check_fits(const NetworkSpec& spec, const Dataset& data, const std::string& source) {
+  const Shape& images = data.images.shape();
+  if (images[1] == spec.height && images[2] == spec.width && images[3] == spec.channels &&
+      data.classes == spec.classes) {
+    return;
+  }
+  const auto describe = [](std::int64_t h, std::int64_t w, std::int64_t c, std::int64_t classes) {
+    return std::to_string(h) + "x" + std::to_string(w) + "x" + std::to_string(c) + " images in " +
+           std::to_string(classes) + " classes";
+  };
+  throw Error(source,
+              "network " + spec.name + " takes " +
+                  describe(spec.height, spec.width, spec.channels, spec.classes) + ", " +
+                  data.name + " has " + describe(images[1], images[2], images[3], data.classes),
+              "use a network made for this dataset");
+}
+
+std::int64_t count_correct(FloatNetwork& net, const Normalization& norm, const Dataset& data) {
+  const std::int64_t image = data.images.size() / std::max<std::int64_t>(1, data.size());
+  std::int64_t correct = 0;
+  for (std::int64_t first = 0; first < data.size(); first += kEvaluationBatch) {
+    const std::int64_t n = std::min(kEvaluationBatch, data.size() - first);
+    TensorU8 pixels(data.images.shape().with_outer(n));
+    std::copy_n(data.images.data() + first * image, n * image, pixels.data());
+    correct += count_matches(argmax_rows(net.predict(normalize(pixels, norm))),
+                             data.labels.data() + first);
+  }
+  return correct;
+}
+
+TeacherTrainer::TeacherTrainer(const NetworkSpec& spec, const Split& data,
+                               const Normalization& norm, const TeacherOptions& options,
+                               const Container* resume)
+    : data_(data),
+      norm_(norm),
+      options_(options),
+      steps_per_epoch_(steps_in(data.train, options.batch)),
+      net_(resume ? load_network(*resume)
+                  : FloatNetwork(spec, Rng(options.seed).stream("teacher"))),
+      sgd_(net_.parameters(), options.sgd),
+      rate_(make_rate(options, steps_per_epoch_)) {
+  check_fits(net_.spec(), data.train, data.train.name);
+  if (resume == nullptr) return;
+  sgd_.load(*resume, "sgd");
+  step_ = resume->get_int("step");
+  train_correct_ = resume->get_int("train_correct");
+  loss_sum_ = resume->tensor<double>("loss_sum", Shape{1})[0];
+}
+
+void TeacherTrainer::store(Container& file) const {
+  store_network(net_, file);
+  sgd_.store(file, "sgd");
+  file.set("step", std::to_string(step_));
+  file.set("train_correct", std::to_string(train_correct_));
+  file.put("loss_sum", Tensor<double>::full(Shape{1}, loss_sum_));
+}
+
+double TeacherTrainer::train_step(const Batch& batch) {
+  FloatNetwork::Mode mode;
+  mode.training = mode.train_parameters = true;
+  mode.rng = Rng(options_.seed).stream("dropout").stream(static_cast<std::uint64_t>(step_));
+  Tape tape;
+  std::vector<Var> values(static_cast<std::size_t>(net_.unit_count()));
+  const Var x = tape.constant(normalize(batch.images, norm_));
+  const Var logits = net_.forward(tape, 0, net_.unit_count(), x, values, mode);
+  train_correct_ += count_matches(argmax_rows(logits->value), batch.labels.data());
+  const Var loss = cross_entropy(tape, logits, batch.labels, options_.label_smoothing);
+  const double loss_value = loss->value[0];
+  if (!std::isfinite(loss_value)) {
+    throw Error("teacher training", "the loss is not finite after step " + std::to_string(step_),
+                "lower --lr or set --clip-norm");
+  }
+  sgd_.zero_grad();
+  tape.backward(loss);
+  sgd_.step(static_cast<float>(rate_.at(step_)));
+  ++step_;
+  loss_sum_ += loss_value;
+  return loss_value;
+}
+
+TeacherEpoch TeacherTrainer::end_epoch() {
+  TeacherEpoch result;
+  result.epoch = step_ / steps_per_epoch_;
+  result.step = step_;
+  result.loss = loss_sum_ / static_cast<double>(steps_per_epoch_);
+  result.lr = rate_.at(step_ - 1);
+  result.train_correct = train_correct_;
+  result.train_images = steps_per_epoch_ * options_.batch;
+  result.held_out_correct = count_correct(net_, norm_, data_.held_out);
+  result.held_out_images = data_.held_out.size();
+  loss_sum_ = 0;
+  train_correct_ = 0;
+  return result;
+}
+
+bool TeacherTrainer::run(const Events& events) {
+  Loader::Options loading;
+  loading.batch = options_.batch;
+  loading.augment = options_.augment;
+  loading.seed = options_.seed;
+  while (step_ < total_steps()) {
+    Loader loader(data_.train, norm_, loading, step_ / steps_per_epoch_);
+    Batch batch;
+    // A resumed run starts inside an epoch: the batches before its step are passed over.
+    for (std::int64_t skip = step_ % steps_per_epoch_; skip > 0; --skip) loader.next(batch);
+    while (loader.next(batch)) {
+      const double loss = train_step(batch);
+      // An epoch's last step is followed by its evaluation, so that no stop can separate the two.
+      if (step_ % steps_per_epoch_ == 0) break;
+      if (events.on_step(step_, loss)) return false;
+    }
+    if (events.on_epoch(end_epoch())) return false;
+  }
+  return true;
+}
+
+void save_teacher(const FloatNetwork& net, const ModelInfo& info, const std::string& path) {
+  Container file("teacher");
+  store_network(net, file);
+  store_info(info, file);
+  file.save(path);
+}
+
+Teacher load_teacher(const std::string& path) {
+  const Container file = Container::load(path, "teacher");
+  Teacher teacher{load_network(file), load_info(file)};
+  if (static_cast<std::int64_t>(teacher.info.class_names.size()) != teacher.net.spec().classes ||
+      static_cast<std::int64_t>(teacher.info.norm.std_dev.size()) != teacher.net.spec().channels) {
+    throw Error(path, "class names or normalization do not fit the network", "train it again");
+  }
+  return teacher;
+}
+
+}  // namespace intandem
