@@ -5,7 +5,6 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 #include <numeric>
-#include <sstream>
 
 #include "core/error.hpp"
 #include "core/file.hpp"
@@ -197,30 +196,6 @@ void check_same_config(const ConfigKeys& keys, const Json& stored, const std::st
                 "was written with " + key.name + " = " + then.dump() + ", not " + now.dump(),
                 "resume with the same configuration, or use --overwrite", ExitCode::usage);
   }
-}
-
-std::vector<LayerBits> parse_layer_bits(const std::string& text) {
-  std::vector<LayerBits> result;
-  std::istringstream entries(text);
-  std::string entry;
-  while (std::getline(entries, entry, ',')) {
-    LayerBits bits;
-    const auto equals = entry.find('=');
-    const auto slash = entry.find('/', equals == std::string::npos ? 0 : equals);
-    const auto one_digit = [&](std::size_t at) { return at < entry.size() ? entry[at] - '0' : 0; };
-    if (equals != std::string::npos && equals > 0 && slash == equals + 2 &&
-        entry.size() == slash + 2) {
-      bits = {entry.substr(0, equals), one_digit(equals + 1), one_digit(slash + 1)};
-    }
-    if (bits.weight_bits < 1 || bits.weight_bits > 8 || bits.activation_bits < 1 ||
-        bits.activation_bits > 8) {
-      throw Error("layer_bits", "cannot read '" + entry + "'",
-                  "write layer=weight/activation bits from 1 to 8, e.g. conv3=2/4,fc6=4/4",
-                  ExitCode::usage);
-    }
-    result.push_back(std::move(bits));
-  }
-  return result;
 }
 
 }  // namespace intandem

@@ -46,9 +46,9 @@ struct DistillConfig {
   std::int64_t weight_bits = 4;
   std::int64_t activation_bits = 4;
   std::int64_t first_last_weight_bits = 8;
-  std::string layer_bits;  ///< "conv3=2/4,fc6=4/4": weight/activation bits of single layers
+  std::string overrides;  ///< "conv3=2/4,fc6=4/4": weight/activation bits of single layers
   std::string quantizer = "lsq";
-  bool full_range = false;
+  bool full_range = true;
   std::int64_t multiplier_bits = 15;
   std::int64_t batch = 128;
   double lambda = 1.0;
@@ -103,13 +103,5 @@ Json config_to_json(const ConfigKeys& keys);
 /// Refuses (usage) to resume unless every key that changes results has the value in `stored`;
 /// `source` is the checkpoint.
 void check_same_config(const ConfigKeys& keys, const Json& stored, const std::string& source);
-
-/// One entry of layer_bits.
-struct LayerBits {
-  std::string layer;
-  std::int64_t weight_bits = 0, activation_bits = 0;
-};
-/// Parses "conv3=2/4,fc6=4/4"; usage error for anything else or bits outside 1 … 8.
-std::vector<LayerBits> parse_layer_bits(const std::string& text);
 
 }  // namespace intandem

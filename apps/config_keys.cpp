@@ -1,6 +1,7 @@
 // The table of configuration keys: one line each.
 #include "apps/config.hpp"
 #include "nn/network.hpp"
+#include "quant/quantizer.hpp"
 
 namespace intandem {
 namespace {
@@ -69,8 +70,8 @@ ConfigKeys describe(DistillConfig& c) {
       integer("activation_bits", c.activation_bits, 1, 8, "bits of an activation"),
       integer("first_last_weight_bits", c.first_last_weight_bits, 1, 8,
               "bits of a weight in the first and last layer"),
-      text("layer_bits", c.layer_bits, "exceptions, weight/activation bits: conv3=2/4,fc6=4/4"),
-      choice("quantizer", c.quantizer, {"lsq"}, "how weights and activations become codes"),
+      text("overrides", c.overrides, "bits of single layers, W/A: conv3=2/4,fc6=4/4"),
+      choice("quantizer", c.quantizer, weight_quantizer_names(), "how weights become codes"),
       boolean("full_range", c.full_range, "let weight codes reach -2^(W-1), not just its negative"),
       integer("multiplier_bits", c.multiplier_bits, 1, 15,
               "bits of the integer scale m per layer; 1: powers of two"),

@@ -4,6 +4,7 @@
 
 #include "core/container.hpp"
 #include "core/error.hpp"
+#include "quant/student.hpp"
 
 namespace intandem {
 
@@ -21,13 +22,7 @@ void store_info(const ModelInfo& info, Container& file) {
   file.set("shift", std::to_string(info.augment.shift));
   file.set("flip", info.augment.flip ? "1" : "0");
   file.set("commit", info.commit);
-  const auto channels = static_cast<std::int64_t>(info.norm.std_dev.size());
-  TensorS32 zero_point(Shape{channels});
-  TensorF std_dev(Shape{channels});
-  std::copy(info.norm.zero_point.begin(), info.norm.zero_point.end(), zero_point.begin());
-  std::copy(info.norm.std_dev.begin(), info.norm.std_dev.end(), std_dev.begin());
-  file.put("normalization/zero_point", zero_point);
-  file.put("normalization/std_dev", std_dev);
+  store_normalization(info.norm, file);
 }
 
 ModelInfo load_info(const Container& file) {
@@ -41,16 +36,7 @@ ModelInfo load_info(const Container& file) {
   info.augment.shift = static_cast<int>(file.get_int("shift"));
   info.augment.flip = file.get_int("flip") != 0;
   info.commit = file.get("commit");
-  const auto zero_point = file.tensor<std::int32_t>("normalization/zero_point");
-  const auto std_dev = file.tensor<float>("normalization/std_dev", zero_point.shape());
-  info.norm.zero_point.assign(zero_point.begin(), zero_point.end());
-  info.norm.std_dev.assign(std_dev.begin(), std_dev.end());
-  for (std::size_t c = 0; c < info.norm.std_dev.size(); ++c) {
-    const std::int32_t z = info.norm.zero_point[c];
-    if (z < 0 || z > 255 || !(info.norm.std_dev[c] > 0)) {
-      throw Error(file.path(), "normalization out of range", "write the model again");
-    }
-  }
+  info.norm = load_normalization(file, file.tensor<float>("normalization/std_dev").size());
   return info;
 }
 

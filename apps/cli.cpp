@@ -1,0 +1,147 @@
+#include "apps/cli.hpp"
+
+#include <CLI/CLI.hpp>
+#include <functional>
+#include <map>
+
+#include "apps/cli_config.hpp"
+#include "apps/commands.hpp"
+#include "apps/version.hpp"
+#include "core/error.hpp"
+#include "core/progress.hpp"
+
+namespace intandem {
+namespace {
+
+constexpr const char* kDescription =
+    "BN-free, fully integer neural networks by progressive tandem learning.\n"
+    "A typical run: train, distill, verify, eval, report. See README.md.";
+
+constexpr const char* kFooter =
+    "Exit codes: 0 ok, 1 data or run-time error, 2 usage, 3 integers differ (verify),\n"
+    "75 stopped with a checkpoint (run again with --resume).";
+
+std::string quoted(const std::string& argument) {
+  const bool plain = !argument.empty() && argument.find_first_not_of(
+                                              "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWX"
+                                              "YZ0123456789_-+=./,:@%") == std::string::npos;
+  if (plain) return argument;
+  std::string text = "'";
+  for (const char c : argument) text += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  return text + "'";
+}
+
+/// Everything the command line can set, and what to run for each command.
+class Program {
+ public:
+  Program() : app_(kDescription, "intandem") {
+    app_.set_version_flag("--version", "intandem " + version() + " (commit " + commit() + ")");
+    app_.footer(kFooter);
+    app_.require_subcommand(1);
+    app_.add_flag("--quiet", quiet_, "no progress on standard error");
+    app_.fallthrough();
+    app_.option_defaults()->always_capture_default();
+    add_train();
+    add_eval();
+    add_inspect();
+    add_infer();
+    add_report();
+  }
+
+  int run(int argc, const char* const* argv) {
+    for (int i = 0; i < argc; ++i) {
+      job_.command_line += (i > 0 ? " " : "") + quoted(argv[i]);
+    }
+    if (argc <= 1) {
+      std::fprintf(stderr, "%s", app_.help().c_str());
+      return static_cast<int>(ExitCode::usage);
+    }
+    try {
+      app_.parse(argc, argv);
+    } catch (const CLI::Success& help_or_version) {
+      return app_.exit(help_or_version);
+    } catch (const CLI::ParseError& error) {
+      throw Error("command line", error.what(), "see " + help_hint(), ExitCode::usage);
+    }
+    Progress::set_quiet(quiet_);
+    return static_cast<int>(actions_.at(app_.get_subcommands().front())());
+  }
+
+ private:
+  std::string help_hint() const {
+    const auto used = app_.get_subcommands();
+    return used.empty() ? "intandem --help" : "intandem " + used.front()->get_name() + " --help";
+  }
+
+  void add_train() {
+    CLI::App* command = app_.add_subcommand("train", "train the float teacher");
+    add_job_options(*command, job_);
+    train_flags_.add_to(*command, describe(train_));
+    actions_[command] = [this] {
+      train_flags_.apply(describe(train_));
+      return train_command(train_, job_);
+    };
+  }
+
+  void add_eval() {
+    CLI::App* command = app_.add_subcommand("eval", "accuracy and speed on the test images");
+    command->add_option("model", eval_.model, "integer model or teacher (.safetensors)")
+        ->required();
+    command->add_option("--data-dir", eval_.data_dir,
+                        "directory of the dataset; default: where Debian installs it");
+    command->add_option("--limit", eval_.limit, "use only so many test images; 0: all")
+        ->check(CLI::NonNegativeNumber);
+    command->add_option("--batch", eval_.batch, "images per call of the engine")
+        ->check(CLI::Range(1, 65536));
+    command->add_option("--threads", eval_.threads, "threads; 0: all processors")
+        ->check(CLI::Range(0, 4096));
+    command->add_option("--algorithm", eval_.algorithm,
+                        "kernels of the integer engine: auto, ref, or one by name");
+    actions_[command] = [this] { return eval_command(eval_); };
+  }
+
+  void add_inspect() {
+    CLI::App* command = app_.add_subcommand("inspect", "layers, bits, scales, bounds of a model");
+    command->add_option("model", inspect_.model, "any .safetensors file of intandem")->required();
+    command->add_flag("--plan", inspect_.plan, "also show the algorithm chosen for each layer");
+    actions_[command] = [this] { return inspect_command(inspect_); };
+  }
+
+  void add_infer() {
+    CLI::App* command = app_.add_subcommand("infer", "classify image files in integers");
+    command->add_option("model", infer_.model, "integer model (.safetensors)")->required();
+    command->add_option("images", infer_.images, "PNG or JPEG files, resized to the model's input")
+        ->required();
+    command->add_flag("--invert", infer_.invert,
+                      "255 - pixel first; Fashion-MNIST shows light items on black");
+    command->add_option("--top", infer_.top, "classes printed per image")
+        ->check(CLI::Range(1, 1000));
+    command->add_option("--algorithm", infer_.algorithm,
+                        "kernels of the integer engine: auto, ref, or one by name");
+    actions_[command] = [this] { return infer_command(infer_); };
+  }
+
+  void add_report() {
+    CLI::App* command = app_.add_subcommand("report", "write report.html of a run");
+    command->add_option("--run", report_run_, "run directory")->type_name("DIR")->required();
+    command->add_option("--output", report_output_, "file to write; default: DIR/report.html");
+    actions_[command] = [this] { return report_command(report_run_, report_output_); };
+  }
+
+  CLI::App app_;
+  bool quiet_ = false;
+  JobOptions job_;
+  TrainConfig train_;
+  ConfigFlags train_flags_;
+  EvalOptions eval_;
+  InspectOptions inspect_;
+  InferOptions infer_;
+  std::string report_run_, report_output_;
+  std::map<const CLI::App*, std::function<ExitCode()>> actions_;
+};
+
+}  // namespace
+
+int run_cli(int argc, const char* const* argv) { return Program().run(argc, argv); }
+
+}  // namespace intandem

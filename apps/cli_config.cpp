@@ -1,0 +1,64 @@
+#include "apps/cli_config.hpp"
+
+#include <CLI/CLI.hpp>
+#include <nlohmann/json.hpp>
+
+namespace intandem {
+namespace {
+
+std::string default_text(const Json& value) {
+  return value.is_string() ? value.get<std::string>() : value.dump();
+}
+
+}  // namespace
+
+void ConfigFlags::add_to(CLI::App& command, const ConfigKeys& keys) {
+  command
+      .add_option("--config", file_,
+                  "JSON file with any of the keys below (weight-bits is \"weight_bits\"); "
+                  "flags override it")
+      ->type_name("FILE");
+  const Json defaults = config_to_json(keys);
+  for (const ConfigKey& key : keys) {
+    const std::string name = key.name;
+    if (std::holds_alternative<bool*>(key.value)) {
+      const std::string bare = key.flag().substr(2);
+      const bool on = defaults[name].get<bool>();
+      command
+          .add_flag_function(
+              "--" + bare + ",!--no-" + bare,
+              [this, name](std::int64_t count) {
+                typed_.emplace_back(name, count > 0 ? "true" : "false");
+              },
+              key.help + (on ? " [default]" : " [default: no]"))
+          ->group("Configuration");
+      continue;
+    }
+    command
+        .add_option_function<std::string>(
+            key.flag(), [this, name](const std::string& text) { typed_.emplace_back(name, text); },
+            key.help + " (" + key.allowed() + ")")
+        ->type_name("")
+        ->default_str(default_text(defaults[name]))
+        ->group("Configuration");
+  }
+}
+
+void ConfigFlags::apply(const ConfigKeys& keys) const {
+  if (!file_.empty()) apply_config_file(keys, file_);
+  for (const auto& [name, text] : typed_) apply_flag(keys, name, text);
+}
+
+void add_job_options(CLI::App& command, JobOptions& job) {
+  command.add_option("--run", job.run, "run directory, created if needed")
+      ->type_name("DIR")
+      ->required();
+  CLI::Option* resume =
+      command.add_flag("--resume", job.resume, "go on from the last checkpoint of this job");
+  command
+      .add_flag("--overwrite", job.overwrite,
+                "start again although the run directory holds this job; its results are lost")
+      ->excludes(resume);
+}
+
+}  // namespace intandem

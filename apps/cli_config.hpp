@@ -1,0 +1,34 @@
+// Command-line flags made from the table of configuration keys.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "apps/config.hpp"
+#include "apps/run_dir.hpp"
+
+namespace CLI {
+class App;
+}
+
+namespace intandem {
+
+/// Collects what the user typed; applied after the configuration file, which flags override.
+class ConfigFlags {
+ public:
+  /// Adds --config and one flag per key to `command`; booleans get --name and --no-name.
+  void add_to(CLI::App& command, const ConfigKeys& keys);
+  /// Configuration file first, then the flags.
+  void apply(const ConfigKeys& keys) const;
+
+ private:
+  std::string file_;
+  std::vector<std::pair<std::string, std::string>> typed_;
+};
+
+/// Adds --run, --resume and --overwrite.
+void add_job_options(CLI::App& command, JobOptions& job);
+
+}  // namespace intandem

@@ -1,0 +1,127 @@
+// `intandem inspect`: what is in a model file, layer by layer.
+#include <algorithm>
+#include <cstdio>
+
+#include "apps/commands.hpp"
+#include "apps/figures.hpp"
+#include "apps/text_table.hpp"
+#include "core/container.hpp"
+#include "core/cpu.hpp"
+#include "distill/teacher.hpp"
+#include "quant/integer/engine.hpp"
+
+namespace intandem {
+namespace {
+
+std::string layer_shape(const ConvShape& s, bool linear, bool pool) {
+  if (linear) return std::to_string(s.C) + " -> " + std::to_string(s.K);
+  std::string text = std::to_string(s.H) + "x" + std::to_string(s.W) + "x" + std::to_string(s.C);
+  text += " -> " + std::to_string(s.P()) + "x" + std::to_string(s.Q()) + "x" + std::to_string(s.K);
+  text += ", " + std::to_string(s.R) + "x" + std::to_string(s.S) + (pool ? " mean" : "");
+  if (s.stride != 1) text += " /" + std::to_string(s.stride);
+  return text;
+}
+
+int bits_of(std::int32_t max_code) {
+  int bits = 0;
+  for (; max_code > 0; max_code >>= 1) ++bits;
+  return bits;
+}
+
+std::string multiplier_text(const IntLayer& layer) {
+  if (layer.scale.empty()) return "-";
+  const Multiplier& first = layer.scale.front();
+  const std::string text = std::to_string(first.m) + " * 2^-" + std::to_string(first.n);
+  return layer.scale.size() == 1 ? text : text + " … (per channel)";
+}
+
+void print_integer_model(const IntModel& model) {
+  TextTable table({"layer", "shape", "W bits", "in", "out", "MACs", "weight bytes", "m * 2^-n",
+                   "|acc| bound", "zero channels"});
+  std::int64_t macs = 0, parameters = 0;
+  for (const IntLayer& layer : model.layers) {
+    const bool pool = layer.kind == IntLayerKind::avg_pool;
+    const std::int64_t layer_macs = pool ? 0 : layer.shape.macs();
+    macs += layer_macs;
+    parameters += layer.weights.size();
+    table.add({layer.name, layer_shape(layer.shape, layer.kind == IntLayerKind::linear, pool),
+               pool ? "-" : std::to_string(layer.weight_bits),
+               "u" + std::to_string(bits_of(layer.in_max)),
+               layer.is_last() ? "s32" : "u" + std::to_string(bits_of(layer.max_code)),
+               grouped(layer_macs), grouped((layer.weights.size() * layer.weight_bits + 7) / 8),
+               multiplier_text(layer), grouped(layer.bound), std::to_string(layer.zero_channels)});
+  }
+  std::printf("%s", table.str().c_str());
+  std::printf("total: %s MACs per image, %s weights, %s bytes as stored at their bit-width\n",
+              grouped(macs).c_str(), grouped(parameters).c_str(),
+              grouped(model.model_bytes()).c_str());
+}
+
+void print_plan(const IntModel& model) {
+  const Engine engine(model, 1);
+  TextTable table({"layer", "algorithm", "packed bytes", "executed MACs", "of direct", "reason"});
+  std::int64_t packed = 0, executed = 0, direct = 0;
+  for (int k = 0; k < static_cast<int>(model.layers.size()); ++k) {
+    const IntLayer& layer = model.layers[static_cast<std::size_t>(k)];
+    const PreparedLayer& prepared = engine.layer(k);
+    const std::int64_t macs = layer.kind == IntLayerKind::avg_pool ? 0 : layer.shape.macs();
+    packed += prepared.packed_bytes();
+    executed += prepared.executed_macs();
+    direct += macs;
+    table.add({layer.name, prepared.algorithm(), grouped(prepared.packed_bytes()),
+               grouped(prepared.executed_macs()),
+               macs > 0 ? fixed(percent(prepared.executed_macs(), macs), 0) + " %" : "-",
+               prepared.reason()});
+  }
+  std::printf("\nplan for %s:\n%s", std::string(isa_name(active_isa())).c_str(),
+              table.str().c_str());
+  std::printf("total: %s bytes packed, %s of %s MACs executed per image\n", grouped(packed).c_str(),
+              grouped(executed).c_str(), grouped(direct).c_str());
+}
+
+void print_teacher(const std::string& path) {
+  const Teacher teacher = load_teacher(path);
+  TextTable table({"layer", "shape", "batch norm", "MACs", "weights"});
+  std::int64_t macs = 0, weights = 0;
+  for (int k = 0; k < teacher.net.unit_count(); ++k) {
+    const UnitSpec& unit = teacher.net.spec().units[static_cast<std::size_t>(k)];
+    const ConvShape& shape = teacher.net.geometry()[static_cast<std::size_t>(k)].shape;
+    const bool pool = unit.kind == UnitKind::avg_pool;
+    const std::int64_t unit_weights = teacher.net.unit(k).weight.value.size();
+    macs += pool ? 0 : shape.macs();
+    weights += unit_weights;
+    table.add({unit.name, layer_shape(shape, unit.kind == UnitKind::linear, pool),
+               unit.batch_norm ? "yes" : "no", grouped(pool ? 0 : shape.macs()),
+               grouped(unit_weights)});
+  }
+  std::printf("%s", table.str().c_str());
+  std::printf("total: %s MACs per image, %s weights, %s bytes as float\n", grouped(macs).c_str(),
+              grouped(weights).c_str(), grouped(4 * weights).c_str());
+}
+
+void print_origin(const Container& file) {
+  std::printf("%s: %s", file.path().c_str(), file.kind().c_str());
+  for (const char* key : {"network", "dataset", "seed", "commit", "quantizer"}) {
+    if (file.has(key)) std::printf(", %s %s", key, file.get(key).c_str());
+  }
+  std::printf("\n");
+}
+
+}  // namespace
+
+ExitCode inspect_command(const InspectOptions& options) {
+  const Container file = Container::load(options.model);
+  print_origin(file);
+  if (file.kind() == "integer-model") {
+    const IntModel model = load_model(file);
+    print_integer_model(model);
+    if (options.plan) print_plan(model);
+  } else if (file.kind() == "teacher") {
+    print_teacher(options.model);
+  } else {
+    for (const std::string& name : file.tensor_names()) std::printf("  %s\n", name.c_str());
+  }
+  return ExitCode::ok;
+}
+
+}  // namespace intandem
