@@ -38,10 +38,13 @@ class Program {
     app_.set_version_flag("--version", "intandem " + version() + " (commit " + commit() + ")");
     app_.footer(kFooter);
     app_.require_subcommand(1);
-    app_.add_flag("--quiet", quiet_, "no progress on standard error");
+    app_.add_flag("--quiet", job_.quiet, "no progress on standard error");
     app_.fallthrough();
     app_.option_defaults()->always_capture_default();
     add_train();
+    add_tandem("distill", "train a student stage by stage, end in integers", distill_command);
+    add_tandem("baseline", "the folded teacher in integers, untrained", baseline_command);
+    add_verify();
     add_eval();
     add_inspect();
     add_infer();
@@ -63,7 +66,7 @@ class Program {
     } catch (const CLI::ParseError& error) {
       throw Error("command line", error.what(), "see " + help_hint(), ExitCode::usage);
     }
-    Progress::set_quiet(quiet_);
+    Progress::set_quiet(job_.quiet);
     return static_cast<int>(actions_.at(app_.get_subcommands().front())());
   }
 
@@ -81,6 +84,34 @@ class Program {
       train_flags_.apply(describe(train_));
       return train_command(train_, job_);
     };
+  }
+
+  void add_tandem(const char* name, const char* help,
+                  ExitCode (*command_function)(DistillConfig, const JobOptions&)) {
+    CLI::App* command = app_.add_subcommand(name, help);
+    add_job_options(*command, job_);
+    ConfigFlags& flags = distill_flags_[command];
+    flags.add_to(*command, describe(distill_));
+    actions_[command] = [this, &flags, command_function] {
+      flags.apply(describe(distill_));
+      return command_function(distill_, job_);
+    };
+  }
+
+  void add_verify() {
+    CLI::App* command =
+        app_.add_subcommand("verify", "check the training simulation against the integers");
+    command->add_option("--run", verify_.run, "run directory")->type_name("DIR")->required();
+    command->add_option("--name", verify_.name, "name of the student")->required();
+    command->add_option("--data-dir", verify_.data_dir,
+                        "directory of the dataset; default: the teacher's");
+    command->add_option("--limit", verify_.limit, "use only so many test images; 0: all")
+        ->check(CLI::NonNegativeNumber);
+    command->add_option("--threads", verify_.threads, "threads; 0: all processors")
+        ->check(CLI::Range(0, 4096));
+    command->add_option("--algorithm", verify_.algorithm,
+                        "kernels of the integer engine: auto, ref, or one by name");
+    actions_[command] = [this] { return verify_command(verify_); };
   }
 
   void add_eval() {
@@ -129,10 +160,12 @@ class Program {
   }
 
   CLI::App app_;
-  bool quiet_ = false;
   JobOptions job_;
   TrainConfig train_;
   ConfigFlags train_flags_;
+  DistillConfig distill_;
+  std::map<const CLI::App*, ConfigFlags> distill_flags_;
+  VerifyOptions verify_;
   EvalOptions eval_;
   InspectOptions inspect_;
   InferOptions infer_;

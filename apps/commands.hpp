@@ -15,6 +15,22 @@ namespace intandem {
 /// Trains a teacher: teacher.safetensors, log lines "teacher", results teacher_*.
 ExitCode train_command(TrainConfig config, const JobOptions& job);
 
+/// Distils a student: NAME.student.safetensors, NAME.safetensors, log lines, results.
+ExitCode distill_command(DistillConfig config, const JobOptions& job);
+
+/// The folded teacher in integers, untrained, per channel and per layer: results folded_*.
+ExitCode baseline_command(DistillConfig config, const JobOptions& job);
+
+struct VerifyOptions {
+  std::string run, name;
+  std::string data_dir;            ///< empty: the one the teacher was trained from
+  std::int64_t limit = 0;          ///< test images; 0: all
+  std::int64_t threads = 0;        ///< 0: all
+  std::string algorithm = "auto";  ///< integer engine
+};
+/// Compares every code of every layer; ExitCode::mismatch if two differ.
+ExitCode verify_command(const VerifyOptions& options);
+
 struct EvalOptions {
   std::string model;               ///< teacher or integer model
   std::string data_dir;            ///< empty: the default of the dataset

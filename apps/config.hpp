@@ -14,7 +14,7 @@ namespace intandem {
 /// What `intandem train` needs to know.
 struct TrainConfig {
   std::string dataset = "fashion-mnist";
-  std::string data_dir = "/usr/share/datasets/fashion-mnist";
+  std::string data_dir;  ///< empty: where the dataset's Debian package puts it
   std::int64_t limit = 0;
   std::int64_t held_out = 5000;
   std::string network = "fashion-alexnet";
@@ -36,17 +36,16 @@ struct TrainConfig {
   std::int64_t checkpoint_every = 100;
 };
 
-/// What `intandem distill` and `intandem baseline` need to know.
+/// What `intandem distill` and `intandem baseline` need to know; meanings in distill/options.hpp.
 struct DistillConfig {
-  std::string teacher;  ///< empty: teacher.safetensors of the run
-  std::string data_dir = "/usr/share/datasets/fashion-mnist";
-  std::int64_t limit = 0;
-  std::string name = "w4a4";
+  std::string teacher;   ///< empty: teacher.safetensors of the run
+  std::string data_dir;  ///< empty: as for the teacher
+  std::string name;      ///< empty: "w4a4" and the like, from the bits
   std::int64_t seed = 1;
   std::int64_t weight_bits = 4;
   std::int64_t activation_bits = 4;
   std::int64_t first_last_weight_bits = 8;
-  std::string overrides;  ///< "conv3=2/4,fc6=4/4": weight/activation bits of single layers
+  std::string overrides;
   std::string quantizer = "lsq";
   bool full_range = true;
   std::int64_t multiplier_bits = 15;
@@ -55,15 +54,16 @@ struct DistillConfig {
   double tau = 2.0;
   double lr = 0.01;
   double epochs_per_stage = 1.0;
-  std::int64_t eval_every = 100;
-  std::int64_t patience = 4;
-  std::int64_t calibration_images = 1024;
+  std::int64_t evals_per_stage = 4;
+  std::int64_t patience = 2;
+  std::int64_t calibration_images = 2048;
   bool random_init = false;
-  double joint_epochs = 2.0;
-  double joint_lr = 0.001;
-  double ce_weight = 1.0;
+  double joint_epochs = 1.0;
+  std::int64_t joint_evals = 4;
+  double joint_lr = 0.002;
+  double ce_weight = 0.5;
   std::int64_t threads = 0;
-  std::int64_t checkpoint_every = 100;
+  double checkpoint_seconds = 60;
 };
 
 /// One key of a configuration, bound to the variable it sets. (The descriptor of --NAME, of "NAME"

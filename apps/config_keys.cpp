@@ -1,5 +1,6 @@
 // The table of configuration keys: one line each.
 #include "apps/config.hpp"
+#include "data/dataset.hpp"
 #include "nn/network.hpp"
 #include "quant/quantizer.hpp"
 
@@ -34,8 +35,9 @@ ConfigKey harmless(ConfigKey key) {
 
 ConfigKeys describe(TrainConfig& c) {
   return {
-      choice("dataset", c.dataset, {"fashion-mnist"}, "dataset to train on"),
-      harmless(text("data_dir", c.data_dir, "directory of its files")),
+      choice("dataset", c.dataset, dataset_names(), "dataset to train on"),
+      harmless(
+          text("data_dir", c.data_dir, "its files; default: where Debian's package puts them")),
       integer("limit", c.limit, 0, kMany, "use only so many images of each part; 0: all"),
       integer("held_out", c.held_out, 1, kMany, "training images set aside for validation"),
       choice("network", c.network, network_names(), "architecture"),
@@ -62,9 +64,8 @@ ConfigKeys describe(TrainConfig& c) {
 ConfigKeys describe(DistillConfig& c) {
   return {
       harmless(text("teacher", c.teacher, "teacher file; default: teacher.safetensors of the run")),
-      harmless(text("data_dir", c.data_dir, "directory of the teacher's dataset")),
-      integer("limit", c.limit, 0, kMany, "use only so many images of each part; 0: all"),
-      text("name", c.name, "name of the student in the run"),
+      harmless(text("data_dir", c.data_dir, "directory of the dataset; default: the teacher's")),
+      text("name", c.name, "name of the student in the run; default: w4a4 and the like"),
       integer("seed", c.seed, 0, kMany, "seed of everything random"),
       integer("weight_bits", c.weight_bits, 1, 8, "bits of a weight"),
       integer("activation_bits", c.activation_bits, 1, 8, "bits of an activation"),
@@ -74,24 +75,25 @@ ConfigKeys describe(DistillConfig& c) {
       choice("quantizer", c.quantizer, weight_quantizer_names(), "how weights become codes"),
       boolean("full_range", c.full_range, "let weight codes reach -2^(W-1), not just its negative"),
       integer("multiplier_bits", c.multiplier_bits, 1, 15,
-              "bits of the integer scale m per layer; 1: powers of two"),
+              "bits of the integer scale m of a layer; 1: powers of two"),
       integer("batch", c.batch, 1, 65536, "images per step"),
       real("lambda", c.lambda, 0, 1000, "weight of the hybrid's KL term; 0: purely local"),
       real("tau", c.tau, 0.1, 100, "temperature of the KL term"),
-      real("lr", c.lr, 1e-8, 100, "learning rate of a stage"),
+      real("lr", c.lr, 1e-8, 100, "peak learning rate of a stage"),
       real("epochs_per_stage", c.epochs_per_stage, 0, 1000, "longest training of one layer"),
-      integer("eval_every", c.eval_every, 1, kMany, "steps between held-out evaluations"),
+      integer("evals_per_stage", c.evals_per_stage, 1, 1000, "held-out evaluations in that time"),
       integer("patience", c.patience, 1, 1000, "evaluations without progress that end a stage"),
       integer("calibration_images", c.calibration_images, 1, kMany,
               "images for the closed-form start of a layer"),
       boolean("random_init", c.random_init, "start from random weights, not the folded teacher"),
       real("joint_epochs", c.joint_epochs, 0, 1000,
            "fine-tuning of all layers together at the end"),
-      real("joint_lr", c.joint_lr, 1e-8, 100, "its learning rate"),
+      integer("joint_evals", c.joint_evals, 1, 1000, "held-out evaluations in that time"),
+      real("joint_lr", c.joint_lr, 1e-8, 100, "its peak learning rate"),
       real("ce_weight", c.ce_weight, 0, 1000, "weight of the label loss in it"),
       harmless(integer("threads", c.threads, 0, 4096, "threads; 0: all processors")),
-      harmless(integer("checkpoint_every", c.checkpoint_every, 1, kMany,
-                       "steps between checkpoints (also one per stage)")),
+      harmless(real("checkpoint_seconds", c.checkpoint_seconds, 0.1, 1e6,
+                    "longest training between checkpoints")),
   };
 }
 

@@ -4,6 +4,7 @@
 
 #include "apps/commands.hpp"
 #include "apps/figures.hpp"
+#include "apps/layer_text.hpp"
 #include "apps/text_table.hpp"
 #include "core/container.hpp"
 #include "core/cpu.hpp"
@@ -12,21 +13,6 @@
 
 namespace intandem {
 namespace {
-
-std::string layer_shape(const ConvShape& s, bool linear, bool pool) {
-  if (linear) return std::to_string(s.C) + " -> " + std::to_string(s.K);
-  std::string text = std::to_string(s.H) + "x" + std::to_string(s.W) + "x" + std::to_string(s.C);
-  text += " -> " + std::to_string(s.P()) + "x" + std::to_string(s.Q()) + "x" + std::to_string(s.K);
-  text += ", " + std::to_string(s.R) + "x" + std::to_string(s.S) + (pool ? " mean" : "");
-  if (s.stride != 1) text += " /" + std::to_string(s.stride);
-  return text;
-}
-
-int bits_of(std::int32_t max_code) {
-  int bits = 0;
-  for (; max_code > 0; max_code >>= 1) ++bits;
-  return bits;
-}
 
 std::string multiplier_text(const IntLayer& layer) {
   if (layer.scale.empty()) return "-";
@@ -41,15 +27,13 @@ void print_integer_model(const IntModel& model) {
   std::int64_t macs = 0, parameters = 0;
   for (const IntLayer& layer : model.layers) {
     const bool pool = layer.kind == IntLayerKind::avg_pool;
-    const std::int64_t layer_macs = pool ? 0 : layer.shape.macs();
-    macs += layer_macs;
+    macs += layer_macs(layer);
     parameters += layer.weights.size();
-    table.add({layer.name, layer_shape(layer.shape, layer.kind == IntLayerKind::linear, pool),
-               pool ? "-" : std::to_string(layer.weight_bits),
+    table.add({layer.name, shape_text(layer), pool ? "-" : std::to_string(layer.weight_bits),
                "u" + std::to_string(bits_of(layer.in_max)),
                layer.is_last() ? "s32" : "u" + std::to_string(bits_of(layer.max_code)),
-               grouped(layer_macs), grouped((layer.weights.size() * layer.weight_bits + 7) / 8),
-               multiplier_text(layer), grouped(layer.bound), std::to_string(layer.zero_channels)});
+               grouped(layer_macs(layer)), grouped(weight_bytes(layer)), multiplier_text(layer),
+               grouped(layer.bound), std::to_string(layer.zero_channels)});
   }
   std::printf("%s", table.str().c_str());
   std::printf("total: %s MACs per image, %s weights, %s bytes as stored at their bit-width\n",
@@ -64,7 +48,7 @@ void print_plan(const IntModel& model) {
   for (int k = 0; k < static_cast<int>(model.layers.size()); ++k) {
     const IntLayer& layer = model.layers[static_cast<std::size_t>(k)];
     const PreparedLayer& prepared = engine.layer(k);
-    const std::int64_t macs = layer.kind == IntLayerKind::avg_pool ? 0 : layer.shape.macs();
+    const std::int64_t macs = layer_macs(layer);
     packed += prepared.packed_bytes();
     executed += prepared.executed_macs();
     direct += macs;
@@ -90,7 +74,7 @@ void print_teacher(const std::string& path) {
     const std::int64_t unit_weights = teacher.net.unit(k).weight.value.size();
     macs += pool ? 0 : shape.macs();
     weights += unit_weights;
-    table.add({unit.name, layer_shape(shape, unit.kind == UnitKind::linear, pool),
+    table.add({unit.name, shape_text(shape, unit.kind == UnitKind::linear, pool),
                unit.batch_norm ? "yes" : "no", grouped(pool ? 0 : shape.macs()),
                grouped(unit_weights)});
   }

@@ -97,6 +97,19 @@ void merge_results(const std::string& run, const Json& patch) {
   write_object(run + "/results.json", results);
 }
 
+void merge_student(const std::string& run, const std::string& name, const Json& figures) {
+  Json patch = {{"students", {{name, figures}}}};
+  const Json results = read_results(run);
+  const std::string headline = results.value("headline", name);
+  if (headline == name) {
+    patch["headline"] = name;
+    for (const auto& [key, value] : figures.items()) {
+      if (!value.is_structured()) patch[key] = value;
+    }
+  }
+  merge_results(run, patch);
+}
+
 RunDir::RunDir(const JobOptions& options, const std::string& job)
     : directory_(options.run), job_(job), command_line_(options.command_line) {
   make_directory(directory_);
@@ -118,7 +131,18 @@ RunDir::RunDir(const JobOptions& options, const std::string& job)
 
 std::string RunDir::path(const std::string& file) const { return directory_ + "/" + file; }
 
-bool RunDir::has_checkpoint() const { return resuming_ && file_exists(checkpoint_path()); }
+std::optional<Container> RunDir::open_checkpoint(const ConfigKeys& keys) const {
+  if (!resuming_ || !file_exists(checkpoint_path())) return std::nullopt;
+  Container file = Container::load(checkpoint_path(), "checkpoint");
+  check_same_config(keys, parse_json(file.get("config"), file.path(), false), file.path());
+  return file;
+}
+
+void RunDir::stamp(Container& checkpoint, const ConfigKeys& keys) {
+  log_->sync();
+  checkpoint.set("config", config_to_json(keys).dump());
+  checkpoint.set("log_lines", std::to_string(lines_));
+}
 
 void RunDir::forget(const std::string& job) {
   // The config entry goes first: after a crash in between, the job counts as never begun.
@@ -152,7 +176,8 @@ void RunDir::begin(const ConfigKeys& keys, bool starts_run) {
   write_object(path("config.json"), config);
 }
 
-void RunDir::open_log(std::int64_t keep_lines) {
+void RunDir::open_log(const Container* checkpoint) {
+  const std::int64_t keep_lines = checkpoint == nullptr ? 0 : checkpoint->get_int("log_lines");
   const std::string log_path = path("log.jsonl");
   const std::string kept = trimmed_log(log_path, job_, keep_lines);
   write_file_atomic(log_path, kept);
@@ -166,11 +191,6 @@ void RunDir::log(const Json& fields) {
   line.update(fields);
   log_->append(line.dump());
   ++lines_;
-}
-
-std::int64_t RunDir::sync_log() {
-  log_->sync();
-  return lines_;
 }
 
 void RunDir::finish() {

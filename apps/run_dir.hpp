@@ -9,10 +9,12 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "apps/config.hpp"
 #include "apps/json.hpp"
+#include "core/container.hpp"
 #include "core/file.hpp"
 
 namespace intandem {
@@ -22,6 +24,7 @@ struct JobOptions {
   std::string run;           ///< --run DIR
   bool resume = false;       ///< --resume
   bool overwrite = false;    ///< --overwrite
+  bool quiet = false;        ///< --quiet
   std::string command_line;  ///< as typed, for the record
 };
 
@@ -42,6 +45,10 @@ class DirectoryLock {
   int descriptor_ = -1;
 };
 
+/// Merges figures of one student under "students"; those of the run's first student, its headline,
+/// also appear at the top level.
+void merge_student(const std::string& run, const std::string& name, const Json& figures);
+
 /// One job ("train", "distill-w4a4", …) at work in a run directory.
 class RunDir {
  public:
@@ -50,6 +57,8 @@ class RunDir {
   /// there and both ways out are named). --resume of a job that never began begins it.
   RunDir(const JobOptions& options, const std::string& job);
 
+  const std::string& directory() const { return directory_; }
+  const std::string& job() const { return job_; }
   /// Path of a file in the directory.
   std::string path(const std::string& file) const;
   /// "<job>.checkpoint" in the directory.
@@ -57,21 +66,23 @@ class RunDir {
 
   /// The job was completed by an earlier process and is resumed now: nothing is left to do.
   bool already_finished() const { return finished_; }
-  /// This process goes on from a checkpoint.
-  bool has_checkpoint() const;
+  /// The checkpoint this process goes on from; none if it starts at the beginning. Error if it was
+  /// written with another configuration (check_same_config).
+  std::optional<Container> open_checkpoint(const ConfigKeys& keys) const;
+  /// Adds to a checkpoint what open_checkpoint and open_log want to find: configuration and log
+  /// length; flushes the log.
+  void stamp(Container& checkpoint, const ConfigKeys& keys);
 
   /// Writes the job's entry of config.json. Unless the job is resumed, first drops what an earlier
   /// try left (checkpoint, log lines). starts_run: the other jobs of the run rest on this one, so
   /// they are dropped as well, and all results.
   void begin(const ConfigKeys& keys, bool starts_run = false);
-  /// Opens the log, keeping the first `keep_lines` lines of this job and all lines of other jobs.
-  void open_log(std::int64_t keep_lines);
+  /// Opens the log, keeping the lines this job had written when it wrote `checkpoint` (null: none)
+  /// and all lines of other jobs.
+  void open_log(const Container* checkpoint);
   /// Appends {"job": …, fields…} to the log.
   void log(const Json& fields);
-  /// Flushes the log to disk; returns the number of lines of this job, to be put into a checkpoint.
-  std::int64_t sync_log();
 
-  void results(const Json& patch) { merge_results(directory_, patch); }
   /// Marks the job finished and removes its checkpoint.
   void finish();
 

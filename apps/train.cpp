@@ -7,12 +7,14 @@
 
 #include "apps/commands.hpp"
 #include "apps/figures.hpp"
+#include "apps/load_data.hpp"
 #include "apps/stop_signal.hpp"
 #include "apps/version.hpp"
 #include "core/container.hpp"
 #include "core/error.hpp"
 #include "core/parallel.hpp"
 #include "core/progress.hpp"
+#include "distill/evaluate.hpp"
 #include "distill/teacher.hpp"
 
 namespace intandem {
@@ -48,13 +50,9 @@ ModelInfo teacher_info(const TrainConfig& config, const Dataset& train, const No
   return info;
 }
 
-/// The container a job resumes from, after checking that the configuration is the same.
-std::optional<Container> open_checkpoint(const RunDir& run, const ConfigKeys& keys) {
-  if (!run.has_checkpoint()) return std::nullopt;
-  Container file = Container::load(run.checkpoint_path(), "checkpoint");
-  check_same_config(keys, parse_json(file.get("config"), file.path(), false), file.path());
-  return file;
-}
+/// The input size is known before the number of classes, which the data tell.
+constexpr std::int64_t kAnyClasses = 10;
+constexpr std::int64_t kTestBatch = 256;
 
 /// The run as it is watched: log, progress line, checkpoints.
 class TrainJob {
@@ -107,11 +105,10 @@ class TrainJob {
     return stop_requested();
   }
 
-  void checkpoint() const {
+  void checkpoint() {
     Container file("checkpoint");
     trainer_.store(file);
-    file.set("config", config_to_json(keys_).dump());
-    file.set("log_lines", std::to_string(run_.sync_log()));
+    run_.stamp(file, keys_);
     file.put("seconds", Tensor<double>::full(Shape{1}, seconds()));
     file.save(run_.checkpoint_path());
   }
@@ -129,15 +126,17 @@ class TrainJob {
 void finish_run(RunDir& run, const TrainConfig& config, TeacherTrainer& trainer,
                 const ModelInfo& info, const Dataset& test, double seconds) {
   save_teacher(trainer.network(), info, run.path("teacher.safetensors"));
-  const std::int64_t correct = count_correct(trainer.network(), info.norm, test);
-  run.results({{"dataset", config.dataset},
-               {"network", trainer.network().spec().name},
-               {"seed", config.seed},
-               {"class_names", info.class_names},
-               {"teacher_top1", percent(correct, test.size())},
-               {"teacher_correct", correct},
-               {"images", test.size()},
-               {"teacher_seconds", rounded(seconds, 1)}});
+  const std::int64_t correct =
+      evaluate_float(trainer.network(), info.norm, test, kTestBatch).correct;
+  merge_results(run.directory(), {{"dataset", config.dataset},
+                                  {"network", trainer.network().spec().name},
+                                  {"seed", config.seed},
+                                  {"class_names", info.class_names},
+                                  {"teacher_top1", percent(correct, test.size())},
+                                  {"teacher_correct", correct},
+                                  {"images", test.size()},
+                                  {"teacher_seconds", rounded(seconds, 1)},
+                                  {"seconds_total", rounded(seconds, 1)}});
   run.finish();
 }
 
@@ -148,16 +147,16 @@ ExitCode train_command(TrainConfig config, const JobOptions& job) {
   RunDir run(job, "train");
   if (!run.already_finished()) {
     if (config.threads > 0) set_thread_count(static_cast<int>(config.threads));
-    const std::optional<Container> resume = open_checkpoint(run, keys);
-    const TrainTest data = load_dataset(config.dataset, config.data_dir, config.limit);
+    const std::optional<Container> resume = run.open_checkpoint(keys);
+    NetworkSpec spec = make_network(config.network, config.width, kAnyClasses);
+    const TrainTest data = load_data(config.dataset, config.data_dir, config.limit, spec);
+    spec = make_network(config.network, config.width, data.train.classes);
     const Split split =
         split_held_out(data.train, config.held_out, static_cast<std::uint64_t>(config.seed));
     const Normalization norm = measure_normalization(split.train);
-    const NetworkSpec spec = make_network(config.network, config.width, data.train.classes);
-    check_fits(spec, data.train, config.network);
     TeacherTrainer trainer(spec, split, norm, teacher_options(config), resume ? &*resume : nullptr);
     run.begin(keys, true);
-    run.open_log(resume ? resume->get_int("log_lines") : 0);
+    run.open_log(resume ? &*resume : nullptr);
     watch_stop_signals();
     const double seconds_before = resume ? resume->tensor<double>("seconds", Shape{1})[0] : 0.0;
     TrainJob work(run, keys, config, trainer, seconds_before);

@@ -5,6 +5,7 @@
 
 #include "core/container.hpp"
 #include "core/error.hpp"
+#include "distill/evaluate.hpp"
 #include "nn/ops.hpp"
 #include "nn/tape.hpp"
 
@@ -32,53 +33,18 @@ LearningRate make_rate(const TeacherOptions& options, std::int64_t steps_per_epo
   return rate;
 }
 
-std::int64_t count_matches(const std::vector<std::int32_t>& a, const std::int32_t* b) {
-  std::int64_t matches = 0;
-  for (std::size_t i = 0; i < a.size(); ++i) matches += a[i] == b[i] ? 1 : 0;
-  return matches;
-}
-
-}  // namespace
-
-std::vector<std::int32_t> argmax_rows(const TensorF& logits) {
+/// Rows of logits [N][classes] whose largest value, the lowest index on ties, is the label's.
+std::int64_t count_correct(const TensorF& logits, const std::vector<std::int32_t>& labels) {
   const std::int64_t classes = logits.dim(1);
-  std::vector<std::int32_t> result;
-  for (std::int64_t i = 0; i < logits.dim(0); ++i) {
-    const float* row = logits.data() + i * classes;
-    result.push_back(static_cast<std::int32_t>(std::max_element(row, row + classes) - row));
-  }
-  return result;
-}
-
-void check_fits(const NetworkSpec& spec, const Dataset& data, const std::string& source) {
-  const Shape& images = data.images.shape();
-  if (images[1] == spec.height && images[2] == spec.width && images[3] == spec.channels &&
-      data.classes == spec.classes) {
-    return;
-  }
-  const auto describe = [](std::int64_t h, std::int64_t w, std::int64_t c, std::int64_t classes) {
-    return std::to_string(h) + "x" + std::to_string(w) + "x" + std::to_string(c) + " images in " +
-           std::to_string(classes) + " classes";
-  };
-  throw Error(source,
-              "network " + spec.name + " takes " +
-                  describe(spec.height, spec.width, spec.channels, spec.classes) + ", " +
-                  data.name + " has " + describe(images[1], images[2], images[3], data.classes),
-              "use a network made for this dataset");
-}
-
-std::int64_t count_correct(FloatNetwork& net, const Normalization& norm, const Dataset& data) {
-  const std::int64_t image = data.images.size() / std::max<std::int64_t>(1, data.size());
   std::int64_t correct = 0;
-  for (std::int64_t first = 0; first < data.size(); first += kEvaluationBatch) {
-    const std::int64_t n = std::min(kEvaluationBatch, data.size() - first);
-    TensorU8 pixels(data.images.shape().with_outer(n));
-    std::copy_n(data.images.data() + first * image, n * image, pixels.data());
-    correct += count_matches(argmax_rows(net.predict(normalize(pixels, norm))),
-                             data.labels.data() + first);
+  for (std::size_t n = 0; n < labels.size(); ++n) {
+    const float* row = logits.data() + static_cast<std::int64_t>(n) * classes;
+    correct += std::max_element(row, row + classes) - row == labels[n];
   }
   return correct;
 }
+
+}  // namespace
 
 TeacherTrainer::TeacherTrainer(const NetworkSpec& spec, const Split& data,
                                const Normalization& norm, const TeacherOptions& options,
@@ -91,7 +57,6 @@ TeacherTrainer::TeacherTrainer(const NetworkSpec& spec, const Split& data,
                   : FloatNetwork(spec, Rng(options.seed).stream("teacher"))),
       sgd_(net_.parameters(), options.sgd),
       rate_(make_rate(options, steps_per_epoch_)) {
-  check_fits(net_.spec(), data.train, data.train.name);
   if (resume == nullptr) return;
   sgd_.load(*resume, "sgd");
   step_ = resume->get_int("step");
@@ -115,7 +80,7 @@ double TeacherTrainer::train_step(const Batch& batch) {
   std::vector<Var> values(static_cast<std::size_t>(net_.unit_count()));
   const Var x = tape.constant(normalize(batch.images, norm_));
   const Var logits = net_.forward(tape, 0, net_.unit_count(), x, values, mode);
-  train_correct_ += count_matches(argmax_rows(logits->value), batch.labels.data());
+  train_correct_ += count_correct(logits->value, batch.labels);
   const Var loss = cross_entropy(tape, logits, batch.labels, options_.label_smoothing);
   const double loss_value = loss->value[0];
   if (!std::isfinite(loss_value)) {
@@ -138,7 +103,7 @@ TeacherEpoch TeacherTrainer::end_epoch() {
   result.lr = rate_.at(step_ - 1);
   result.train_correct = train_correct_;
   result.train_images = steps_per_epoch_ * options_.batch;
-  result.held_out_correct = count_correct(net_, norm_, data_.held_out);
+  result.held_out_correct = evaluate_float(net_, norm_, data_.held_out, kEvaluationBatch).correct;
   result.held_out_images = data_.held_out.size();
   loss_sum_ = 0;
   train_correct_ = 0;

@@ -43,7 +43,7 @@ struct TeacherEpoch {
 class TeacherTrainer {
  public:
   /// The data must outlive the trainer. `resume`: a container written by store(), or null. Error if
-  /// the training images do not fill one batch or do not have the network's shape.
+  /// the training images do not fill one batch.
   TeacherTrainer(const NetworkSpec& spec, const Split& data, const Normalization& norm,
                  const TeacherOptions& options, const Container* resume = nullptr);
 
@@ -80,16 +80,6 @@ class TeacherTrainer {
   double loss_sum_ = 0;             // over the steps of this epoch
   std::int64_t train_correct_ = 0;  // of this epoch
 };
-
-/// Images of `data` whose largest logit is their label's; the lowest index wins ties.
-std::int64_t count_correct(FloatNetwork& net, const Normalization& norm, const Dataset& data);
-
-/// Index of the largest value per row; the lowest index wins ties. logits [N][classes].
-std::vector<std::int32_t> argmax_rows(const TensorF& logits);
-
-/// Error (naming `source`) unless the images have the network's height, width, channels and
-/// number of classes.
-void check_fits(const NetworkSpec& spec, const Dataset& data, const std::string& source);
 
 /// A teacher file: network and origin, container kind "teacher".
 struct Teacher {

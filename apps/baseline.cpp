@@ -1,0 +1,50 @@
+// `intandem baseline`: what the teacher gives in integers without any training.
+#include <cstdio>
+#include <nlohmann/json.hpp>
+
+#include "apps/commands.hpp"
+#include "apps/figures.hpp"
+#include "apps/tandem_job.hpp"
+#include "core/parallel.hpp"
+#include "distill/folded_baseline.hpp"
+
+namespace intandem {
+namespace {
+
+constexpr std::int64_t kTestBatch = 256;
+
+}  // namespace
+
+ExitCode baseline_command(DistillConfig config, const JobOptions& job) {
+  complete(config, job.run);
+  const ConfigKeys keys = describe(config);
+  RunDir run(job, "baseline-" + config.name);
+  if (!run.already_finished()) {
+    if (config.threads > 0) set_thread_count(static_cast<int>(config.threads));
+    TandemInputs inputs = load_inputs(config);
+    const DistillOptions options = distill_options(config, inputs.teacher.info);
+    run.begin(keys);
+    record_teacher(run.directory(), inputs);
+    Json figures = student_figures(config);
+    for (const bool per_channel : {true, false}) {
+      const IntModel model =
+          folded_baseline(inputs.teacher.net, inputs.teacher.info.norm, inputs.split.train,
+                          std::min(config.calibration_images, inputs.split.train.size()),
+                          per_channel, StepMethod::mse, options.student);
+      const Evaluation test = evaluate_integer(model, inputs.test, kTestBatch);
+      const std::string name = per_channel ? "folded_per_channel" : "folded_per_layer";
+      figures[name + "_top1"] = percent(test.correct, test.images);
+      figures[name + "_correct"] = test.correct;
+    }
+    merge_student(run.directory(), config.name, figures);
+    run.finish();
+  }
+  const Json results = read_results(job.run);
+  const Json& student = results.at("students").at(config.name);
+  std::printf("%s folded without training: per channel %.2f %%, per layer %.2f %% top-1\n",
+              config.name.c_str(), student.at("folded_per_channel_top1").get<double>(),
+              student.at("folded_per_layer_top1").get<double>());
+  return ExitCode::ok;
+}
+
+}  // namespace intandem

@@ -1,0 +1,170 @@
+// `intandem distill`: config → teacher and data → Tandem → integer model and results.
+#include <cstdio>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "apps/commands.hpp"
+#include "apps/figures.hpp"
+#include "apps/stop_signal.hpp"
+#include "apps/tandem_job.hpp"
+#include "apps/version.hpp"
+#include "core/error.hpp"
+#include "core/parallel.hpp"
+#include "core/progress.hpp"
+#include "distill/tandem.hpp"
+#include "quant/lower.hpp"
+
+namespace intandem {
+namespace {
+
+constexpr std::int64_t kTestBatch = 256;
+constexpr std::int64_t kSqnrImages = 1024;
+
+/// A line of log.jsonl (schema: apps/report.hpp).
+Json event_json(const TandemEvent& event, const std::string& student, double seconds) {
+  Json line = {{"phase", event.joint ? "joint" : "stage"},
+               {"student", student},
+               {"stage", event.stage + 1},
+               {"unit", event.unit},
+               {"eval", event.eval},
+               {"step", event.step}};
+  if (event.step > 0) {  // before the first step there are no training losses
+    line["lr"] = event.lr;
+    line["loss"] = event.training.total;
+    line[event.joint ? "ce_loss" : "local_loss"] = event.training.local;
+    line["kd_loss"] = event.training.kd;
+  }
+  line["held_out_loss"] = event.held_out.total;
+  line["hybrid_top1"] = rounded(100.0 * event.held_out.top1, 2);
+  line["best"] = event.new_best;
+  line["seconds"] = rounded(seconds, 1);
+  return line;
+}
+
+void print_event(const TandemEvent& event, const std::string& student) {
+  std::fprintf(stderr, "%s %-8s eval %lld step %-5lld held-out loss %.4f, hybrid %.2f %%%s\n",
+               student.c_str(), event.unit.c_str(), static_cast<long long>(event.eval),
+               static_cast<long long>(event.step), event.held_out.total,
+               100.0 * event.held_out.top1, event.new_best ? " *" : "");
+}
+
+/// Held-out accuracy of the hybrid after each stage: that of the parameters it kept.
+Json stage_accuracies(const std::string& log_path, const std::string& job) {
+  Json stages = Json::array();
+  std::ifstream lines(log_path);
+  for (std::string text; std::getline(lines, text);) {
+    const Json line = Json::parse(text, nullptr, false);
+    if (line.is_discarded() || line.value("job", "") != job || !line.value("best", false)) continue;
+    const auto stage = line.value("stage", std::size_t{1});
+    while (stages.size() < stage) stages.push_back(nullptr);
+    stages[stage - 1] = line["hybrid_top1"];
+  }
+  return stages;
+}
+
+double total_seconds(const Json& results) {
+  double total = results.value("teacher_seconds", 0.0);
+  for (const auto& [name, student] : results.at("students").items()) {
+    total += student.value("seconds", 0.0);
+  }
+  return rounded(total, 1);
+}
+
+ModelInfo student_info(const ModelInfo& teacher, const DistillConfig& config) {
+  ModelInfo info = teacher;
+  info.seed = static_cast<std::uint64_t>(config.seed);
+  info.commit = commit();
+  return info;
+}
+
+/// Lowers the student, looks at the test images once, and writes everything down.
+void finish_student(RunDir& run, const DistillConfig& config, TandemInputs& inputs,
+                    Student& student, double seconds) {
+  const ModelInfo info = student_info(inputs.teacher.info, config);
+  Container latent("student");
+  store_student(student, latent);
+  store_info(info, latent);
+  latent.save(run.path(config.name + ".student.safetensors"));
+
+  const IntModel model = lower(student, student.unit_count());
+  const std::string model_path = run.path(config.name + ".safetensors");
+  check_model(model, model_path);
+  Container file("integer-model");
+  store_model(model, file);
+  store_info(info, file);
+  file.save(model_path);
+
+  const Evaluation test = evaluate_integer(model, inputs.test, kTestBatch);
+  const Dataset& held_out = inputs.split.held_out;
+  std::vector<std::int32_t> few(static_cast<std::size_t>(std::min(kSqnrImages, held_out.size())));
+  for (std::size_t i = 0; i < few.size(); ++i) few[i] = static_cast<std::int32_t>(i);
+  Json sqnr = Json::array();
+  for (const double db :
+       layer_sqnr_db(inputs.teacher.net, student, subset(held_out, few), config.batch)) {
+    sqnr.push_back(rounded(db, 2));
+  }
+  save_samples(run.path(config.name + ".samples.json"), inputs.test, test);
+  record_teacher(run.directory(), inputs);
+  Json figures = student_figures(config);
+  figures.update({{"student_top1", percent(test.correct, test.images)},
+                  {"student_correct", test.correct},
+                  {"model_bytes", model.model_bytes()},
+                  {"seconds", rounded(seconds, 1)},
+                  {"stage_hybrid_top1", stage_accuracies(run.path("log.jsonl"), run.job())},
+                  {"sqnr_db", sqnr},
+                  {"confusion", confusion_json(test, model.classes)},
+                  {"layers", layers_json(model)},
+                  {"mismatches", nullptr}});  // an earlier verification is void
+  merge_student(run.directory(), config.name, figures);
+  merge_results(run.directory(), {{"seconds_total", total_seconds(read_results(run.directory()))}});
+  run.finish();
+}
+
+}  // namespace
+
+ExitCode distill_command(DistillConfig config, const JobOptions& job) {
+  complete(config, job.run);
+  const ConfigKeys keys = describe(config);
+  RunDir run(job, "distill-" + config.name);
+  if (!run.already_finished()) {
+    if (config.threads > 0) set_thread_count(static_cast<int>(config.threads));
+    const std::optional<Container> resume = run.open_checkpoint(keys);
+    TandemInputs inputs = load_inputs(config);
+    const DistillOptions options = distill_options(config, inputs.teacher.info);
+    const double seconds_before = resume ? resume->tensor<double>("seconds", Shape{1})[0] : 0.0;
+    const Stopwatch watch;
+    TandemHooks hooks;
+    hooks.should_stop = stop_requested;
+    hooks.checkpoint_path = run.checkpoint_path();
+    hooks.checkpoint_seconds = config.checkpoint_seconds;
+    hooks.log = [&](const TandemEvent& event) {
+      run.log(event_json(event, config.name, seconds_before + watch.seconds()));
+      if (!job.quiet) print_event(event, config.name);
+    };
+    hooks.add_to_checkpoint = [&](Container& file) {
+      run.stamp(file, keys);
+      file.put("seconds", Tensor<double>::full(Shape{1}, seconds_before + watch.seconds()));
+    };
+    Tandem tandem(inputs.teacher.net, inputs.teacher.info.norm, inputs.split.train,
+                  inputs.split.held_out, options, hooks);
+    if (resume) tandem.resume(*resume);
+    run.begin(keys);
+    run.open_log(resume ? &*resume : nullptr);
+    watch_stop_signals();
+    if (!tandem.run()) {
+      std::fprintf(stderr, "stopped in stage %d of %d; go on with --resume\n",
+                   tandem.schedule().state().stage + 1, tandem.student().unit_count());
+      return ExitCode::interrupted;
+    }
+    finish_student(run, config, inputs, tandem.student(), seconds_before + watch.seconds());
+  }
+  const Json results = read_results(job.run);
+  const Json& student = results.at("students").at(config.name);
+  std::printf("%s top-1 %.2f %% (%lld of %lld test images), teacher %.2f %%\n", config.name.c_str(),
+              student.at("student_top1").get<double>(),
+              student.at("student_correct").get<long long>(), results.at("images").get<long long>(),
+              results.at("teacher_top1").get<double>());
+  return ExitCode::ok;
+}
+
+}  // namespace intandem

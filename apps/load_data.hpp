@@ -1,0 +1,17 @@
+// From the name of a dataset to its images, as large as a network wants them.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "data/dataset.hpp"
+#include "nn/network.hpp"
+
+namespace intandem {
+
+/// directory empty: where the dataset's Debian package puts it; usage error if there is none.
+/// limit: images of each part, 0: all. Only the input size of `spec` is used.
+TrainTest load_data(const std::string& dataset, const std::string& directory, std::int64_t limit,
+                    const NetworkSpec& spec);
+
+}  // namespace intandem

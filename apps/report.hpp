@@ -1,0 +1,64 @@
+// The report: one HTML file that shows a whole run. Also the place where the formats it reads are
+// written down.
+//
+// log.jsonl, one object per line; every line has "job", "phase", "step", "seconds":
+//   {"job": "train", "phase": "teacher", "epoch", "step", "loss", "train_top1", "held_out_top1",
+//    "held_out_correct", "lr", "seconds"}
+//   {"job": "distill-w4a4", "phase": "stage", "student": "w4a4", "stage": 1 …, "unit": "conv1",
+//    "eval": 0 …, "step", "lr", "loss", "local_loss", "kd_loss", "held_out_loss", "hybrid_top1",
+//    "best", "seconds"}
+//       eval 0 is before any training of the stage and has no lr and training losses; best: the
+//       parameters of this evaluation are kept so far.
+//   {"phase": "joint", …} as "stage", with "ce_loss" in place of "local_loss".
+// Accuracies are percentages with two decimals.
+//
+// results.json:
+//   dataset, network, seed, class_names, images (test), teacher_top1, teacher_correct,
+//   teacher_seconds, seconds_total, headline (name of the run's first student)
+//   students: { NAME: { weight_bits, activation_bits, first_last_weight_bits, overrides, quantizer,
+//     student_top1, student_correct, model_bytes, seconds,
+//     folded_per_channel_top1, folded_per_channel_correct, folded_per_layer_top1, …   (baseline)
+//     mismatches, verified_images                                                     (verify)
+//     stage_hybrid_top1: [per stage, the joint phase last], sqnr_db: [per unit],
+//     confusion: [[true][predicted]],
+//     layers: [{ name, shape, weight_bits, in_bits, out_bits, macs, weight_bytes, m, n, bound,
+//                zero_channels }] } }
+//   and the headline student's plain figures again at the top level.
+//
+// NAME.samples.json: { first: […], wrong: […] } of { index, label, predicted, png (base64) }.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "apps/json.hpp"
+
+namespace intandem {
+
+/// What the report shows. Every part may be empty or lack keys: sections without data are left out.
+struct ReportInputs {
+  std::string title;
+  Json results;
+  Json config;                          ///< config.json
+  std::vector<Json> log;                ///< lines of log.jsonl
+  std::map<std::string, Json> samples;  ///< by student
+};
+
+/// Reads a run directory. Error, naming the file, if there is no results.json and no log.
+ReportInputs read_report_inputs(const std::string& run);
+
+/// The page: no scripts, no references to other files; light and dark.
+std::string render_report(const ReportInputs& inputs);
+
+// Sections (report_sections.cpp, report_tables.cpp); empty text when there is nothing to show.
+std::string results_section(const ReportInputs& inputs);
+std::string teacher_section(const ReportInputs& inputs);
+std::string stages_section(const ReportInputs& inputs);
+std::string sqnr_section(const ReportInputs& inputs);
+std::string confusion_section(const ReportInputs& inputs);
+std::string images_section(const ReportInputs& inputs);
+std::string layers_section(const ReportInputs& inputs);
+std::string provenance_section(const ReportInputs& inputs);
+
+}  // namespace intandem

@@ -1,0 +1,211 @@
+// The sections of the report that are tables and images.
+#include <algorithm>
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "apps/figures.hpp"
+#include "apps/report.hpp"
+#include "apps/report_json.hpp"
+#include "apps/svg_chart.hpp"
+
+namespace intandem {
+namespace {
+
+constexpr const char* kMissing = "&ndash;";
+
+std::string cell(const std::string& html) { return "<td>" + html + "</td>"; }
+
+std::string percent_text(double value) {
+  return std::isfinite(value) ? fixed(value, 2) + "&nbsp;%" : kMissing;
+}
+
+std::string count_text(double value) {
+  return std::isfinite(value) ? grouped(std::llround(value)) : kMissing;
+}
+
+std::string number_text(double value) { return std::isfinite(value) ? fixed(value, 0) : kMissing; }
+
+std::string table(const std::string& caption, const std::vector<std::string>& header,
+                  const std::string& rows) {
+  std::string html = "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"" +
+                     caption + "\"><table><caption>" + caption + "</caption><thead><tr>";
+  for (const std::string& name : header) html += "<th scope=\"col\">" + name + "</th>";
+  return html + "</tr></thead><tbody>" + rows + "</tbody></table></div>\n";
+}
+
+std::string row_head(const std::string& text) {
+  return "<tr><th scope=\"row\">" + html_escape(text) + "</th>";
+}
+
+std::string verified_text(const Json& student) {
+  const double mismatches = number_of(student, "mismatches");
+  if (!std::isfinite(mismatches)) return "not verified";
+  const std::string images = " in " + count_text(number_of(student, "verified_images")) + " images";
+  return mismatches == 0
+             ? "<span class=\"good\">&#10003; 0</span>" + images
+             : "<span class=\"bad\">&#10007; " + count_text(mismatches) + "</span>" + images;
+}
+
+std::string confusion_table(const ReportInputs& inputs, const std::string& name,
+                            const Json& matrix) {
+  std::vector<std::string> header = {"true \\ predicted"};
+  std::string rows;
+  for (std::size_t i = 0; i < matrix.size(); ++i) {
+    header.push_back(html_escape(class_name(inputs, i)));
+    double total = 0;
+    for (const Json& count : matrix[i]) total += count.is_number() ? count.get<double>() : 0;
+    rows += row_head(class_name(inputs, i));
+    for (std::size_t j = 0; j < matrix[i].size(); ++j) {
+      const double count = matrix[i][j].is_number() ? matrix[i][j].get<double>() : 0;
+      // The square root lets the few mistakes be seen beside the many hits.
+      const double shade = total > 0 ? 100.0 * std::sqrt(count / total) : 0;
+      rows += "<td class=\"" + std::string(i == j ? "hit" : "miss") +
+              "\" style=\"--shade:" + fixed(shade, 0) + "%\">" +
+              (count > 0 ? grouped(std::llround(count)) : "") + "</td>";
+    }
+    rows += "</tr>";
+  }
+  return table(
+      html_escape(name) + " on the test images: rows are true classes, columns predictions", header,
+      rows);
+}
+
+std::string image_tile(const ReportInputs& inputs, const Json& sample) {
+  const std::string png = text_of(sample, "png");
+  const double label = number_of(sample, "label"), predicted = number_of(sample, "predicted");
+  if (png.empty() || !(label >= 0) || !(predicted >= 0)) return {};
+  const std::string truth = class_name(inputs, static_cast<std::size_t>(label));
+  const std::string guess = class_name(inputs, static_cast<std::size_t>(predicted));
+  const bool right = label == predicted;
+  std::string html = "<figure class=\"tile " + std::string(right ? "right" : "wrong") + "\">";
+  html += "<img alt=\"test image " + number_text(number_of(sample, "index")) + ": " +
+          html_escape(truth) + "\" src=\"data:image/png;base64," + html_escape(png) + "\">";
+  html += "<figcaption>" + std::string(right ? "&#10003; " : "&#10007; ") + html_escape(guess);
+  if (!right) html += "<br><small>is " + html_escape(truth) + "</small>";
+  return html + "</figcaption></figure>";
+}
+
+}  // namespace
+
+std::string results_section(const ReportInputs& inputs) {
+  const Json& results = inputs.results;
+  const double teacher = number_of(results, "teacher_top1");
+  std::string rows;
+  if (std::isfinite(teacher)) {
+    rows += row_head("teacher") + cell("float, batch norm") + cell(percent_text(teacher)) +
+            cell(kMissing) + cell(kMissing) + cell(kMissing) + cell(kMissing) + cell(kMissing) +
+            "</tr>";
+  }
+  for (const auto& [name, student] : students_of(inputs).items()) {
+    const double top1 = number_of(student, "student_top1");
+    rows += row_head(name) +
+            cell("W" + number_text(number_of(student, "weight_bits")) + " A" +
+                 number_text(number_of(student, "activation_bits")) + ", integer") +
+            cell("<strong>" + percent_text(top1) + "</strong>") +
+            cell(std::isfinite(top1 - teacher)
+                     ? (top1 >= teacher ? "+" : "&minus;") + fixed(std::fabs(top1 - teacher), 2)
+                     : kMissing) +
+            cell(percent_text(number_of(student, "folded_per_channel_top1"))) +
+            cell(percent_text(number_of(student, "folded_per_layer_top1"))) +
+            cell(count_text(number_of(student, "model_bytes"))) + cell(verified_text(student)) +
+            "</tr>";
+  }
+  if (rows.empty()) return {};
+  return "<section><h2>Results</h2>\n" +
+         table(
+             "Top-1 accuracy on " + count_text(number_of(results, "images")) + " test images",
+             {"model", "arithmetic", "top-1", "points to teacher", "folded per channel, untrained",
+              "folded per layer, untrained", "bytes", "mismatches"},
+             rows) +
+         "<p class=\"note\">Folded: the teacher's batch norm folded into weights, then quantized "
+         "without training. Mismatches: codes of any layer in which the simulation that was "
+         "trained and the integer engine differ.</p></section>\n";
+}
+
+std::string confusion_section(const ReportInputs& inputs) {
+  std::string tables;
+  for (const auto& [name, student] : students_of(inputs).items()) {
+    const Json& matrix = array_of(student, "confusion");
+    if (matrix.empty()) continue;
+    tables += "<details" + std::string(tables.empty() ? " open" : "") + "><summary>" +
+              html_escape(name) + "</summary>" + confusion_table(inputs, name, matrix) +
+              "</details>\n";
+  }
+  return tables.empty()
+             ? tables
+             : "<section class=\"confusion\"><h2>Confusion</h2>\n" + tables + "</section>\n";
+}
+
+std::string images_section(const ReportInputs& inputs) {
+  std::string html;
+  for (const auto& [name, samples] : inputs.samples) {
+    std::string parts;
+    for (const auto& [key, heading] :
+         {std::pair{"first", "the first test images"}, std::pair{"wrong", "the next mistakes"}}) {
+      std::string tiles;
+      for (const Json& sample : array_of(samples, key)) tiles += image_tile(inputs, sample);
+      if (tiles.empty()) continue;
+      parts += "<h3>" + html_escape(name) + ": " + heading + "</h3><div class=\"tiles\">" + tiles +
+               "</div>\n";
+    }
+    if (parts.empty()) continue;
+    html += "<details" + std::string(html.empty() ? " open" : "") + "><summary>" +
+            html_escape(name) + "</summary>" + parts + "</details>\n";
+  }
+  return html.empty() ? html : "<section><h2>Predictions</h2>\n" + html + "</section>\n";
+}
+
+std::string layers_section(const ReportInputs& inputs) {
+  std::string tables;
+  for (const auto& [name, student] : students_of(inputs).items()) {
+    std::string rows;
+    for (const Json& layer : array_of(student, "layers")) {
+      const double m = number_of(layer, "m");
+      rows += row_head(text_of(layer, "name")) + "<td class=\"text\">" +
+              html_escape(text_of(layer, "shape")) + "</td>" +
+              cell(number_text(number_of(layer, "weight_bits"))) +
+              cell("u" + number_text(number_of(layer, "in_bits"))) +
+              cell((number_of(layer, "out_bits") == 32 ? "s" : "u") +
+                   number_text(number_of(layer, "out_bits"))) +
+              cell(count_text(number_of(layer, "macs"))) +
+              cell(count_text(number_of(layer, "weight_bytes"))) +
+              cell(std::isfinite(m) ? number_text(m) + "&middot;2<sup>&minus;" +
+                                          number_text(number_of(layer, "n")) + "</sup>"
+                                    : kMissing) +
+              cell(count_text(number_of(layer, "bound"))) +
+              cell(number_text(number_of(layer, "zero_channels"))) + "</tr>";
+    }
+    if (rows.empty()) continue;
+    tables += "<details" + std::string(tables.empty() ? " open" : "") + "><summary>" +
+              html_escape(name) + "</summary>" +
+              table("Integer layers of " + html_escape(name),
+                    {"layer", "shape", "W bits", "in", "out", "MACs", "weight bytes", "scale",
+                     "|acc| &le;", "zero channels"},
+                    rows) +
+              "</details>\n";
+  }
+  if (tables.empty()) return {};
+  return "<section><h2>Integer layers</h2>\n<p>Every layer computes out = clamp((acc&middot;m + "
+         "2<sup>n&minus;1</sup>) &raquo; n) with one integer scale m&middot;2<sup>&minus;n</sup> "
+         "per "
+         "layer and no batch norm.</p>\n" +
+         tables + "</section>\n";
+}
+
+std::string provenance_section(const ReportInputs& inputs) {
+  std::string rows;
+  for (const auto& [job, entry] : inputs.config.items()) {
+    rows += row_head(job) + "<td class=\"text\"><code>" + html_escape(text_of(entry, "command")) +
+            "</code></td>" + cell(html_escape(text_of(entry, "commit"))) +
+            cell(html_escape(text_of(entry, "started"))) +
+            cell(text_of(entry, "finished").empty() ? "unfinished"
+                                                    : html_escape(text_of(entry, "finished"))) +
+            "</tr>";
+  }
+  if (rows.empty()) return {};
+  return "<section><h2>How it was made</h2>\n" +
+         table("Commands of this run", {"job", "command", "commit", "started", "finished"}, rows) +
+         "</section>\n";
+}
+
+}  // namespace intandem

@@ -1,0 +1,155 @@
+#include "apps/tandem_job.hpp"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "apps/figures.hpp"
+#include "apps/layer_text.hpp"
+#include "apps/load_data.hpp"
+#include "apps/png.hpp"
+#include "core/error.hpp"
+
+namespace intandem {
+namespace {
+
+constexpr std::int64_t kTestBatch = 256;
+constexpr std::int64_t kFirstImages = 40, kWrongImages = 20;
+
+Json sample_json(const Dataset& test, const Evaluation& evaluation, std::int64_t index) {
+  const Shape& all = test.images.shape();
+  TensorU8 image({all[1], all[2], all[3]});
+  std::copy_n(test.images.data() + index * image.size(), image.size(), image.data());
+  const auto at = static_cast<std::size_t>(index);
+  return {{"index", index},
+          {"label", test.labels[at]},
+          {"predicted", evaluation.predicted[at]},
+          {"png", base64(encode_png(image))}};
+}
+
+}  // namespace
+
+void complete(DistillConfig& config, const std::string& run) {
+  if (config.name.empty()) {
+    config.name =
+        "w" + std::to_string(config.weight_bits) + "a" + std::to_string(config.activation_bits);
+  }
+  const bool plain = config.name.find_first_not_of(
+                         "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRST"
+                         "UVWXYZ0123456789_-") == std::string::npos;
+  if (!plain || config.name == "teacher" || config.name == "train") {
+    throw Error("--name", "'" + config.name + "' cannot name a student",
+                "use letters, digits, - and _", ExitCode::usage);
+  }
+  if (config.teacher.empty()) config.teacher = run + "/teacher.safetensors";
+  const std::string record = run + "/config.json";
+  if (config.data_dir.empty() && file_exists(record)) {
+    const Json json = parse_json(read_file(record, "check its permissions"), record, false);
+    const Json::json_pointer key("/train/config/data_dir");
+    if (json.contains(key) && json.at(key).is_string()) config.data_dir = json.at(key);
+  }
+}
+
+TandemInputs load_inputs(const DistillConfig& config) {
+  if (!file_exists(config.teacher)) {
+    throw Error(config.teacher, "no such teacher", "run 'intandem train' first, or give --teacher");
+  }
+  Teacher teacher = load_teacher(config.teacher);
+  TrainTest data =
+      load_data(teacher.info.dataset, config.data_dir, teacher.info.limit, teacher.net.spec());
+  Split split = split_held_out(data.train, teacher.info.held_out, teacher.info.seed);
+  return {std::move(teacher), std::move(split), std::move(data.test)};
+}
+
+DistillOptions distill_options(const DistillConfig& config, const ModelInfo& teacher) {
+  DistillOptions options;
+  options.student.quantizer = config.quantizer;
+  options.student.weight_bits = static_cast<int>(config.weight_bits);
+  options.student.activation_bits = static_cast<int>(config.activation_bits);
+  options.student.first_last_weight_bits = static_cast<int>(config.first_last_weight_bits);
+  options.student.full_range = config.full_range;
+  options.student.multiplier_bits = static_cast<int>(config.multiplier_bits);
+  options.student.overrides = config.overrides;
+  options.seed = static_cast<std::uint64_t>(config.seed);
+  options.batch = config.batch;
+  options.augment = teacher.augment;
+  options.lambda = config.lambda;
+  options.tau = config.tau;
+  options.lr = config.lr;
+  options.epochs_per_stage = config.epochs_per_stage;
+  options.evals_per_stage = config.evals_per_stage;
+  options.patience = config.patience;
+  options.calibration_images = config.calibration_images;
+  options.random_init = config.random_init;
+  options.joint_epochs = config.joint_epochs;
+  options.joint_evals = config.joint_evals;
+  options.joint_lr = config.joint_lr;
+  options.ce_weight = config.ce_weight;
+  return options;
+}
+
+void record_teacher(const std::string& run, TandemInputs& inputs) {
+  if (read_results(run).contains("teacher_top1")) return;
+  Teacher& teacher = inputs.teacher;
+  const Evaluation result = evaluate_float(teacher.net, teacher.info.norm, inputs.test, kTestBatch);
+  merge_results(run, {{"dataset", teacher.info.dataset},
+                      {"network", teacher.net.spec().name},
+                      {"seed", teacher.info.seed},
+                      {"class_names", teacher.info.class_names},
+                      {"teacher_top1", percent(result.correct, result.images)},
+                      {"teacher_correct", result.correct},
+                      {"images", result.images}});
+}
+
+Json student_figures(const DistillConfig& config) {
+  return {{"weight_bits", config.weight_bits},
+          {"activation_bits", config.activation_bits},
+          {"first_last_weight_bits", config.first_last_weight_bits},
+          {"overrides", config.overrides},
+          {"quantizer", config.quantizer}};
+}
+
+Json confusion_json(const Evaluation& evaluation, std::int64_t classes) {
+  Json rows = Json::array();
+  for (std::int64_t truth = 0; truth < classes; ++truth) {
+    const auto begin = evaluation.confusion.begin() + truth * classes;
+    rows.push_back(std::vector<std::int64_t>(begin, begin + classes));
+  }
+  return rows;
+}
+
+Json layers_json(const IntModel& model) {
+  Json rows = Json::array();
+  for (const IntLayer& layer : model.layers) {
+    Json row = {{"name", layer.name},
+                {"shape", shape_text(layer)},
+                {"weight_bits", layer.weight_bits},
+                {"in_bits", bits_of(layer.in_max)},
+                {"out_bits", layer.is_last() ? 32 : bits_of(layer.max_code)},
+                {"macs", layer_macs(layer)},
+                {"weight_bytes", weight_bytes(layer)},
+                {"bound", layer.bound},
+                {"zero_channels", layer.zero_channels}};
+    if (layer.scale.size() == 1) {
+      row["m"] = layer.scale.front().m;
+      row["n"] = layer.scale.front().n;
+    }
+    rows.push_back(std::move(row));
+  }
+  return rows;
+}
+
+void save_samples(const std::string& path, const Dataset& test, const Evaluation& evaluation) {
+  Json first = Json::array(), wrong = Json::array();
+  for (std::int64_t i = 0; i < test.size(); ++i) {
+    const auto at = static_cast<std::size_t>(i);
+    const bool is_wrong = evaluation.predicted[at] != test.labels[at];
+    if (i < kFirstImages) {
+      first.push_back(sample_json(test, evaluation, i));
+    } else if (is_wrong && static_cast<std::int64_t>(wrong.size()) < kWrongImages) {
+      wrong.push_back(sample_json(test, evaluation, i));
+    }
+  }
+  write_file_atomic(path, Json({{"first", first}, {"wrong", wrong}}).dump() + "\n");
+}
+
+}  // namespace intandem
