@@ -6,9 +6,9 @@
 
 #include "apps/cli_config.hpp"
 #include "apps/commands.hpp"
-#include "apps/version.hpp"
 #include "core/error.hpp"
 #include "core/progress.hpp"
+#include "core/version.hpp"
 
 namespace intandem {
 namespace {
@@ -35,7 +35,8 @@ std::string quoted(const std::string& argument) {
 class Program {
  public:
   Program() : app_(kDescription, "intandem") {
-    app_.set_version_flag("--version", "intandem " + version() + " (commit " + commit() + ")");
+    app_.set_version_flag("--version",
+                          "intandem " + intandem_version() + " (commit " + intandem_commit() + ")");
     app_.footer(kFooter);
     app_.require_subcommand(1);
     app_.add_flag("--quiet", job_.quiet, "no progress on standard error");

@@ -7,10 +7,10 @@
 #include "apps/figures.hpp"
 #include "apps/stop_signal.hpp"
 #include "apps/tandem_job.hpp"
-#include "apps/version.hpp"
 #include "core/error.hpp"
 #include "core/parallel.hpp"
 #include "core/progress.hpp"
+#include "core/version.hpp"
 #include "distill/tandem.hpp"
 #include "quant/lower.hpp"
 
@@ -73,7 +73,7 @@ double total_seconds(const Json& results) {
 ModelInfo student_info(const ModelInfo& teacher, const DistillConfig& config) {
   ModelInfo info = teacher;
   info.seed = static_cast<std::uint64_t>(config.seed);
-  info.commit = commit();
+  info.commit = intandem_commit();
   return info;
 }
 

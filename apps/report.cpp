@@ -2,14 +2,11 @@
 
 #include <cmath>
 #include <cstdio>
-#include <nlohmann/json.hpp>
-#include <sstream>
 
 #include "apps/commands.hpp"
 #include "apps/figures.hpp"
-#include "apps/report_json.hpp"
+#include "apps/report_inputs.hpp"
 #include "apps/svg_chart.hpp"
-#include "core/error.hpp"
 #include "core/file.hpp"
 
 namespace intandem {
@@ -130,37 +127,8 @@ std::string subtitle(const ReportInputs& inputs) {
 
 }  // namespace
 
-ReportInputs read_report_inputs(const std::string& run) {
-  ReportInputs inputs;
-  inputs.title = run;
-  const std::string results = run + "/results.json", config = run + "/config.json";
-  const std::string log = run + "/log.jsonl";
-  if (!file_exists(results) && !file_exists(log)) {
-    throw Error(run, "holds neither results.json nor log.jsonl",
-                "give a run directory that a command has written to");
-  }
-  inputs.results = Json::object();
-  inputs.config = Json::object();
-  if (file_exists(results)) inputs.results = parse_json(read_file(results, ""), results, false);
-  if (file_exists(config)) inputs.config = parse_json(read_file(config, ""), config, false);
-  if (file_exists(log)) {
-    std::istringstream lines(read_file(log, ""));
-    for (std::string text; std::getline(lines, text);) {
-      Json line = Json::parse(text, nullptr, false);
-      // The last line of a run that is still being written may be incomplete.
-      if (!line.is_discarded()) inputs.log.push_back(std::move(line));
-    }
-  }
-  for (const auto& [name, student] : students_of(inputs).items()) {
-    const std::string samples = run + "/" + name + ".samples.json";
-    if (file_exists(samples)) {
-      inputs.samples[name] = parse_json(read_file(samples, ""), samples, false);
-    }
-  }
-  return inputs;
-}
-
-std::string render_report(const ReportInputs& inputs) {
+std::string render_report(const std::string& run) {
+  const ReportInputs inputs = read_report_inputs(run);
   const std::string title = html_escape(inputs.title);
   return "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n"
          "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>" +
@@ -173,9 +141,8 @@ std::string render_report(const ReportInputs& inputs) {
 }
 
 ExitCode report_command(const std::string& run, const std::string& output) {
-  const ReportInputs inputs = read_report_inputs(run);
   const std::string path = output.empty() ? run + "/report.html" : output;
-  write_file_atomic(path, render_report(inputs));
+  write_file_atomic(path, render_report(run));
   std::printf("%s\n", path.c_str());
   return ExitCode::ok;
 }

@@ -28,37 +28,12 @@
 // NAME.samples.json: { first: […], wrong: […] } of { index, label, predicted, png (base64) }.
 #pragma once
 
-#include <map>
 #include <string>
-#include <vector>
-
-#include "apps/json.hpp"
 
 namespace intandem {
 
-/// What the report shows. Every part may be empty or lack keys: sections without data are left out.
-struct ReportInputs {
-  std::string title;
-  Json results;
-  Json config;                          ///< config.json
-  std::vector<Json> log;                ///< lines of log.jsonl
-  std::map<std::string, Json> samples;  ///< by student
-};
-
-/// Reads a run directory. Error, naming the file, if there is no results.json and no log.
-ReportInputs read_report_inputs(const std::string& run);
-
-/// The page: no scripts, no references to other files; light and dark.
-std::string render_report(const ReportInputs& inputs);
-
-// Sections (report_sections.cpp, report_tables.cpp); empty text when there is nothing to show.
-std::string results_section(const ReportInputs& inputs);
-std::string teacher_section(const ReportInputs& inputs);
-std::string stages_section(const ReportInputs& inputs);
-std::string sqnr_section(const ReportInputs& inputs);
-std::string confusion_section(const ReportInputs& inputs);
-std::string images_section(const ReportInputs& inputs);
-std::string layers_section(const ReportInputs& inputs);
-std::string provenance_section(const ReportInputs& inputs);
+/// The page for a run directory: no scripts, no references to other files; light and dark. Sections
+/// without data are left out. Error, naming the file, if there is neither results.json nor a log.
+std::string render_report(const std::string& run);
 
 }  // namespace intandem

@@ -1,11 +1,9 @@
 // The sections of the report that are tables and images.
 #include <algorithm>
 #include <cmath>
-#include <nlohmann/json.hpp>
 
 #include "apps/figures.hpp"
-#include "apps/report.hpp"
-#include "apps/report_json.hpp"
+#include "apps/report_inputs.hpp"
 #include "apps/svg_chart.hpp"
 
 namespace intandem {

@@ -11,8 +11,8 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
-#include "apps/version.hpp"
 #include "core/error.hpp"
+#include "core/version.hpp"
 
 namespace intandem {
 namespace {
@@ -169,8 +169,8 @@ void RunDir::begin(const ConfigKeys& keys, bool starts_run) {
   }
   Json config = read_object(path("config.json"));
   config[job_] = {{"command", command_line_},
-                  {"version", version()},
-                  {"commit", commit()},
+                  {"version", intandem_version()},
+                  {"commit", intandem_commit()},
                   {"started", started},
                   {"config", config_to_json(keys)}};
   write_object(path("config.json"), config);

@@ -9,11 +9,11 @@
 #include "apps/figures.hpp"
 #include "apps/load_data.hpp"
 #include "apps/stop_signal.hpp"
-#include "apps/version.hpp"
 #include "core/container.hpp"
 #include "core/error.hpp"
 #include "core/parallel.hpp"
 #include "core/progress.hpp"
+#include "core/version.hpp"
 #include "distill/evaluate.hpp"
 #include "distill/teacher.hpp"
 
@@ -46,7 +46,7 @@ ModelInfo teacher_info(const TrainConfig& config, const Dataset& train, const No
   info.held_out = config.held_out;
   info.limit = config.limit;
   info.augment = {static_cast<int>(config.shift), config.flip};
-  info.commit = commit();
+  info.commit = intandem_commit();
   return info;
 }
 

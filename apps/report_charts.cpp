@@ -2,11 +2,9 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <nlohmann/json.hpp>
 
 #include "apps/figures.hpp"
-#include "apps/report.hpp"
-#include "apps/report_json.hpp"
+#include "apps/report_inputs.hpp"
 #include "apps/svg_chart.hpp"
 
 namespace intandem {

@@ -1,7 +1,10 @@
-#include "apps/report_json.hpp"
+#include "apps/report_inputs.hpp"
 
 #include <limits>
-#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "core/error.hpp"
+#include "core/file.hpp"
 
 namespace intandem {
 namespace {
@@ -42,6 +45,34 @@ std::string class_name(const ReportInputs& inputs, std::size_t index) {
   const Json& names = array_of(inputs.results, "class_names");
   if (index < names.size() && names[index].is_string()) return names[index].get<std::string>();
   return std::to_string(index);
+}
+
+ReportInputs read_report_inputs(const std::string& run) {
+  ReportInputs inputs;
+  inputs.title = run;
+  const std::string results = run + "/results.json", config = run + "/config.json";
+  const std::string log = run + "/log.jsonl";
+  if (!file_exists(results) && !file_exists(log)) {
+    throw Error(run, "holds neither results.json nor log.jsonl",
+                "give a run directory that a command has written to");
+  }
+  if (file_exists(results)) inputs.results = parse_json(read_file(results, ""), results, false);
+  if (file_exists(config)) inputs.config = parse_json(read_file(config, ""), config, false);
+  if (file_exists(log)) {
+    std::istringstream lines(read_file(log, ""));
+    for (std::string text; std::getline(lines, text);) {
+      Json line = Json::parse(text, nullptr, false);
+      // The last line of a run that is still being written may be incomplete.
+      if (!line.is_discarded()) inputs.log.push_back(std::move(line));
+    }
+  }
+  for (const auto& [name, student] : students_of(inputs).items()) {
+    const std::string samples = run + "/" + name + ".samples.json";
+    if (file_exists(samples)) {
+      inputs.samples[name] = parse_json(read_file(samples, ""), samples, false);
+    }
+  }
+  return inputs;
 }
 
 }  // namespace intandem

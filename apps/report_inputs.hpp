@@ -1,0 +1,46 @@
+// What the parts of the report share: the run's files as read, and the sections made of them.
+// Internal to report*.cpp, which all need the whole JSON header.
+#pragma once
+
+#include <map>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "apps/json.hpp"
+
+namespace intandem {
+
+/// What the report shows (formats: apps/report.hpp). Every part may be empty or lack keys.
+struct ReportInputs {
+  std::string title;
+  Json results = Json::object();
+  Json config = Json::object();         ///< config.json
+  std::vector<Json> log;                ///< lines of log.jsonl
+  std::map<std::string, Json> samples;  ///< by student
+};
+
+ReportInputs read_report_inputs(const std::string& run);
+
+/// The number under `key`, or NaN.
+double number_of(const Json& object, const char* key);
+/// The text under `key`, or "".
+std::string text_of(const Json& object, const char* key);
+/// The array under `key`, or an empty one.
+const Json& array_of(const Json& object, const char* key);
+/// results.students, or an empty object.
+const Json& students_of(const ReportInputs& inputs);
+/// Name of a class, or its number.
+std::string class_name(const ReportInputs& inputs, std::size_t index);
+
+// Sections (report_charts.cpp, report_tables.cpp); empty text when there is nothing to show.
+std::string results_section(const ReportInputs& inputs);
+std::string teacher_section(const ReportInputs& inputs);
+std::string stages_section(const ReportInputs& inputs);
+std::string sqnr_section(const ReportInputs& inputs);
+std::string confusion_section(const ReportInputs& inputs);
+std::string images_section(const ReportInputs& inputs);
+std::string layers_section(const ReportInputs& inputs);
+std::string provenance_section(const ReportInputs& inputs);
+
+}  // namespace intandem
