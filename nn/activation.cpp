@@ -31,8 +31,10 @@ Var relu(Tape& tape, const Var& x) {
   return tape.record(std::move(y), {x}, [x](const Node& self) {
     const float* in = x->value.data();
     const float* dy = self.grad.data();
-    accumulate(
-        x, map(x->value.shape(), [in, dy](std::int64_t i) { return in[i] > 0.0f ? dy[i] : 0.0f; }));
+    accumulate(x, map(x->value.shape(), [in, dy](std::int64_t i) {
+                 const float g = dy[i];  // loaded either way, so that the loop has no branch
+                 return in[i] > 0.0f ? g : 0.0f;
+               }));
   });
 }
 
