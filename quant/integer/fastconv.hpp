@@ -1,0 +1,29 @@
+// Exact low-bit fast convolution: the 3×3 convolutions of low-bit layers with a half to a third of
+// the products and the identical integers (docs/kernels.md).
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+#include "quant/integer/fastconv_kernels.hpp"
+#include "quant/integer/prepared_layer.hpp"
+
+namespace intandem {
+
+/// PrepareFn "winograd4": tiles of 4×4 outputs from 49 products each, smaller tiles at the edge.
+/// Null unless the layer is a 3×3 convolution of stride 1 whose transformed values (in_max ≤ 15)
+/// and weights (|q_w| ≤ 14 is always enough) fit 8 bits; the actual weights decide.
+std::unique_ptr<PreparedLayer> prepare_winograd4(const IntLayer& layer);
+
+/// PrepareFn "winograd2": 2×2 outputs from 16 products; in_max ≤ 63, same condition on weights.
+std::unique_ptr<PreparedLayer> prepare_winograd2(const IntLayer& layer);
+
+/// The kernels of active_isa(): AVX-512 VNNI, AVX2 (also for AVX-512 without VNNI) or the
+/// reference.
+const FastConvKernels& fastconv_kernels();
+
+/// Either of the above with the kernels given; tile is 4 or 2.
+std::unique_ptr<PreparedLayer> prepare_fastconv(const IntLayer& layer, int tile,
+                                                const FastConvKernels& kernels);
+
+}  // namespace intandem

@@ -1,0 +1,137 @@
+// The exact fast convolution with AVX2: 32 channels per byte vector, 8 per accumulator vector. The
+// products go through vpmaddubsw, which adds two of them in 16 bits with saturation; plan_fastconv
+// admits a layer only if no such sum can reach the limit.
+#include "quant/integer/fastconv_kernels.hpp"
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+
+#include "quant/integer/fastconv_math.hpp"
+#include "quant/integer/requant_avx2.hpp"
+
+namespace intandem {
+namespace {
+
+using Bytes = std::uint8_t __attribute__((vector_size(32)));
+using Words = std::uint32_t __attribute__((vector_size(32)));
+using SignedWords = std::int32_t __attribute__((vector_size(32)));
+constexpr std::int64_t kByteLanes = 32, kWordLanes = 8;
+
+[[gnu::always_inline]] inline Bytes load_codes(const std::uint8_t* p, std::int64_t n) {
+  Bytes codes = {};
+  if (n >= kByteLanes) {
+    __builtin_memcpy(&codes, p, sizeof codes);
+  } else {
+    for (std::int64_t i = 0; i < n; ++i) codes[i] = p[i];
+  }
+  return codes;
+}
+
+[[gnu::always_inline]] inline __m256i load_words(const std::int32_t* p) {
+  return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
+}
+
+/// kCount neighbouring outputs of one tile row, channels k … k + 7 (the q-th … of this call).
+template <int kCount>
+[[gnu::always_inline]] inline void store_row(const Words* acc, std::int64_t row, std::int64_t k,
+                                             std::int64_t q, const FastConvOutput& tile) {
+  const FastConvEpilogue& e = *tile.epilogue;
+  const std::int64_t left = tile.channels - q, lanes = left < 8 ? left : 8;
+  for (int x = 0; x < kCount && x < tile.columns; ++x) {
+    const std::int64_t at = row + k + x * tile.column_stride;
+    const __m256i sum = (__m256i)acc[x];
+    if (e.mode == FastConvEpilogue::raw) {
+      alignas(32) std::int32_t buffer[8];
+      _mm256_store_si256(reinterpret_cast<__m256i*>(buffer), sum);
+      for (std::int64_t i = 0; i < lanes; ++i) tile.accumulators[at + i] = buffer[i];
+      continue;
+    }
+    const __m256i m = load_words(e.m + k), n = load_words(e.n + k);
+    __m256i code;
+    if (e.mode == FastConvEpilogue::narrow) {
+      const __m256i one = _mm256_set1_epi32(1);
+      const __m256i half = _mm256_sllv_epi32(one, _mm256_sub_epi32(n, one));
+      code = requant_narrow(sum, m, n, half, load_words(e.cap + k));
+    } else {
+      __m256i shortcut = _mm256_setzero_si256(), m2 = shortcut;
+      if (e.add_m != nullptr) {
+        std::uint64_t codes = 0;
+        __builtin_memcpy(&codes, tile.shortcut + at, static_cast<unsigned long>(lanes));
+        shortcut = _mm256_cvtepu8_epi32(_mm_cvtsi64_si128(static_cast<long long>(codes)));
+        m2 = load_words(e.add_m + k);
+      }
+      code = requant_wide(sum, m, n, shortcut, m2, _mm256_set1_epi32(e.max_code));
+    }
+    const __m128i half_words =
+        _mm_packus_epi32(_mm256_castsi256_si128(code), _mm256_extracti128_si256(code, 1));
+    const long long bytes = _mm_cvtsi128_si64(_mm_packus_epi16(half_words, half_words));
+    if (lanes == 8) {
+      __builtin_memcpy(tile.codes + at, &bytes, 8);
+    } else {
+      __builtin_memcpy(tile.codes + at, &bytes, static_cast<unsigned long>(lanes));
+    }
+  }
+}
+
+#include "quant/integer/fastconv_transform_simd.hpp"
+
+/// kRows × 16 accumulators.
+template <int kRows>
+void block(const FastConvProduct& a, std::int64_t first, std::int64_t column) {
+  const std::uint8_t* values = a.values + first * a.value_stride;
+  const std::int64_t stride = a.value_stride;
+  const __m256i ones = _mm256_set1_epi16(1);
+  __m256i sum[kRows][2];
+#pragma GCC unroll 4
+  for (int r = 0; r < kRows; ++r) {
+    sum[r][0] = load_words(a.start + column);
+    sum[r][1] = load_words(a.start + column + 8);
+  }
+  for (std::int64_t c = 0; c < a.quads; ++c) {
+    const auto* w = reinterpret_cast<const __m256i*>(a.weights + (c * a.width + column) * 4);
+    const __m256i w0 = _mm256_loadu_si256(w), w1 = _mm256_loadu_si256(w + 1);
+#pragma GCC unroll 4
+    for (int r = 0; r < kRows; ++r) {
+      std::int32_t four;
+      __builtin_memcpy(&four, values + r * stride + 4 * c, 4);
+      const __m256i v = _mm256_set1_epi32(four);
+      sum[r][0] = _mm256_add_epi32(sum[r][0], _mm256_madd_epi16(_mm256_maddubs_epi16(v, w0), ones));
+      sum[r][1] = _mm256_add_epi32(sum[r][1], _mm256_madd_epi16(_mm256_maddubs_epi16(v, w1), ones));
+    }
+  }
+  std::int32_t* out = a.products + first * a.product_stride + column;
+#pragma GCC unroll 4
+  for (int r = 0; r < kRows; ++r) {
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(out + r * a.product_stride), sum[r][0]);
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(out + r * a.product_stride + 8), sum[r][1]);
+  }
+}
+
+}  // namespace
+
+void fastconv_input_avx2(const FastConvInput& tile) {
+  if (tile.outputs_v == 4) return input_rows<4>(tile);
+  if (tile.outputs_v == 2) return input_rows<2>(tile);
+  input_rows<1>(tile);
+}
+
+void fastconv_weights_avx2(const FastConvWeights& panel) { weights_panel(panel); }
+
+void fastconv_multiply_avx2(const FastConvProduct& a) {
+  for (std::int64_t column = 0; column < a.width; column += 16) {
+    std::int64_t r = 0;
+    for (; r + 4 <= a.rows; r += 4) block<4>(a, r, column);
+    if (a.rows - r == 3) block<3>(a, r, column);
+    if (a.rows - r == 2) block<2>(a, r, column);
+    if (a.rows - r == 1) block<1>(a, r, column);
+  }
+}
+
+void fastconv_output_avx2(const FastConvOutput& tile) {
+  if (tile.outputs_v == 4) return output_rows<4>(tile);
+  if (tile.outputs_v == 2) return output_rows<2>(tile);
+  output_rows<1>(tile);
+}
+
+}  // namespace intandem
+#endif

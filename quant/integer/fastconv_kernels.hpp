@@ -1,0 +1,104 @@
+// The steps of the exact fast convolution, one set of kernels per instruction set. Plain data
+// and raw pointers only: the files that implement them are compiled for other instruction sets.
+#pragma once
+
+#include <cstdint>
+
+namespace intandem {
+
+/// Step 1: one tile of input codes → its values V = Bᵀ d B + shift, u8, one per position and
+/// channel. Positions are numbered row·7 + column (fastconv_math.hpp).
+struct FastConvInput {
+  const std::uint8_t* const* pixel;  ///< [(outputs_v+2)·(outputs_h+2)], each C codes
+  std::int64_t C;
+  int outputs_v, outputs_h;  ///< tile size, 4, 2 or 1 each
+  const std::uint32_t*
+      shift;             ///< [49] added to V (mod 256), which makes it 0 … 255; in all 4 bytes
+  std::uint8_t* values;  ///< out: position p at values + offset[p], C rounded up to 64 bytes
+  const std::int64_t* offset;  ///< [49]
+};
+
+/// Step 2: the taps of one panel of output channels → one row of their transformed weights
+/// U = G g Gᵀ, positions row·7 + column. They are not stored with the model: 49/9 times the taps
+/// would have to come from memory, while computing them takes a few percent of the products' time.
+struct FastConvWeights {
+  const std::int8_t* taps;  ///< [3][3][bytes]
+  std::int64_t bytes;       ///< of one tap: quads·width·4, a multiple of 64
+  int row;                  ///< row of kTapTransform
+  bool imaginary;           ///< whether columns 3, 4 and 5 are wanted too: F(4,3)
+  std::int8_t* weights;     ///< out: [7][bytes]; unwanted columns are left alone
+};
+
+/// Step 3: products[r][k] = start[k] + Σ_c values[r][c]·weights[c][k], modulo 2³², for `rows` tiles
+/// and one panel of `width` output channels at one position.
+struct FastConvProduct {
+  const std::uint8_t* values;  ///< [rows][value_stride]
+  std::int64_t value_stride;
+  std::int64_t rows;
+  const std::int8_t* weights;  ///< [quads][width][4]: four input channels side by side
+  std::int64_t quads;          ///< ⌈C/4⌉; missing channels have weight 0
+  std::int64_t width;          ///< 64, 32 or 16
+  const std::int32_t* start;   ///< [width] −shift·Σ_c weight, which takes the shift out again
+  std::int32_t* products;      ///< out: [rows][product_stride]
+  std::int64_t product_stride;
+};
+
+/// How accumulators become codes; all arrays per output channel, padded to a multiple of 64.
+struct FastConvEpilogue {
+  enum Mode : int {
+    raw,     ///< last layer: store the accumulator
+    narrow,  ///< clamp to [0, cap], then 16-bit product and 32-bit sum are exact
+    wide     ///< 64-bit arithmetic, with or without shortcut
+  };
+  Mode mode;
+  std::int32_t max_code;
+  const std::int32_t* bias;
+  const std::int32_t* m;
+  const std::int32_t* n;
+  const std::int32_t* cap;    ///< narrow only: the smallest accumulator that gives the largest code
+  const std::int32_t* add_m;  ///< null without shortcut
+};
+
+/// Step 4: one tile's products → accumulators (Aᵀ M A >> shift) + bias → codes.
+struct FastConvOutput {
+  const std::int32_t* products;  ///< position p at products + offset[p], `channels` each
+  const std::int64_t* offset;    ///< [49]
+  int outputs_v, outputs_h;      ///< tile size
+  int rows, columns;             ///< the part of the tile that lies inside the output
+  std::int64_t first, channels;  ///< output channels first … first + channels − 1
+  std::uint8_t* codes;           ///< out, at the tile's first output, channel 0
+  const std::uint8_t* shortcut;  ///< likewise
+  std::int32_t* accumulators;    ///< out instead of codes, in mode raw
+  std::int64_t row_stride;       ///< elements from one output row to the next
+  std::int64_t column_stride;    ///< elements from one output to its right neighbour: K
+  const FastConvEpilogue* epilogue;
+};
+
+struct FastConvKernels {
+  const char* isa;
+  /// Whether a product may sum two neighbouring channels in 16 bits (vpmaddubsw).
+  bool pairs_in_16_bits;
+  void (*transform_input)(const FastConvInput&);
+  void (*transform_weights)(const FastConvWeights&);
+  void (*multiply)(const FastConvProduct&);
+  void (*transform_output)(const FastConvOutput&);
+};
+
+void fastconv_input_ref(const FastConvInput& tile);
+void fastconv_weights_ref(const FastConvWeights& panel);
+void fastconv_multiply_ref(const FastConvProduct& product);
+void fastconv_output_ref(const FastConvOutput& tile);
+
+#if defined(__x86_64__)
+void fastconv_input_avx2(const FastConvInput& tile);
+void fastconv_weights_avx2(const FastConvWeights& panel);
+void fastconv_multiply_avx2(const FastConvProduct& product);
+void fastconv_output_avx2(const FastConvOutput& tile);
+
+void fastconv_input_avx512vnni(const FastConvInput& tile);
+void fastconv_weights_avx512vnni(const FastConvWeights& panel);
+void fastconv_multiply_avx512vnni(const FastConvProduct& product);
+void fastconv_output_avx512vnni(const FastConvOutput& tile);
+#endif
+
+}  // namespace intandem

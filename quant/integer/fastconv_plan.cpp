@@ -1,0 +1,247 @@
+#include "quant/integer/fastconv_plan.hpp"
+
+#include <algorithm>
+#include <cstdlib>
+
+#include "quant/integer/requant.hpp"
+
+namespace intandem {
+namespace {
+
+/// Up to here the products of 64 output channels leave room in the cache for the values.
+constexpr std::int64_t kWidePanelChannels = 192;
+
+/// Index of a position among the products of a correlation, −1 if it has no such product.
+int product_at(const FastCorrelation& f, int position1d) {
+  for (int i = 0; i < f.products; ++i) {
+    if (f.position[i] == position1d) return i;
+  }
+  return -1;
+}
+
+/// Range of row·d for d in [0, in_max]: −negative·in_max … positive·in_max.
+struct RowWeight {
+  std::int64_t positive = 0, negative = 0;
+};
+RowWeight row_weight(const FastCorrelation& f, int product) {
+  RowWeight sum;
+  for (int x = 0; x < f.outputs + 2; ++x) {
+    const int entry = f.input[product][x];
+    (entry > 0 ? sum.positive : sum.negative) += std::abs(entry);
+  }
+  return sum;
+}
+
+bool refuse(std::string& why, const std::string& reason) {
+  why = reason;
+  return false;
+}
+
+/// Σ over a pair of neighbouring channels of the weights of one sign, times the largest value.
+bool pairs_fit(const std::int32_t* u, std::int64_t C, std::int64_t largest_value) {
+  for (std::int64_t c = 0; c < C; c += 2) {
+    const std::int32_t a = u[c], b = c + 1 < C ? u[c + 1] : 0;
+    if (largest_value * (std::max(a, 0) + std::max(b, 0)) > 32767) return false;
+    if (largest_value * (std::min(a, 0) + std::min(b, 0)) < -32768) return false;
+  }
+  return true;
+}
+
+/// Q7: the largest |accumulator| of channel k (padding codes are at most in_max here).
+std::int64_t channel_bound(const IntLayer& layer, std::int64_t k) {
+  const std::int64_t taps = layer.shape.reduction();
+  std::int64_t magnitude = 0;
+  for (std::int64_t i = 0; i < taps; ++i) {
+    magnitude += std::abs(std::int32_t{layer.weights[k * taps + i]});
+  }
+  return magnitude * layer.in_max + std::abs(std::int64_t{layer.bias[k]});
+}
+
+/// The smallest accumulator in [0, limit] whose code is the largest one that limit reaches.
+std::int32_t saturation_point(Multiplier scale, std::int32_t max_code, std::int64_t limit) {
+  std::int64_t low = 0, high = limit;
+  const auto most = requantize(static_cast<std::int32_t>(limit), scale, max_code);
+  while (low < high) {
+    const std::int64_t middle = (low + high) / 2;
+    if (requantize(static_cast<std::int32_t>(middle), scale, max_code) == most) {
+      high = middle;
+    } else {
+      low = middle + 1;
+    }
+  }
+  return static_cast<std::int32_t>(low);
+}
+
+}  // namespace
+
+FastConvAxis cut_axis(std::int64_t outputs, int tile) {
+  FastConvAxis axis;
+  axis.tiles = (outputs + tile - 1) / tile;
+  axis.main = tile;
+  const std::int64_t remainder = outputs % tile;
+  axis.rest = tile == 4 && (remainder == 1 || remainder == 2) ? static_cast<int>(remainder) : tile;
+  return axis;
+}
+
+ValueRange value_range(int tile, int position, std::int64_t in_max) {
+  ValueRange range;
+  for (const int v : {4, 2, 1}) {
+    for (const int h : {4, 2, 1}) {
+      if (tile == 2 && (v != 2 || h != 2)) continue;
+      const FastCorrelation &fv = fast_correlation(v), &fh = fast_correlation(h);
+      const int i = product_at(fv, position / kPositions1d);
+      const int j = product_at(fh, position % kPositions1d);
+      if (i < 0 || j < 0) continue;
+      const RowWeight a = row_weight(fv, i), b = row_weight(fh, j);
+      range.low =
+          std::min(range.low, -in_max * (a.positive * b.negative + a.negative * b.positive));
+      range.high =
+          std::max(range.high, in_max * (a.positive * b.positive + a.negative * b.negative));
+    }
+  }
+  return range;
+}
+
+void transform_taps(const std::int8_t* taps, std::int64_t stride, std::int32_t* u) {
+  for (int i = 0; i < kPositions1d; ++i) {
+    for (int j = 0; j < kPositions1d; ++j) {
+      std::int32_t sum = 0;
+      for (int r = 0; r < 3; ++r) {
+        for (int s = 0; s < 3; ++s) {
+          sum += kTapTransform[i][r] * kTapTransform[j][s] * taps[(r * 3 + s) * stride];
+        }
+      }
+      u[i * kPositions1d + j] = sum;
+    }
+  }
+}
+
+std::int64_t FastConvPlan::panels() const {
+  std::int64_t count = 0;
+  for (std::int64_t k = 0; k < padded_K; k += panel_width(k)) ++count;
+  return count;
+}
+
+std::int64_t FastConvPlan::executed_macs(const ConvShape& shape) const {
+  const auto products = [](const FastConvAxis& axis) {
+    return (axis.tiles - 1) * fast_correlation(axis.main).products +
+           fast_correlation(axis.rest).products;
+  };
+  return products(vertical) * products(horizontal) * shape.C * shape.K;
+}
+
+bool plan_fastconv(const IntLayer& layer, int tile, bool pairs_in_16_bits, FastConvPlan& plan,
+                   std::string& why) {
+  const ConvShape& shape = layer.shape;
+  if (layer.kind != IntLayerKind::conv || shape.R != 3 || shape.S != 3 || shape.stride != 1) {
+    return refuse(why, "not a 3x3 convolution of stride 1");
+  }
+  if (shape.pad > 0) {
+    for (std::int64_t c = 0; c < shape.C; ++c) {
+      if (layer.pad_code[c] > layer.in_max) return refuse(why, "padding code above in_max");
+    }
+  }
+  plan.tile = tile;
+  plan.vertical = cut_axis(shape.P(), tile);
+  plan.horizontal = cut_axis(shape.Q(), tile);
+  plan.quads = (shape.C + 3) / 4;
+  plan.value_stride = (shape.C + 63) / 64 * 64;
+  plan.padded_K = (shape.K + 15) / 16 * 16;
+  plan.panel = shape.C > kWidePanelChannels ? 32 : 64;
+
+  const FastCorrelation& f = fast_correlation(tile);
+  plan.positions.clear();
+  std::int64_t largest_value[kPositions2d] = {};
+  for (int i = 0; i < f.products; ++i) {
+    for (int j = 0; j < f.products; ++j) {
+      const int position = f.position[i] * kPositions1d + f.position[j];
+      const ValueRange range = value_range(tile, position, layer.in_max);
+      if (range.high - range.low > 255) {
+        return refuse(why, "codes up to " + std::to_string(layer.in_max) +
+                               " give transformed values of more than 8 bits");
+      }
+      plan.positions.push_back(position);
+      plan.shift[position] = static_cast<std::uint32_t>(-range.low) * 0x01010101u;
+      largest_value[position] = range.high - range.low;
+    }
+  }
+
+  const auto count = static_cast<std::int64_t>(plan.positions.size());
+  plan.taps = TensorS8::zeros({9 * plan.padded_K * plan.quads * 4});
+  plan.start = TensorS32::zeros({count * plan.padded_K});
+  plan.largest_weight = 0;
+  std::vector<std::int32_t> transformed(static_cast<std::size_t>(shape.C * kPositions2d));
+  std::vector<std::int32_t> row(static_cast<std::size_t>(shape.C));
+  std::int64_t panel = 0;
+  for (std::int64_t k = 0; k < shape.K; ++k) {
+    while (k >= panel + plan.panel_width(panel)) panel += plan.panel_width(panel);
+    const std::int64_t width = plan.panel_width(panel), lane = k - panel;
+    const std::int8_t* taps = layer.weights.data() + k * 9 * shape.C;
+    // The output transform forms scale²·acc, which must not leave 32 bits before it is divided.
+    const std::int64_t bound = channel_bound(layer, k);
+    if (bound >= std::int64_t{1} << (31 - 2 * f.shift)) {
+      return refuse(why, "accumulators up to " + std::to_string(bound) + " times the scale " +
+                             std::to_string(1 << (2 * f.shift)) + " leave 32 bits");
+    }
+    for (std::int64_t c = 0; c < shape.C; ++c) {
+      transform_taps(taps + c, shape.C, transformed.data() + c * kPositions2d);
+      for (std::int64_t tap = 0; tap < 9; ++tap) {
+        const std::int64_t at = 9 * panel * plan.quads * 4 + tap * plan.tap_bytes(width);
+        plan.taps[at + (c / 4 * width + lane) * 4 + c % 4] = taps[tap * shape.C + c];
+      }
+    }
+    for (std::int64_t s = 0; s < count; ++s) {
+      const int position = plan.positions[static_cast<std::size_t>(s)];
+      std::int64_t sum = 0;
+      for (std::int64_t c = 0; c < shape.C; ++c) {
+        const std::int32_t u = transformed[static_cast<std::size_t>(c * kPositions2d + position)];
+        plan.largest_weight = std::max<std::int64_t>(plan.largest_weight, std::abs(u));
+        if (u < -128 || u > 127) {
+          return refuse(why, "transformed weight " + std::to_string(u) + " is beyond 8 bits");
+        }
+        row[static_cast<std::size_t>(c)] = u;
+        sum += u;
+      }
+      if (pairs_in_16_bits && !pairs_fit(row.data(), shape.C, largest_value[position])) {
+        return refuse(why, "two products may leave 16 bits");
+      }
+      const auto start = -static_cast<std::int64_t>(plan.shift[position] & 255) * sum;
+      plan.start[panel * count + s * width + lane] = static_cast<std::int32_t>(start);
+    }
+  }
+  plan_epilogue(layer, plan);
+  why = std::to_string(count) + " products for " + std::to_string(tile * tile) +
+        " outputs, largest |U| " + std::to_string(plan.largest_weight);
+  return true;
+}
+
+void plan_epilogue(const IntLayer& layer, FastConvPlan& plan) {
+  const std::int64_t K = layer.shape.K, stride = (K + 63) / 64 * 64;
+  plan.epilogue_table = TensorS32::zeros({5, stride});
+  std::int32_t* bias = plan.epilogue_table.data();
+  std::int32_t *m = bias + stride, *n = m + stride, *cap = n + stride, *add_m = cap + stride;
+  std::fill(m, m + stride, 1);
+  std::fill(n, n + stride, 1);
+  plan.epilogue = {layer.is_last() ? FastConvEpilogue::raw : FastConvEpilogue::wide,
+                   layer.max_code,
+                   bias,
+                   m,
+                   n,
+                   cap,
+                   layer.add >= 0 ? add_m : nullptr};
+  bool narrow = !layer.is_last() && layer.add < 0;
+  for (std::int64_t k = 0; k < K; ++k) {
+    bias[k] = layer.bias[k];
+    if (layer.is_last()) continue;
+    const Multiplier scale = layer.channel_scale(k);
+    m[k] = scale.m;
+    n[k] = scale.n;
+    if (layer.add >= 0) add_m[k] = layer.add_m[layer.add_m.size() == 1 ? 0 : k];
+    cap[k] = saturation_point(scale, layer.max_code, channel_bound(layer, k));
+    const std::int64_t code = (std::int64_t{cap[k]} * scale.m + (1LL << (scale.n - 1))) >> scale.n;
+    narrow = narrow && cap[k] <= 32767 && scale.n <= 31 && code <= layer.max_code;
+  }
+  if (narrow) plan.epilogue.mode = FastConvEpilogue::narrow;
+}
+
+}  // namespace intandem

@@ -1,0 +1,73 @@
+// Everything about an exact fast convolution that is decided before it runs: whether it is exact
+// for this layer, the tiling, the transformed and packed weights. Equations: docs/kernels.md.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "core/tensor.hpp"
+#include "quant/integer/fastconv_kernels.hpp"
+#include "quant/integer/fastconv_math.hpp"
+#include "quant/integer/model.hpp"
+
+namespace intandem {
+
+/// One dimension of the output cut into tiles of `main` outputs, the last one of `rest` if the
+/// extent leaves a remainder that a smaller tile covers with fewer products (F5); rest = main else.
+struct FastConvAxis {
+  std::int64_t tiles = 0;
+  int main = 4, rest = 4;
+
+  int outputs(std::int64_t i) const { return i == tiles - 1 ? rest : main; }
+};
+/// tile: 4 or 2. A remainder of 1 or 2 gets its own tile under F(4,3), any other is padded.
+FastConvAxis cut_axis(std::int64_t outputs, int tile);
+
+/// Smallest and largest V = Bᵀ d B at a position for input codes 0 … in_max (F3), over the tile
+/// sizes that may occur with main tile `tile`.
+struct ValueRange {
+  std::int64_t low = 0, high = 0;
+};
+ValueRange value_range(int tile, int position, std::int64_t in_max);
+
+/// U = G g Gᵀ of one 3×3 filter, taps row by row with the given stride → one per position (49).
+void transform_taps(const std::int8_t* taps, std::int64_t stride, std::int32_t* u);
+
+/// A layer made ready for one tile size.
+struct FastConvPlan {
+  int tile = 4;
+  FastConvAxis vertical, horizontal;
+  std::int64_t quads = 0;         ///< ⌈C/4⌉
+  std::int64_t value_stride = 0;  ///< C rounded up to 64: bytes of one position of one tile
+  std::vector<int> positions;     ///< those used: 49 for tile 4, 16 for tile 2
+  std::uint32_t shift[kPositions2d] = {};  ///< as FastConvInput::shift
+  std::int64_t panel = 64;                 ///< widest panel of output channels, 64 or 32
+  TensorS8 taps;                           ///< per panel [3][3][quads][width][4]
+  TensorS32 start;           ///< per panel [positions][width], as FastConvProduct::start
+  TensorS32 epilogue_table;  ///< the arrays of `epilogue`, one after the other
+  FastConvEpilogue epilogue = {};
+  std::int64_t padded_K = 0;        ///< K rounded up to 16
+  std::int64_t largest_weight = 0;  ///< max |U| found
+
+  /// Width of the panel that starts at channel k (a sum of earlier widths).
+  std::int64_t panel_width(std::int64_t k) const {
+    const std::int64_t left = padded_K - k;
+    return left >= panel ? panel : left >= 32 ? 32 : 16;
+  }
+  std::int64_t panels() const;
+  /// Bytes of one tap of that panel.
+  std::int64_t tap_bytes(std::int64_t width) const { return quads * width * 4; }
+  /// Products per image, mixed tiles counted at their own size.
+  std::int64_t executed_macs(const ConvShape& shape) const;
+};
+
+/// Fills `plan` and returns true, or returns false and says in `why` which condition of F4 fails.
+/// pairs_in_16_bits: also require that two neighbouring products fit 16 bits (vpmaddubsw).
+bool plan_fastconv(const IntLayer& layer, int tile, bool pairs_in_16_bits, FastConvPlan& plan,
+                   std::string& why);
+
+/// The epilogue arrays of a layer, into plan.epilogue_table.
+void plan_epilogue(const IntLayer& layer, FastConvPlan& plan);
+
+}  // namespace intandem

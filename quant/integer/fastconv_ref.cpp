@@ -1,0 +1,94 @@
+// The exact fast convolution in plain loops, straight from the matrices of fastconv_math.hpp.
+#include "quant/integer/fastconv_kernels.hpp"
+#include "quant/integer/fastconv_math.hpp"
+#include "quant/integer/requant.hpp"
+
+namespace intandem {
+
+void fastconv_input_ref(const FastConvInput& tile) {
+  const FastCorrelation& v = fast_correlation(tile.outputs_v);
+  const FastCorrelation& h = fast_correlation(tile.outputs_h);
+  const int height = v.outputs + 2, width = h.outputs + 2;
+  for (std::int64_t c = 0; c < tile.C; ++c) {
+    for (int i = 0; i < v.products; ++i) {
+      for (int j = 0; j < h.products; ++j) {
+        std::int32_t sum = 0;
+        for (int y = 0; y < height; ++y) {
+          for (int x = 0; x < width; ++x) {
+            sum += v.input[i][y] * h.input[j][x] * tile.pixel[y * width + x][c];
+          }
+        }
+        const int position = v.position[i] * kPositions1d + h.position[j];
+        tile.values[tile.offset[position] + c] =
+            static_cast<std::uint8_t>(static_cast<std::uint32_t>(sum) + tile.shift[position]);
+      }
+    }
+  }
+}
+
+void fastconv_weights_ref(const FastConvWeights& panel) {
+  for (int j = 0; j < kPositions1d; ++j) {
+    if (!panel.imaginary && j >= 3 && j <= 5) continue;
+    for (std::int64_t i = 0; i < panel.bytes; ++i) {
+      int sum = 0;
+      for (int r = 0; r < 3; ++r) {
+        for (int s = 0; s < 3; ++s) {
+          sum += kTapTransform[panel.row][r] * kTapTransform[j][s] *
+                 panel.taps[(r * 3 + s) * panel.bytes + i];
+        }
+      }
+      panel.weights[j * panel.bytes + i] = static_cast<std::int8_t>(sum);
+    }
+  }
+}
+
+void fastconv_multiply_ref(const FastConvProduct& a) {
+  for (std::int64_t r = 0; r < a.rows; ++r) {
+    for (std::int64_t k = 0; k < a.width; ++k) {
+      // Unsigned, because the sum may wrap: it is only meant modulo 2³².
+      auto sum = static_cast<std::uint32_t>(a.start[k]);
+      for (std::int64_t c = 0; c < 4 * a.quads; ++c) {
+        const std::int32_t value = a.values[r * a.value_stride + c];
+        const std::int32_t weight = a.weights[(c / 4 * a.width + k) * 4 + c % 4];
+        sum += static_cast<std::uint32_t>(value * weight);
+      }
+      a.products[r * a.product_stride + k] = static_cast<std::int32_t>(sum);
+    }
+  }
+}
+
+void fastconv_output_ref(const FastConvOutput& tile) {
+  const FastConvEpilogue& e = *tile.epilogue;
+  const FastCorrelation& v = fast_correlation(tile.outputs_v);
+  const FastCorrelation& h = fast_correlation(tile.outputs_h);
+  for (std::int64_t q = 0; q < tile.channels; ++q) {
+    const std::int64_t k = tile.first + q;
+    for (int y = 0; y < tile.rows; ++y) {
+      for (int x = 0; x < tile.columns; ++x) {
+        std::uint32_t sum = 0;
+        for (int i = 0; i < v.products; ++i) {
+          for (int j = 0; j < h.products; ++j) {
+            const int position = v.position[i] * kPositions1d + h.position[j];
+            const auto product =
+                static_cast<std::uint32_t>(tile.products[tile.offset[position] + q]);
+            sum += static_cast<std::uint32_t>(v.output[y][i] * h.output[x][j]) * product;
+          }
+        }
+        // A multiple of 2^shift below 2³¹, so the division is exact.
+        const std::int32_t acc =
+            (static_cast<std::int32_t>(sum) >> (v.shift + h.shift)) + e.bias[k];
+        const std::int64_t at = y * tile.row_stride + x * tile.column_stride + k;
+        if (e.mode == FastConvEpilogue::raw) {
+          tile.accumulators[at] = acc;
+        } else if (e.add_m != nullptr) {
+          tile.codes[at] =
+              requantize_add(acc, {e.m[k], e.n[k]}, tile.shortcut[at], e.add_m[k], e.max_code);
+        } else {
+          tile.codes[at] = requantize(acc, {e.m[k], e.n[k]}, e.max_code);
+        }
+      }
+    }
+  }
+}
+
+}  // namespace intandem

@@ -1,0 +1,184 @@
+// The tile transforms of the exact fast convolution, written once for every vector width. Included
+// by fastconv_<isa>.cpp only, inside its unnamed namespace (so nothing here has external linkage),
+// after it has defined
+//   Bytes, Words, SignedWords    vectors of u8, u32 and s32 (GCC vector extension)
+//   kByteLanes, kWordLanes
+//   load_codes(p, n)             Bytes of n ≥ 1 codes, zeros after them; reads no further
+//   store_row<count>(acc, row, k, q, tile)  finish `count` neighbouring outputs, channels from k
+// No include guard and no includes on purpose.
+
+/// Bᵀ d modulo 256. F(4,3) needs 10 additions for 7 values because its rows share sums.
+template <int kOutputs>
+[[gnu::always_inline]] inline void input_1d(const Bytes* d, Bytes* v) {
+  if constexpr (kOutputs == 4) {
+    const Bytes odd = d[1] + d[3], even = d[2] + d[4];
+    const Bytes re = d[4] - d[2], im = d[3] - d[1];
+    v[0] = d[0] - d[4];
+    v[1] = even + odd;
+    v[2] = even - odd;
+    v[3] = re + im;
+    v[4] = im - re;
+    v[5] = im;
+    v[6] = d[5] - d[1];
+  } else if constexpr (kOutputs == 2) {
+    v[0] = d[0] - d[2];
+    v[1] = d[1] + d[2];
+    v[2] = d[2] - d[1];
+    v[3] = d[3] - d[1];
+  } else {
+    v[0] = d[0];
+    v[1] = d[1];
+    v[2] = d[2];
+  }
+}
+
+/// Aᵀ m modulo 2³².
+template <int kOutputs>
+[[gnu::always_inline]] inline void output_1d(const Words* m, Words* y) {
+  if constexpr (kOutputs == 4) {
+    const Words sum = m[1] + m[2], difference = m[1] - m[2];
+    const Words re = (m[3] - m[5]) << 1, im = (m[4] - m[5]) << 1;
+    y[0] = (m[0] << 2) + sum + re;
+    y[1] = difference + im;
+    y[2] = sum - re;
+    y[3] = difference - im + (m[6] << 2);
+  } else if constexpr (kOutputs == 2) {
+    y[0] = (m[0] << 1) + m[1] + m[2];
+    y[1] = m[1] - m[2] + (m[3] << 1);
+  } else {
+    y[0] = m[0] + m[1] + m[2];
+  }
+}
+
+/// Row of kTapTransform of product i of F(kOutputs, 3); the tables of fastconv_math.hpp.
+template <int kOutputs>
+constexpr int position_of(int i) {
+  return (kOutputs == 4 ? kFast4 : kOutputs == 2 ? kFast2 : kFast1).position[i];
+}
+template <int kOutputs>
+constexpr int kProducts = kOutputs == 4   ? 7
+                          : kOutputs == 2 ? 4
+                                          : 3;
+
+template <int kV, int kH>
+void input_tile(const FastConvInput& tile) {
+  for (std::int64_t c = 0; c < tile.C; c += kByteLanes) {
+    Bytes half[kProducts<kV>][kH + 2];
+#pragma GCC unroll 8
+    for (int x = 0; x < kH + 2; ++x) {
+      Bytes d[kV + 2], v[kProducts<kV>];
+#pragma GCC unroll 8
+      for (int y = 0; y < kV + 2; ++y) {
+        d[y] = load_codes(tile.pixel[y * (kH + 2) + x] + c, tile.C - c);
+      }
+      input_1d<kV>(d, v);
+#pragma GCC unroll 8
+      for (int i = 0; i < kProducts<kV>; ++i) half[i][x] = v[i];
+    }
+#pragma GCC unroll 8
+    for (int i = 0; i < kProducts<kV>; ++i) {
+      Bytes v[kProducts<kH>];
+      input_1d<kH>(half[i], v);
+#pragma GCC unroll 8
+      for (int j = 0; j < kProducts<kH>; ++j) {
+        const int position = position_of<kV>(i) * kPositions1d + position_of<kH>(j);
+        const Bytes value = v[j] + (Bytes)(Words{} + tile.shift[position]);
+        __builtin_memcpy(tile.values + tile.offset[position] + c, &value, sizeof value);
+      }
+    }
+  }
+}
+
+template <int kV, int kH>
+void output_tile(const FastConvOutput& tile) {
+  constexpr int kShift = (kV == 4 ? 2 : kV / 2) + (kH == 4 ? 2 : kH / 2);
+  // The product whose column of Aᵀ is all ones: what is added to it reaches every output once.
+  constexpr int kOnes = kH == 1 ? 0 : 1;
+  for (std::int64_t q = 0; q < tile.channels; q += kWordLanes) {
+    const std::int64_t k = tile.first + q;
+    Words bias;
+    __builtin_memcpy(&bias, tile.epilogue->bias + k, sizeof bias);
+    bias = bias << kShift;
+    Words half[kV][kProducts<kH>];
+#pragma GCC unroll 8
+    for (int j = 0; j < kProducts<kH>; ++j) {
+      Words m[kProducts<kV>], y[kV];
+#pragma GCC unroll 8
+      for (int i = 0; i < kProducts<kV>; ++i) {
+        const int position = position_of<kV>(i) * kPositions1d + position_of<kH>(j);
+        __builtin_memcpy(&m[i], tile.products + tile.offset[position] + q, sizeof m[i]);
+      }
+      output_1d<kV>(m, y);
+#pragma GCC unroll 8
+      for (int o = 0; o < kV; ++o) half[o][j] = j == kOnes ? y[o] + bias : y[o];
+    }
+#pragma GCC unroll 8
+    for (int o = 0; o < kV; ++o) {
+      if (o >= tile.rows) break;
+      Words y[kH];
+      output_1d<kH>(half[o], y);
+#pragma GCC unroll 8
+      for (int p = 0; p < kH; ++p) y[p] = (Words)((SignedWords)y[p] >> kShift);
+      store_row<kH>(y, o * tile.row_stride, k, q, tile);
+    }
+  }
+}
+
+template <int kV>
+void input_rows(const FastConvInput& tile) {
+  if (tile.outputs_h == 4) return input_tile<kV, 4>(tile);
+  if (tile.outputs_h == 2) return input_tile<kV, 2>(tile);
+  input_tile<kV, 1>(tile);
+}
+
+template <int kV>
+void output_rows(const FastConvOutput& tile) {
+  if (tile.outputs_h == 4) return output_tile<kV, 4>(tile);
+  if (tile.outputs_h == 2) return output_tile<kV, 2>(tile);
+  output_tile<kV, 1>(tile);
+}
+
+/// One row of U: kRow combines the kernel's rows into three taps, which then give 7 columns. Sums
+/// modulo 256, whose end results fit 8 bits.
+template <int kRow, bool kImaginary>
+void weights_row(const FastConvWeights& panel) {
+  for (std::int64_t i = 0; i < panel.bytes; i += kByteLanes) {
+    Bytes t[3];
+#pragma GCC unroll 3
+    for (int s = 0; s < 3; ++s) {
+      Bytes g[3];
+#pragma GCC unroll 3
+      for (int r = 0; r < 3; ++r) {
+        __builtin_memcpy(&g[r], panel.taps + (r * 3 + s) * panel.bytes + i, sizeof g[r]);
+      }
+      t[s] = kRow == 0   ? g[0]
+             : kRow == 1 ? g[0] + g[1] + g[2]
+             : kRow == 2 ? g[0] - g[1] + g[2]
+             : kRow == 3 ? g[0] - g[2]
+             : kRow == 4 ? g[1]
+             : kRow == 5 ? g[0] + g[1] - g[2]
+                         : g[2];
+    }
+    const Bytes sum = t[0] + t[2], difference = t[0] - t[2];
+    const Bytes u[kPositions1d] = {t[0], sum + t[1],        sum - t[1], difference,
+                                   t[1], difference + t[1], t[2]};
+#pragma GCC unroll 8
+    for (int j = 0; j < kPositions1d; ++j) {
+      if (!kImaginary && j >= 3 && j <= 5) continue;
+      __builtin_memcpy(panel.weights + j * panel.bytes + i, &u[j], sizeof u[j]);
+    }
+  }
+}
+
+template <int kRow>
+void weights_columns(const FastConvWeights& panel) {
+  panel.imaginary ? weights_row<kRow, true>(panel) : weights_row<kRow, false>(panel);
+}
+
+void weights_panel(const FastConvWeights& panel) {
+  using Row = void (*)(const FastConvWeights&);
+  constexpr Row kRows[] = {weights_columns<0>, weights_columns<1>, weights_columns<2>,
+                           weights_columns<3>, weights_columns<4>, weights_columns<5>,
+                           weights_columns<6>};
+  kRows[panel.row](panel);
+}

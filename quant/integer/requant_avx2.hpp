@@ -1,0 +1,45 @@
+// requant.hpp for 8 accumulators at a time. Included by AVX2 files only; internal linkage, so that
+// no AVX2 code can be merged into other files by the linker.
+#pragma once
+
+#include <immintrin.h>
+
+#include <cstdint>
+
+namespace intandem {
+namespace {
+
+/// As requant_narrow of requant_avx512.hpp.
+[[gnu::always_inline]] static inline __m256i requant_narrow(__m256i acc, __m256i m, __m256i n,
+                                                            __m256i half, __m256i cap) {
+  const __m256i clamped = _mm256_min_epi32(_mm256_max_epi32(acc, _mm256_setzero_si256()), cap);
+  return _mm256_srav_epi32(_mm256_add_epi32(_mm256_madd_epi16(clamped, m), half), n);
+}
+
+/// As requant_wide of requant_avx512.hpp; max_code ≤ 255. AVX2 has neither a 64-bit arithmetic
+/// shift nor a 64-bit minimum, but negative sums give code 0 anyway and the others fit a logical
+/// shift.
+[[gnu::always_inline]] static inline __m256i requant_wide(__m256i acc, __m256i m, __m256i n,
+                                                          __m256i shortcut, __m256i m2,
+                                                          __m256i max_code) {
+  const __m256i low = _mm256_set1_epi64x(0xffffffff), one = _mm256_set1_epi64x(1);
+  const __m256i zero = _mm256_setzero_si256(), most = _mm256_and_si256(max_code, low);
+  __m256i sum[2], shift[2];
+  sum[0] = _mm256_add_epi64(_mm256_mul_epi32(acc, m), _mm256_mul_epi32(shortcut, m2));
+  sum[1] = _mm256_add_epi64(
+      _mm256_mul_epi32(_mm256_srli_epi64(acc, 32), _mm256_srli_epi64(m, 32)),
+      _mm256_mul_epi32(_mm256_srli_epi64(shortcut, 32), _mm256_srli_epi64(m2, 32)));
+  shift[0] = _mm256_and_si256(n, low);
+  shift[1] = _mm256_srli_epi64(n, 32);
+  for (int i = 0; i < 2; ++i) {
+    const __m256i half = _mm256_sllv_epi64(one, _mm256_sub_epi64(shift[i], one));
+    sum[i] = _mm256_add_epi64(sum[i], half);
+    sum[i] = _mm256_andnot_si256(_mm256_cmpgt_epi64(zero, sum[i]), sum[i]);
+    sum[i] = _mm256_srlv_epi64(sum[i], shift[i]);
+    sum[i] = _mm256_blendv_epi8(sum[i], most, _mm256_cmpgt_epi64(sum[i], most));
+  }
+  return _mm256_or_si256(sum[0], _mm256_slli_epi64(sum[1], 32));
+}
+
+}  // namespace
+}  // namespace intandem

@@ -1,0 +1,455 @@
+// The exact fast convolution against an independent direct one, bit for bit, and the proofs of
+// docs/kernels.md that can be computed: the bilinear identity and the operand ranges.
+#include <algorithm>
+#include <catch2/catch.hpp>
+#include <cstdlib>
+#include <cstring>
+#include <string>
+#include <vector>
+
+#include "core/cpu.hpp"
+#include "core/parallel.hpp"
+#include "core/rng.hpp"
+#include "quant/integer/fastconv.hpp"
+#include "quant/integer/fastconv_math.hpp"
+#include "quant/integer/fastconv_plan.hpp"
+
+using namespace intandem;
+
+namespace {
+
+/// The convolution of the definition, in 64 bits; acc [N][P][Q][K].
+std::vector<std::int64_t> direct(const IntLayer& layer, std::int64_t N, const std::uint8_t* codes) {
+  const ConvShape& s = layer.shape;
+  std::vector<std::int64_t> acc;
+  for (std::int64_t n = 0; n < N; ++n)
+    for (std::int64_t p = 0; p < s.P(); ++p)
+      for (std::int64_t q = 0; q < s.Q(); ++q)
+        for (std::int64_t k = 0; k < s.K; ++k) {
+          std::int64_t sum = layer.bias[k];
+          for (std::int64_t r = 0; r < s.R; ++r)
+            for (std::int64_t t = 0; t < s.S; ++t)
+              for (std::int64_t c = 0; c < s.C; ++c) {
+                const std::int64_t y = p + r - s.pad, x = q + t - s.pad;
+                const bool inside = y >= 0 && y < s.H && x >= 0 && x < s.W;
+                const std::int64_t code =
+                    inside ? codes[((n * s.H + y) * s.W + x) * s.C + c] : layer.pad_code[c];
+                sum += code * layer.weights[((k * s.R + r) * s.S + t) * s.C + c];
+              }
+          acc.push_back(sum);
+        }
+  return acc;
+}
+
+/// Q5/Q6 by division, rounding half up.
+std::uint8_t code_of(const IntLayer& layer, std::int64_t acc, std::int64_t k, std::int64_t extra) {
+  const Multiplier scale = layer.channel_scale(k);
+  const std::int64_t unit = std::int64_t{1} << scale.n;
+  const std::int64_t value = acc * scale.m + extra + unit / 2;
+  const std::int64_t floor = value >= 0 ? value / unit : -((-value + unit - 1) / unit);
+  return static_cast<std::uint8_t>(std::clamp<std::int64_t>(floor, 0, layer.max_code));
+}
+
+struct Case {
+  ConvShape shape;
+  std::int32_t in_max = 15, weight_max = 7;
+  std::int32_t max_code = 15;  // 0: last layer
+  bool per_channel = false, shortcut = false;
+  std::int64_t pool_kernel = 0, pool_stride = 0;
+  enum Pattern { random, largest, alternating } pattern = random;
+  Multiplier scale = {20000, 22};
+};
+
+std::string describe(const Case& c) {
+  return c.shape.str() + " a " + std::to_string(c.in_max) + " w " + std::to_string(c.weight_max) +
+         " out " + std::to_string(c.max_code) + " pattern " + std::to_string(c.pattern) + " pool " +
+         std::to_string(c.pool_kernel) + (c.shortcut ? " add" : "");
+}
+
+std::int32_t signed_draw(const Rng& rng, std::uint64_t i, std::int32_t most) {
+  return static_cast<std::int32_t>(rng.below(i, static_cast<std::uint32_t>(2 * most + 1))) - most;
+}
+
+IntLayer make_layer(const Case& c, const Rng& rng) {
+  IntLayer layer;
+  layer.name = "conv";
+  layer.shape = c.shape;
+  layer.in_max = c.in_max;
+  layer.max_code = c.max_code;
+  layer.pool_kernel = c.pool_kernel;
+  layer.pool_stride = c.pool_stride;
+  const std::int64_t K = c.shape.K, C = c.shape.C;
+  layer.weights = TensorS8({K, 3, 3, C});
+  layer.bias = TensorS32({K});
+  layer.pad_code = TensorU8({C});
+  for (std::int64_t i = 0; i < layer.weights.size(); ++i) {
+    const std::int32_t w = c.pattern == Case::random ? signed_draw(rng.stream("w"), i, c.weight_max)
+                           : c.pattern == Case::largest ? c.weight_max
+                           : (i / C + i % C) % 2 == 0   ? c.weight_max
+                                                        : -c.weight_max;
+    layer.weights[i] = static_cast<std::int8_t>(w);
+  }
+  for (std::int64_t k = 0; k < K; ++k) layer.bias[k] = signed_draw(rng.stream("b"), k, 3000);
+  for (std::int64_t i = 0; i < C; ++i) {
+    layer.pad_code[i] = static_cast<std::uint8_t>(rng.stream("p").below(i, c.in_max + 1));
+  }
+  if (c.max_code == 0) return layer;
+  for (std::int64_t k = 0; k < (c.per_channel ? K : 1); ++k) {
+    layer.scale.push_back(
+        {c.scale.m + static_cast<std::int32_t>(37 * k), c.scale.n - (k % 3 == 2)});
+    if (c.shortcut) layer.add_m.push_back(100000 + static_cast<std::int32_t>(k));
+  }
+  if (c.shortcut) layer.add = 0;
+  return layer;
+}
+
+std::vector<std::uint8_t> make_codes(const Case& c, std::int64_t count, const Rng& rng) {
+  std::vector<std::uint8_t> codes(static_cast<std::size_t>(count));
+  for (std::int64_t i = 0; i < count; ++i) {
+    codes[static_cast<std::size_t>(i)] =
+        static_cast<std::uint8_t>(c.pattern == Case::random        ? rng.below(i, c.in_max + 1)
+                                  : c.pattern == Case::largest     ? c.in_max
+                                  : (i / c.shape.C) % 2 == (i % 2) ? c.in_max
+                                                                   : 0);
+  }
+  return codes;
+}
+
+constexpr std::size_t kGuard = 256;
+
+/// A buffer between two guards, as large as asked and not a byte more.
+template <class T>
+struct Guarded {
+  std::vector<std::byte> bytes;
+  std::size_t size_bytes;
+  explicit Guarded(std::size_t count)
+      : bytes(2 * kGuard + count * sizeof(T), std::byte{0xa5}), size_bytes(count * sizeof(T)) {}
+  T* data() { return reinterpret_cast<T*>(bytes.data() + kGuard); }
+  bool intact() const {
+    const auto bad = [](std::byte b) { return b != std::byte{0xa5}; };
+    return std::none_of(bytes.begin(), bytes.begin() + kGuard, bad) &&
+           std::none_of(bytes.end() - kGuard, bytes.end(), bad);
+  }
+};
+
+/// Runs the layer with one tile size on the active instruction set; null layer: returns false.
+bool check_case(const Case& c, int tile, const Rng& rng) {
+  const IntLayer layer = make_layer(c, rng);
+  const auto prepared = tile == 4 ? prepare_winograd4(layer) : prepare_winograd2(layer);
+  if (prepared == nullptr) return false;
+  INFO(prepared->algorithm() << ": " << describe(c));
+  const ConvShape& s = c.shape;
+  const std::int64_t N = s.N, P = s.P(), Q = s.Q(), K = s.K;
+  const auto codes = make_codes(c, N * s.H * s.W * s.C, rng.stream("x"));
+  const auto shortcut = make_codes(c, N * P * Q * K, rng.stream("shortcut"));
+  Guarded<std::uint8_t> input(codes.size());
+  std::memcpy(input.data(), codes.data(), codes.size());
+
+  const std::vector<std::int64_t> acc = direct(layer, N, codes.data());
+  const std::int64_t PP = c.pool_kernel > 0 ? (P - c.pool_kernel) / c.pool_stride + 1 : P;
+  const std::int64_t QQ = c.pool_kernel > 0 ? (Q - c.pool_kernel) / c.pool_stride + 1 : Q;
+  Guarded<std::uint8_t> out(static_cast<std::size_t>(c.max_code > 0 ? N * PP * QQ * K : 0));
+  Guarded<std::int32_t> raw(static_cast<std::size_t>(c.max_code > 0 ? 0 : N * P * Q * K));
+  const auto scratch_bytes = static_cast<std::size_t>(prepared->scratch_bytes(N));
+  const auto scratch = allocate_aligned(scratch_bytes + kAlignment_bytes);
+  std::memset(scratch.get() + scratch_bytes, 0x5a, kAlignment_bytes);
+
+  LayerRun run;
+  run.N = N;
+  run.input = input.data();
+  run.shortcut = c.shortcut ? shortcut.data() : nullptr;
+  run.codes = c.max_code > 0 ? out.data() : nullptr;
+  run.accumulators = c.max_code > 0 ? nullptr : raw.data();
+  run.scratch = scratch.get();
+  prepared->run(run);
+
+  std::int64_t wrong = 0;
+  const auto code_at = [&](std::int64_t i) {
+    const std::int64_t extra =
+        c.shortcut ? std::int64_t{shortcut[static_cast<std::size_t>(i)]} *
+                         layer.add_m[static_cast<std::size_t>(c.per_channel ? i % K : 0)]
+                   : 0;
+    return code_of(layer, acc[static_cast<std::size_t>(i)], i % K, extra);
+  };
+  if (c.max_code == 0) {
+    for (std::size_t i = 0; i < acc.size(); ++i) wrong += raw.data()[i] != acc[i];
+  } else if (c.pool_kernel == 0) {
+    for (std::size_t i = 0; i < acc.size(); ++i) wrong += out.data()[i] != code_at(i);
+  } else {
+    for (std::int64_t i = 0; i < N * PP * QQ * K; ++i) {
+      const std::int64_t k = i % K, q = i / K % QQ, p = i / K / QQ % PP, n = i / K / QQ / PP;
+      std::uint8_t most = 0;
+      for (std::int64_t r = 0; r < c.pool_kernel; ++r)
+        for (std::int64_t t = 0; t < c.pool_kernel; ++t)
+          most = std::max(
+              most, code_at(((n * P + p * c.pool_stride + r) * Q + q * c.pool_stride + t) * K + k));
+      wrong += out.data()[i] != most;
+    }
+  }
+  CHECK(wrong == 0);
+  CHECK(out.intact());
+  CHECK(raw.intact());
+  CHECK(input.intact());
+  const auto* tail = scratch.get() + scratch_bytes;
+  CHECK(
+      std::all_of(tail, tail + kAlignment_bytes, [](std::byte b) { return b == std::byte{0x5a}; }));
+  return true;
+}
+
+/// Sets instruction set and thread count for a scope.
+struct Setting {
+  Isa isa = active_isa();
+  int threads = thread_count();
+  ~Setting() {
+    set_active_isa(isa);
+    set_thread_count(threads);
+  }
+};
+
+std::vector<Isa> available_isas() {
+  std::vector<Isa> isas;
+  for (const Isa isa : {Isa::ref, Isa::avx2, Isa::avx512, Isa::avx512vnni}) {
+    if (isa <= detected_isa()) isas.push_back(isa);
+  }
+  return isas;
+}
+
+}  // namespace
+
+TEST_CASE("fast correlations: the bilinear identity holds for all unit impulses", "[fastconv]") {
+  for (const int outputs : {4, 2, 1}) {
+    const FastCorrelation& f = fast_correlation(outputs);
+    REQUIRE(f.outputs == outputs);
+    for (int tap = 0; tap < 3; ++tap) {
+      for (int x = 0; x < outputs + 2; ++x) {
+        for (int o = 0; o < outputs; ++o) {
+          int sum = 0;
+          for (int i = 0; i < f.products; ++i) {
+            sum += f.output[o][i] * kTapTransform[f.position[i]][tap] * f.input[i][x];
+          }
+          INFO("F(" << outputs << ",3) tap " << tap << " input " << x << " output " << o);
+          CHECK(sum == (x == o + tap ? 1 << f.shift : 0));
+        }
+      }
+    }
+  }
+}
+
+TEST_CASE("fast convolution: transformed codes fill but never leave 8 bits", "[fastconv]") {
+  struct Limit {
+    int tile;
+    std::int32_t in_max;
+  };
+  for (const Limit limit : {Limit{4, 15}, Limit{2, 63}}) {
+    std::int64_t widest = 0;
+    for (const int v : {4, 2, 1}) {
+      for (const int h : {4, 2, 1}) {
+        if (limit.tile == 2 && (v != 2 || h != 2)) continue;
+        const FastCorrelation &fv = fast_correlation(v), &fh = fast_correlation(h);
+        for (int i = 0; i < fv.products; ++i) {
+          for (int j = 0; j < fh.products; ++j) {
+            const int position = fv.position[i] * kPositions1d + fh.position[j];
+            const ValueRange range = value_range(limit.tile, position, limit.in_max);
+            widest = std::max(widest, range.high - range.low);
+            // V is linear in the codes, so its extremes are at codes 0 and in_max by sign.
+            std::int64_t low = 0, high = 0;
+            for (int y = 0; y < v + 2; ++y) {
+              for (int x = 0; x < h + 2; ++x) {
+                const int entry = fv.input[i][y] * fh.input[j][x];
+                (entry < 0 ? low : high) += entry * limit.in_max;
+              }
+            }
+            INFO("tile " << limit.tile << " part " << v << "x" << h << " position " << position);
+            CHECK(low >= range.low);
+            CHECK(high <= range.high);
+            CHECK(range.high - range.low <= 255);
+            if (v == limit.tile && h == limit.tile) {
+              CHECK(low == range.low);
+              CHECK(high == range.high);
+            }
+          }
+        }
+      }
+    }
+    CHECK(widest == (limit.tile == 4 ? 16 : 4) * limit.in_max);
+    Case c;
+    c.shape = {1, 8, 8, 8, 16, 3, 3, 1, 1};
+    c.in_max = limit.in_max;
+    const Rng rng(1);
+    FastConvPlan plan;
+    std::string why;
+    CHECK(plan_fastconv(make_layer(c, rng), limit.tile, false, plan, why));
+    c.in_max = limit.in_max + 1;
+    CHECK_FALSE(plan_fastconv(make_layer(c, rng), limit.tile, false, plan, why));
+    CHECK(why.find("8 bits") != std::string::npos);
+  }
+}
+
+TEST_CASE("fast convolution: |U| is at most 9 w, over all sign patterns", "[fastconv]") {
+  std::int32_t largest = 0;
+  for (int pattern = 0; pattern < 512; ++pattern) {
+    std::int8_t taps[9];
+    for (int i = 0; i < 9; ++i) taps[i] = (pattern >> i & 1) != 0 ? 14 : -14;
+    std::int32_t u[kPositions2d];
+    transform_taps(taps, 1, u);
+    for (const std::int32_t value : u) largest = std::max(largest, std::abs(value));
+  }
+  CHECK(largest == 9 * 14);
+}
+
+TEST_CASE("fast convolution: layers that would not be exact are refused", "[fastconv]") {
+  const Rng rng(2);
+  FastConvPlan plan;
+  std::string why;
+  Case c;
+  c.shape = {1, 8, 8, 8, 16, 3, 3, 1, 1};
+  c.pattern = Case::largest;
+  for (const int tile : {4, 2}) {
+    c.weight_max = 14;
+    CHECK(plan_fastconv(make_layer(c, rng), tile, false, plan, why));
+    CHECK(plan.largest_weight == 126);
+    c.weight_max = 15;
+    CHECK_FALSE(plan_fastconv(make_layer(c, rng), tile, false, plan, why));
+    CHECK(why.find("transformed weight 135") != std::string::npos);
+    // The actual weights decide, not the bit-width: one tap of 127 alone is admissible.
+    IntLayer sparse = make_layer(c, rng);
+    std::fill(sparse.weights.begin(), sparse.weights.end(), std::int8_t{0});
+    sparse.weights[5] = 127;
+    CHECK(plan_fastconv(sparse, tile, false, plan, why));
+    sparse.weights[5 + c.shape.C] = 1;
+    CHECK_FALSE(plan_fastconv(sparse, tile, false, plan, why));
+  }
+  SECTION("pairs of products in 16 bits") {
+    c.weight_max = 7;
+    CHECK(plan_fastconv(make_layer(c, rng), 4, true, plan, why));
+    c.weight_max = 8;
+    CHECK(plan_fastconv(make_layer(c, rng), 4, false, plan, why));
+    CHECK_FALSE(plan_fastconv(make_layer(c, rng), 4, true, plan, why));
+  }
+  SECTION("padding code above in_max") {
+    c.weight_max = 7;
+    IntLayer layer = make_layer(c, rng);
+    layer.pad_code[3] = 16;
+    CHECK_FALSE(plan_fastconv(layer, 4, false, plan, why));
+    layer.shape.pad = 0;
+    CHECK(plan_fastconv(layer, 4, false, plan, why));
+  }
+  SECTION("accumulators whose multiple leaves 32 bits") {
+    c.weight_max = 7;
+    IntLayer layer = make_layer(c, rng);
+    layer.bias[2] = (1 << 27) - 7 * 15 * 72 - 1;
+    CHECK(plan_fastconv(layer, 4, false, plan, why));
+    ++layer.bias[2];
+    CHECK_FALSE(plan_fastconv(layer, 4, false, plan, why));
+    CHECK(plan_fastconv(layer, 2, false, plan, why));
+  }
+  SECTION("other shapes") {
+    c.weight_max = 7;
+    IntLayer layer = make_layer(c, rng);
+    layer.shape.stride = 2;
+    CHECK_FALSE(plan_fastconv(layer, 4, false, plan, why));
+    layer.shape.stride = 1;
+    layer.kind = IntLayerKind::linear;
+    CHECK_FALSE(plan_fastconv(layer, 4, false, plan, why));
+  }
+}
+
+TEST_CASE("fast convolution: the integers of the direct one, any shape", "[fastconv]") {
+  Setting restore;
+  const Rng rng(3);
+  int ran = 0;
+  for (const Isa isa : available_isas()) {
+    set_active_isa(isa);
+    for (std::uint64_t i = 0; i < 36; ++i) {
+      const Rng draw = rng.stream(i);
+      const auto below = [&](std::uint64_t which, std::uint32_t bound) {
+        return static_cast<std::int64_t>(draw.stream("shape").below(which, bound));
+      };
+      set_thread_count(i % 2 == 0 ? 1 : 2);
+      Case c;
+      const std::int64_t pad = below(0, 4);
+      c.shape = {1 + below(1, 3),
+                 3 + below(2, 12),
+                 3 + below(3, 12),
+                 1 + below(4, 80),
+                 1 + below(5, 110),
+                 3,
+                 3,
+                 1,
+                 pad};
+      const std::int32_t bits = 1 + static_cast<std::int32_t>(below(6, 4));
+      c.in_max = (1 << bits) - 1;
+      c.weight_max = 1 + static_cast<std::int32_t>(below(7, 7));
+      c.max_code = i % 6 == 5 ? 0 : (1 << (1 + below(8, 8))) - 1;
+      c.per_channel = i % 3 == 1;
+      c.shortcut = c.max_code > 0 && i % 5 == 3;
+      c.pattern = static_cast<Case::Pattern>(below(9, 3));
+      c.scale = {static_cast<std::int32_t>(1 + below(10, 28000)),
+                 static_cast<std::int32_t>(12 + below(11, 14))};
+      if (c.max_code > 0 && i % 4 == 2) {
+        c.pool_kernel = 2 + below(12, 2);
+        c.pool_stride = 1 + below(13, 2);
+        if (c.shape.P() < 3 || c.shape.Q() < 3) c.pool_kernel = c.pool_stride = 0;
+      }
+      for (const int tile : {4, 2}) ran += check_case(c, tile, draw);
+    }
+  }
+  CHECK(ran > 50);
+}
+
+TEST_CASE("fast convolution: every remainder, extreme codes, wide codes", "[fastconv]") {
+  Setting restore;
+  const Rng rng(4);
+  for (const Isa isa : available_isas()) {
+    set_active_isa(isa);
+    for (std::int64_t size = 1; size <= 9; ++size) {
+      Case c;
+      c.shape = {2, size, 10 - size, 5, 7, 3, 3, 1, 1};
+      c.pattern = Case::alternating;
+      for (const int tile : {4, 2}) CHECK(check_case(c, tile, rng.stream(size)));
+    }
+    for (const Case::Pattern pattern : {Case::largest, Case::alternating, Case::random}) {
+      Case c;
+      c.shape = {1, 13, 13, 65, 48, 3, 3, 1, 1};
+      c.pattern = pattern;
+      c.max_code = 0;
+      for (const int tile : {4, 2}) CHECK(check_case(c, tile, rng));
+      c.in_max = 63;
+      c.weight_max = isa == Isa::avx512vnni || isa == Isa::ref ? 14 : 7;
+      CHECK(check_case(c, 2, rng));
+      CHECK_FALSE(check_case(c, 4, rng));
+    }
+  }
+}
+
+TEST_CASE("fast convolution: many groups, thread counts, batch sizes", "[fastconv]") {
+  Setting restore;
+  const Rng rng(5);
+  for (const int threads : {1, 2, 5}) {
+    set_thread_count(threads);
+    Case c;
+    c.shape = {3, 26, 23, 32, 80, 3, 3, 1, 1};
+    for (const int tile : {4, 2}) CHECK(check_case(c, tile, rng));
+    c.shape.N = 1;
+    CHECK(check_case(c, 4, rng));
+    c.shape = {1, 5, 5, 200, 176, 3, 3, 1, 1};
+    CHECK(check_case(c, 4, rng));
+  }
+}
+
+TEST_CASE("fast convolution: mixed tiles execute what they say", "[fastconv]") {
+  const Rng rng(6);
+  Case c;
+  c.shape = {1, 13, 13, 4, 16, 3, 3, 1, 1};
+  const auto layer = make_layer(c, rng);
+  const auto prepared = prepare_winograd4(layer);
+  REQUIRE(prepared != nullptr);
+  // {4,4,4,1}: 3·7 + 3 = 24 products per row and column instead of 3·13.
+  CHECK(prepared->executed_macs() == 24 * 24 * 4 * 16);
+  CHECK(prepared->algorithm().rfind("winograd4_", 0) == 0);
+  CHECK(cut_axis(13, 4).rest == 1);
+  CHECK(cut_axis(14, 4).rest == 2);
+  CHECK(cut_axis(15, 4).rest == 4);
+  CHECK(cut_axis(12, 4).rest == 4);
+  CHECK(cut_axis(13, 2).rest == 2);
+}
