@@ -37,7 +37,7 @@ class FastConvLayer final : public PreparedLayer {
     if (shape_.pad > 0) std::memcpy(pad_codes_.data(), layer.pad_code.data(), shape_.C);
     const std::int64_t tile_bytes =
         positions() * (plan_.value_stride + plan_.panel * std::int64_t{sizeof(std::int32_t)});
-    const std::int64_t weight_bytes = (9 + kPositions1d) * plan_.tap_bytes(plan_.panel);
+    const std::int64_t weight_bytes = 3 * plan_.tap_rows() * plan_.tap_stride(plan_.panel);
     most_tiles_ = std::max(kSmallestGroup, (kCacheBytes - weight_bytes) / tile_bytes);
   }
 
@@ -71,14 +71,21 @@ class FastConvLayer final : public PreparedLayer {
 
   std::int64_t positions() const { return static_cast<std::int64_t>(plan_.positions.size()); }
   std::int64_t group_capacity(std::int64_t N) const { return std::min(most_tiles_, N * tiles_); }
+  /// Bytes from one position to the next.
+  std::int64_t value_plane(std::int64_t capacity) const {
+    return odd_lines(capacity * plan_.value_stride);
+  }
+  std::int64_t product_plane(std::int64_t capacity) const {
+    return odd_lines(capacity * plan_.panel * std::int64_t{sizeof(std::int32_t)});
+  }
   std::int64_t value_bytes(std::int64_t N) const {
-    return positions() * group_capacity(N) * plan_.value_stride;
+    return positions() * value_plane(group_capacity(N));
   }
   std::int64_t product_bytes(std::int64_t N) const {
-    return positions() * group_capacity(N) * plan_.panel * std::int64_t{sizeof(std::int32_t)};
+    return positions() * product_plane(group_capacity(N));
   }
   std::int64_t worker_bytes(std::int64_t N) const {
-    return value_bytes(N) + product_bytes(N) + kPositions1d * plan_.tap_bytes(plan_.panel);
+    return value_bytes(N) + product_bytes(N) + 2 * plan_.tap_stride(plan_.panel);
   }
   std::int64_t unpooled_bytes(std::int64_t N) const {
     return N * shape_.P() * shape_.Q() * shape_.K;
@@ -131,8 +138,8 @@ void FastConvLayer::lay_out(Group& group, std::int64_t capacity) const {
     const int p = plan_.positions[static_cast<std::size_t>(s)];
     std::int64_t row = 0;
     for (int size = 0; size < kSizes; ++size) {
-      group.values[size][p] = (s * capacity + row) * plan_.value_stride;
-      group.products[size][p] = (s * capacity + row) * plan_.panel;
+      group.values[size][p] = s * value_plane(capacity) + row * plan_.value_stride;
+      group.products[size][p] = s * product_plane(capacity) / 4 + row * plan_.panel;
       const bool used = has[0][size & 1][p / kPositions1d] && has[1][size >> 1][p % kPositions1d];
       if (used) row += count[size];
     }
@@ -167,19 +174,21 @@ void FastConvLayer::transform_group(const Group& group, const std::uint8_t* inpu
 void FastConvLayer::multiply_panel(const Group& group, std::int64_t k, std::int64_t capacity,
                                    const std::uint8_t* values, std::int32_t* products,
                                    std::int8_t* weights) const {
-  const std::int64_t width = plan_.panel_width(k), bytes = plan_.tap_bytes(width);
+  const std::int64_t width = plan_.panel_width(k), stride = plan_.tap_stride(width);
+  const std::int8_t* taps = plan_.taps.data() + plan_.taps_at(k);
   const std::int32_t* start = plan_.start.data() + k * positions();
-  int row = -1;
   for (std::int64_t s = 0; s < positions(); ++s) {
-    const int p = plan_.positions[static_cast<std::size_t>(s)];
-    if (row != p / kPositions1d) {
-      row = p / kPositions1d;
-      kernels_.transform_weights(
-          {plan_.taps.data() + 9 * k * plan_.quads * 4, bytes, row, plan_.tile == 4, weights});
+    const int p = plan_.positions[static_cast<std::size_t>(s)], column = p % kPositions1d;
+    const std::int8_t* row = taps + s / plan_.tap_rows() * 3 * stride;
+    if (column == 1 || column == 3) {
+      kernels_.transform_weights({row, plan_.tap_bytes(width), stride, column == 3, weights});
     }
-    kernels_.multiply({values + s * capacity * plan_.value_stride, plan_.value_stride,
-                       group.rows[p], weights + p % kPositions1d * bytes, plan_.quads, width,
-                       start + s * width, products + s * capacity * plan_.panel, plan_.panel});
+    const std::int8_t* const by_column[] = {
+        row, weights, weights + stride, weights, row + stride, weights + stride, row + 2 * stride};
+    kernels_.multiply({values + s * value_plane(capacity), plan_.value_stride, group.rows[p],
+                       by_column[column], plan_.quads, width, start + s * width,
+                       products + s * product_plane(capacity) / 4, plan_.panel,
+                       row + 3 * stride + s % plan_.tap_rows() * plan_.quads * 128});
   }
 }
 

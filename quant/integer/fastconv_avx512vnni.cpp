@@ -94,6 +94,9 @@ void block(const FastConvProduct& a, std::int64_t first) {
   const std::uint8_t* values = a.values + first * a.value_stride;
   const std::int8_t* weights = a.weights;
   const std::int64_t stride = a.value_stride, quads = a.quads;
+  // The first block of rows fetches what the following steps read, two lines at a time.
+  const std::int8_t* next = a.next;
+  const std::int64_t next_step = first == 0 ? 128 : 0;
   __m512i sum[kRows][kVectors];
 #pragma GCC unroll 16
   for (int r = 0; r < kRows; ++r) {
@@ -106,6 +109,9 @@ void block(const FastConvProduct& a, std::int64_t first) {
     for (int q = 0; q < kVectors; ++q) {
       w[q] = _mm512_loadu_si512(weights + 64 * (c * kVectors + q));
     }
+    _mm_prefetch(reinterpret_cast<const char*>(next), _MM_HINT_T1);
+    _mm_prefetch(reinterpret_cast<const char*>(next + 64), _MM_HINT_T1);
+    next += next_step;
 #pragma GCC unroll 16
     for (int r = 0; r < kRows; ++r) {
       std::int32_t four;

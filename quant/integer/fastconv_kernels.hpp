@@ -18,15 +18,15 @@ struct FastConvInput {
   const std::int64_t* offset;  ///< [49]
 };
 
-/// Step 2: the taps of one panel of output channels → one row of their transformed weights
-/// U = G g Gᵀ, positions row·7 + column. They are not stored with the model: 49/9 times the taps
-/// would have to come from memory, while computing them takes a few percent of the products' time.
+/// Step 2: U = (G g) Gᵀ in part. G g, seven rows of three taps, is stored with the layer. The
+/// positions of column 0, 4 and 6 are those taps themselves; the other columns are computed when
+/// they are used, because 49/21 times the bytes would have to come from memory instead.
 struct FastConvWeights {
-  const std::int8_t* taps;  ///< [3][3][bytes]
-  std::int64_t bytes;       ///< of one tap: quads·width·4, a multiple of 64
-  int row;                  ///< row of kTapTransform
-  bool imaginary;           ///< whether columns 3, 4 and 5 are wanted too: F(4,3)
-  std::int8_t* weights;     ///< out: [7][bytes]; unwanted columns are left alone
+  const std::int8_t* taps;  ///< one row of G g: [3] planes, `stride` bytes apart
+  std::int64_t bytes;       ///< of one plane: quads·width·4, a multiple of 64
+  std::int64_t stride;
+  bool imaginary;  ///< columns 3 and 5: t₀ − t₂ and t₀ + t₁ − t₂; else 1 and 2: t₀ ± t₁ + t₂
+  std::int8_t* weights;  ///< out: [2] planes, `stride` apart
 };
 
 /// Step 3: products[r][k] = start[k] + Σ_c values[r][c]·weights[c][k], modulo 2³², for `rows` tiles
@@ -41,6 +41,7 @@ struct FastConvProduct {
   const std::int32_t* start;   ///< [width] −shift·Σ_c weight, which takes the shift out again
   std::int32_t* products;      ///< out: [rows][product_stride]
   std::int64_t product_stride;
+  const std::int8_t* next;  ///< 128·quads bytes that will be wanted soon; a kernel may fetch them
 };
 
 /// How accumulators become codes; all arrays per output channel, padded to a multiple of 64.

@@ -122,6 +122,13 @@ std::int64_t FastConvPlan::panels() const {
   return count;
 }
 
+std::int64_t FastConvPlan::taps_at(std::int64_t k) const {
+  std::int64_t at = 0;
+  for (std::int64_t i = 0; i < k; i += panel_width(i))
+    at += 3 * tap_rows() * tap_stride(panel_width(i));
+  return at;
+}
+
 std::int64_t FastConvPlan::executed_macs(const ConvShape& shape) const {
   const auto products = [](const FastConvAxis& axis) {
     return (axis.tiles - 1) * fast_correlation(axis.main).products +
@@ -167,7 +174,7 @@ bool plan_fastconv(const IntLayer& layer, int tile, bool pairs_in_16_bits, FastC
   }
 
   const auto count = static_cast<std::int64_t>(plan.positions.size());
-  plan.taps = TensorS8::zeros({9 * plan.padded_K * plan.quads * 4});
+  plan.taps = TensorS8::zeros({plan.taps_at(plan.padded_K)});
   plan.start = TensorS32::zeros({count * plan.padded_K});
   plan.largest_weight = 0;
   std::vector<std::int32_t> transformed(static_cast<std::size_t>(shape.C * kPositions2d));
@@ -185,9 +192,13 @@ bool plan_fastconv(const IntLayer& layer, int tile, bool pairs_in_16_bits, FastC
     }
     for (std::int64_t c = 0; c < shape.C; ++c) {
       transform_taps(taps + c, shape.C, transformed.data() + c * kPositions2d);
-      for (std::int64_t tap = 0; tap < 9; ++tap) {
-        const std::int64_t at = 9 * panel * plan.quads * 4 + tap * plan.tap_bytes(width);
-        plan.taps[at + (c / 4 * width + lane) * 4 + c % 4] = taps[tap * shape.C + c];
+      // The columns 0, 4 and 6 of U are the rows G g.
+      for (int plane = 0; plane < 3 * f.products; ++plane) {
+        constexpr int kColumn[3] = {0, 4, 6};
+        const int position = f.position[plane / 3] * kPositions1d + kColumn[plane % 3];
+        const std::int64_t at = plan.taps_at(panel) + plane * plan.tap_stride(width);
+        plan.taps[at + (c / 4 * width + lane) * 4 + c % 4] = static_cast<std::int8_t>(
+            transformed[static_cast<std::size_t>(c * kPositions2d + position)]);
       }
     }
     for (std::int64_t s = 0; s < count; ++s) {

@@ -34,6 +34,10 @@ ValueRange value_range(int tile, int position, std::int64_t in_max);
 /// U = G g Gᵀ of one 3×3 filter, taps row by row with the given stride → one per position (49).
 void transform_taps(const std::int8_t* taps, std::int64_t stride, std::int32_t* u);
 
+/// Rounds up to an odd number of cache lines: up to 64 streams that far apart never compete for one
+/// set of the first-level cache.
+inline std::int64_t odd_lines(std::int64_t bytes) { return ((bytes + 63) / 64 | 1) * 64; }
+
 /// A layer made ready for one tile size.
 struct FastConvPlan {
   int tile = 4;
@@ -43,7 +47,7 @@ struct FastConvPlan {
   std::vector<int> positions;     ///< those used: 49 for tile 4, 16 for tile 2
   std::uint32_t shift[kPositions2d] = {};  ///< as FastConvInput::shift
   std::int64_t panel = 64;                 ///< widest panel of output channels, 64 or 32
-  TensorS8 taps;                           ///< per panel [3][3][quads][width][4]
+  TensorS8 taps;                           ///< per panel G g: [rows][3] planes [quads][width][4]
   TensorS32 start;           ///< per panel [positions][width], as FastConvProduct::start
   TensorS32 epilogue_table;  ///< the arrays of `epilogue`, one after the other
   FastConvEpilogue epilogue = {};
@@ -56,8 +60,13 @@ struct FastConvPlan {
     return left >= panel ? panel : left >= 32 ? 32 : 16;
   }
   std::int64_t panels() const;
-  /// Bytes of one tap of that panel.
+  /// Rows of G in use, 7 or 4.
+  std::int64_t tap_rows() const { return fast_correlation(tile).products; }
+  /// Bytes of one plane of taps of a panel, and from one to the next.
   std::int64_t tap_bytes(std::int64_t width) const { return quads * width * 4; }
+  std::int64_t tap_stride(std::int64_t width) const { return odd_lines(tap_bytes(width)); }
+  /// Where the taps of the panel that starts at channel k begin.
+  std::int64_t taps_at(std::int64_t k) const;
   /// Products per image, mixed tiles counted at their own size.
   std::int64_t executed_macs(const ConvShape& shape) const;
 };

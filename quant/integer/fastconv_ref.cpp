@@ -27,17 +27,12 @@ void fastconv_input_ref(const FastConvInput& tile) {
 }
 
 void fastconv_weights_ref(const FastConvWeights& panel) {
-  for (int j = 0; j < kPositions1d; ++j) {
-    if (!panel.imaginary && j >= 3 && j <= 5) continue;
+  for (int column = 0; column < 2; ++column) {
+    const std::int8_t* g = kTapTransform[panel.imaginary ? 3 + 2 * column : 1 + column];
     for (std::int64_t i = 0; i < panel.bytes; ++i) {
-      int sum = 0;
-      for (int r = 0; r < 3; ++r) {
-        for (int s = 0; s < 3; ++s) {
-          sum += kTapTransform[panel.row][r] * kTapTransform[j][s] *
-                 panel.taps[(r * 3 + s) * panel.bytes + i];
-        }
-      }
-      panel.weights[j * panel.bytes + i] = static_cast<std::int8_t>(sum);
+      const std::int8_t* t = panel.taps + i;
+      const int sum = g[0] * t[0] + g[1] * t[panel.stride] + g[2] * t[2 * panel.stride];
+      panel.weights[column * panel.stride + i] = static_cast<std::int8_t>(sum);
     }
   }
 }

@@ -50,6 +50,9 @@ template <int kOutputs>
   }
 }
 
+/// How far ahead the output transform fetches the products, which lie in the second-level cache.
+constexpr std::int64_t kPrefetchLines = 1;
+
 /// Row of kTapTransform of product i of F(kOutputs, 3); the tables of fastconv_math.hpp.
 template <int kOutputs>
 constexpr int position_of(int i) {
@@ -106,7 +109,10 @@ void output_tile(const FastConvOutput& tile) {
 #pragma GCC unroll 8
       for (int i = 0; i < kProducts<kV>; ++i) {
         const int position = position_of<kV>(i) * kPositions1d + position_of<kH>(j);
-        __builtin_memcpy(&m[i], tile.products + tile.offset[position] + q, sizeof m[i]);
+        const std::int32_t* from = tile.products + tile.offset[position] + q;
+        __builtin_memcpy(&m[i], from, sizeof m[i]);
+        // The next channels, or the next tile's first ones; a stray prefetch does no harm.
+        __builtin_prefetch(from + kPrefetchLines * 16);
       }
       output_1d<kV>(m, y);
 #pragma GCC unroll 8
@@ -138,47 +144,23 @@ void output_rows(const FastConvOutput& tile) {
   output_tile<kV, 1>(tile);
 }
 
-/// One row of U: kRow combines the kernel's rows into three taps, which then give 7 columns. Sums
-/// modulo 256, whose end results fit 8 bits.
-template <int kRow, bool kImaginary>
-void weights_row(const FastConvWeights& panel) {
+/// Two columns of one row of U, modulo 256; the sums fit 8 bits.
+template <bool kImaginary>
+[[gnu::always_inline]] inline void weights_columns(const FastConvWeights& panel) {
   for (std::int64_t i = 0; i < panel.bytes; i += kByteLanes) {
     Bytes t[3];
 #pragma GCC unroll 3
     for (int s = 0; s < 3; ++s) {
-      Bytes g[3];
-#pragma GCC unroll 3
-      for (int r = 0; r < 3; ++r) {
-        __builtin_memcpy(&g[r], panel.taps + (r * 3 + s) * panel.bytes + i, sizeof g[r]);
-      }
-      t[s] = kRow == 0   ? g[0]
-             : kRow == 1 ? g[0] + g[1] + g[2]
-             : kRow == 2 ? g[0] - g[1] + g[2]
-             : kRow == 3 ? g[0] - g[2]
-             : kRow == 4 ? g[1]
-             : kRow == 5 ? g[0] + g[1] - g[2]
-                         : g[2];
+      __builtin_memcpy(&t[s], panel.taps + s * panel.stride + i, sizeof t[s]);
     }
-    const Bytes sum = t[0] + t[2], difference = t[0] - t[2];
-    const Bytes u[kPositions1d] = {t[0], sum + t[1],        sum - t[1], difference,
-                                   t[1], difference + t[1], t[2]};
-#pragma GCC unroll 8
-    for (int j = 0; j < kPositions1d; ++j) {
-      if (!kImaginary && j >= 3 && j <= 5) continue;
-      __builtin_memcpy(panel.weights + j * panel.bytes + i, &u[j], sizeof u[j]);
-    }
+    const Bytes outer = kImaginary ? t[0] - t[2] : t[0] + t[2];
+    const Bytes first = kImaginary ? outer : outer + t[1];
+    const Bytes second = kImaginary ? outer + t[1] : outer - t[1];
+    __builtin_memcpy(panel.weights + i, &first, sizeof first);
+    __builtin_memcpy(panel.weights + panel.stride + i, &second, sizeof second);
   }
 }
 
-template <int kRow>
-void weights_columns(const FastConvWeights& panel) {
-  panel.imaginary ? weights_row<kRow, true>(panel) : weights_row<kRow, false>(panel);
-}
-
 void weights_panel(const FastConvWeights& panel) {
-  using Row = void (*)(const FastConvWeights&);
-  constexpr Row kRows[] = {weights_columns<0>, weights_columns<1>, weights_columns<2>,
-                           weights_columns<3>, weights_columns<4>, weights_columns<5>,
-                           weights_columns<6>};
-  kRows[panel.row](panel);
+  panel.imaginary ? weights_columns<true>(panel) : weights_columns<false>(panel);
 }
