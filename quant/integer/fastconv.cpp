@@ -8,6 +8,7 @@
 
 #include "core/cpu.hpp"
 #include "core/parallel.hpp"
+#include "quant/integer/direct.hpp"
 #include "quant/integer/fastconv_plan.hpp"
 
 namespace intandem {
@@ -17,9 +18,11 @@ namespace {
 constexpr std::int64_t kCacheBytes = 800 * 1024;
 constexpr std::int64_t kSmallestGroup = 12;
 
-/// Tiles of a group by size: full, shorter, narrower, both. Rows of one position hold the tiles of
-/// every size that has this position, in this order.
+/// Tiles come in four sizes: full, shorter, narrower, both (1 and 2 are bits). A group holds them
+/// in this order, in which the tiles that have a given position are always neighbours: a position
+/// may belong to {full}, {shorter, full}, {full, narrower} or all.
 constexpr int kSizes = 4;
+constexpr int kSizeOrder[kSizes] = {1, 0, 2, 3};
 
 class FastConvLayer final : public PreparedLayer {
  public:
@@ -35,9 +38,15 @@ class FastConvLayer final : public PreparedLayer {
         tiles_(plan_.vertical.tiles * plan_.horizontal.tiles),
         pad_codes_(TensorU8::zeros({plan_.value_stride})) {
     if (shape_.pad > 0) std::memcpy(pad_codes_.data(), layer.pad_code.data(), shape_.C);
+    for (std::int64_t s = 0; s < positions(); ++s) {
+      const int p = plan_.positions[static_cast<std::size_t>(s)];
+      value_offset_[p] = s * plan_.value_stride;
+      product_offset_[p] = s * plan_.panel;
+    }
     const std::int64_t tile_bytes =
-        positions() * (plan_.value_stride + plan_.panel * std::int64_t{sizeof(std::int32_t)});
-    const std::int64_t weight_bytes = 3 * plan_.tap_rows() * plan_.tap_stride(plan_.panel);
+        value_row() + product_row() * std::int64_t{sizeof(std::int32_t)};
+    // Two rows of taps, one of them on its way, and the computed columns.
+    const std::int64_t weight_bytes = 8 * plan_.tap_stride(plan_.panel);
     most_tiles_ = std::max(kSmallestGroup, (kCacheBytes - weight_bytes) / tile_bytes);
   }
 
@@ -56,13 +65,11 @@ class FastConvLayer final : public PreparedLayer {
   void run(const LayerRun& args) const override;
 
  private:
-  /// How one group's tiles are laid out in a worker's scratch.
+  /// Consecutive tiles that are computed together; counted over all images.
   struct Group {
-    std::int64_t index = -1;           ///< which group the values belong to
-    std::int64_t first = 0, last = 0;  ///< tiles, counted over all images
-    std::int64_t rows[kPositions2d] = {};
-    std::int64_t values[kSizes][kPositions2d] = {};    ///< byte offset of a size's first tile
-    std::int64_t products[kSizes][kPositions2d] = {};  ///< element offset, likewise
+    std::int64_t index = -1, first = 0, last = 0;
+    std::int64_t begin[kSizes] = {};  ///< row of the first tile of a size
+    std::int64_t first_row[kPositions2d] = {}, rows[kPositions2d] = {};
   };
   struct Tile {
     std::int64_t image, row, column;  ///< first output
@@ -71,18 +78,15 @@ class FastConvLayer final : public PreparedLayer {
 
   std::int64_t positions() const { return static_cast<std::int64_t>(plan_.positions.size()); }
   std::int64_t group_capacity(std::int64_t N) const { return std::min(most_tiles_, N * tiles_); }
-  /// Bytes from one position to the next.
-  std::int64_t value_plane(std::int64_t capacity) const {
-    return odd_lines(capacity * plan_.value_stride);
+  /// From one tile to the next, in bytes and in elements: [tile][position][channel].
+  std::int64_t value_row() const { return odd_lines(positions() * plan_.value_stride); }
+  std::int64_t product_row() const {
+    return odd_lines(positions() * plan_.panel * std::int64_t{sizeof(std::int32_t)}) /
+           std::int64_t{sizeof(std::int32_t)};
   }
-  std::int64_t product_plane(std::int64_t capacity) const {
-    return odd_lines(capacity * plan_.panel * std::int64_t{sizeof(std::int32_t)});
-  }
-  std::int64_t value_bytes(std::int64_t N) const {
-    return positions() * value_plane(group_capacity(N));
-  }
+  std::int64_t value_bytes(std::int64_t N) const { return group_capacity(N) * value_row(); }
   std::int64_t product_bytes(std::int64_t N) const {
-    return positions() * product_plane(group_capacity(N));
+    return group_capacity(N) * product_row() * std::int64_t{sizeof(std::int32_t)};
   }
   std::int64_t worker_bytes(std::int64_t N) const {
     return value_bytes(N) + product_bytes(N) + 2 * plan_.tap_stride(plan_.panel);
@@ -104,14 +108,12 @@ class FastConvLayer final : public PreparedLayer {
                 (tile.outputs_h != plan_.horizontal.main ? 2 : 0);
     return tile;
   }
-  void lay_out(Group& group, std::int64_t capacity) const;
+  void lay_out(Group& group) const;
   void transform_group(const Group& group, const std::uint8_t* input, std::uint8_t* values) const;
-  void multiply_panel(const Group& group, std::int64_t k, std::int64_t capacity,
-                      const std::uint8_t* values, std::int32_t* products,
-                      std::int8_t* weights) const;
+  void multiply_panel(const Group& group, std::int64_t k, const std::uint8_t* values,
+                      std::int32_t* products, std::int8_t* weights) const;
   void finish_panel(const Group& group, std::int64_t k, const std::int32_t* products,
                     const LayerRun& args, std::uint8_t* codes) const;
-  void pool(const std::uint8_t* codes, std::int64_t N, std::uint8_t* pooled) const;
 
   ConvShape shape_;
   FastConvPlan plan_;
@@ -120,10 +122,12 @@ class FastConvLayer final : public PreparedLayer {
   std::int64_t pool_kernel_, pool_stride_;
   std::int64_t workers_, tiles_, most_tiles_ = 0;
   TensorU8 pad_codes_;
+  std::int64_t value_offset_[kPositions2d] = {}, product_offset_[kPositions2d] = {};
 };
 
-/// Counts the group's tiles by size and gives every size its place at every position.
-void FastConvLayer::lay_out(Group& group, std::int64_t capacity) const {
+/// Counts the group's tiles by size, gives every size its rows and every position its range of
+/// rows.
+void FastConvLayer::lay_out(Group& group) const {
   std::int64_t count[kSizes] = {};
   for (std::int64_t t = group.first; t < group.last; ++t) ++count[tile_at(t).size];
   bool has[2][2][kPositions1d] = {};  // axis, main or rest, position
@@ -134,16 +138,18 @@ void FastConvLayer::lay_out(Group& group, std::int64_t capacity) const {
       for (int i = 0; i < f.products; ++i) has[axis][rest][f.position[i]] = true;
     }
   }
-  for (std::int64_t s = 0; s < positions(); ++s) {
-    const int p = plan_.positions[static_cast<std::size_t>(s)];
-    std::int64_t row = 0;
-    for (int size = 0; size < kSizes; ++size) {
-      group.values[size][p] = s * value_plane(capacity) + row * plan_.value_stride;
-      group.products[size][p] = s * product_plane(capacity) / 4 + row * plan_.panel;
-      const bool used = has[0][size & 1][p / kPositions1d] && has[1][size >> 1][p % kPositions1d];
-      if (used) row += count[size];
+  std::int64_t row = 0;
+  for (const int size : kSizeOrder) {
+    group.begin[size] = row;
+    row += count[size];
+  }
+  for (const int p : plan_.positions) {
+    group.rows[p] = 0;
+    for (const int size : kSizeOrder) {
+      if (!has[0][size & 1][p / kPositions1d] || !has[1][size >> 1][p % kPositions1d]) continue;
+      if (group.rows[p] == 0) group.first_row[p] = group.begin[size];
+      group.rows[p] += count[size];
     }
-    group.rows[p] = row;
   }
 }
 
@@ -165,15 +171,14 @@ void FastConvLayer::transform_group(const Group& group, const std::uint8_t* inpu
       }
     }
     kernels_.transform_input({pixel, shape_.C, tile.outputs_v, tile.outputs_h, plan_.shift,
-                              values + done[tile.size]++ * plan_.value_stride,
-                              group.values[tile.size]});
+                              values + (group.begin[tile.size] + done[tile.size]++) * value_row(),
+                              value_offset_});
   }
 }
 
 /// All products of the group with the output channels from k on, a row of positions at a time.
-void FastConvLayer::multiply_panel(const Group& group, std::int64_t k, std::int64_t capacity,
-                                   const std::uint8_t* values, std::int32_t* products,
-                                   std::int8_t* weights) const {
+void FastConvLayer::multiply_panel(const Group& group, std::int64_t k, const std::uint8_t* values,
+                                   std::int32_t* products, std::int8_t* weights) const {
   const std::int64_t width = plan_.panel_width(k), stride = plan_.tap_stride(width);
   const std::int8_t* taps = plan_.taps.data() + plan_.taps_at(k);
   const std::int32_t* start = plan_.start.data() + k * positions();
@@ -185,10 +190,10 @@ void FastConvLayer::multiply_panel(const Group& group, std::int64_t k, std::int6
     }
     const std::int8_t* const by_column[] = {
         row, weights, weights + stride, weights, row + stride, weights + stride, row + 2 * stride};
-    kernels_.multiply({values + s * value_plane(capacity), plan_.value_stride, group.rows[p],
-                       by_column[column], plan_.quads, width, start + s * width,
-                       products + s * product_plane(capacity) / 4, plan_.panel,
-                       row + 3 * stride + s % plan_.tap_rows() * plan_.quads * 128});
+    kernels_.multiply({values + group.first_row[p] * value_row() + value_offset_[p], value_row(),
+                       group.rows[p], by_column[column], plan_.quads, width, start + s * width,
+                       products + group.first_row[p] * product_row() + product_offset_[p],
+                       product_row(), row + 3 * stride + s % plan_.tap_rows() * plan_.quads * 128});
   }
 }
 
@@ -200,8 +205,8 @@ void FastConvLayer::finish_panel(const Group& group, std::int64_t k, const std::
     const Tile tile = tile_at(t);
     const std::int64_t at = ((tile.image * P + tile.row) * Q + tile.column) * shape_.K;
     FastConvOutput out = {};
-    out.products = products + done[tile.size]++ * plan_.panel;
-    out.offset = group.products[tile.size];
+    out.products = products + (group.begin[tile.size] + done[tile.size]++) * product_row();
+    out.offset = product_offset_;
     out.outputs_v = tile.outputs_v;
     out.outputs_h = tile.outputs_h;
     out.rows = static_cast<int>(std::min<std::int64_t>(tile.outputs_v, P - tile.row));
@@ -216,28 +221,6 @@ void FastConvLayer::finish_panel(const Group& group, std::int64_t k, const std::
     out.epilogue = &plan_.epilogue;
     kernels_.transform_output(out);
   }
-}
-
-void FastConvLayer::pool(const std::uint8_t* codes, std::int64_t N, std::uint8_t* pooled) const {
-  const std::int64_t P = shape_.P(), Q = shape_.Q(), K = shape_.K;
-  const std::int64_t rows = (P - pool_kernel_) / pool_stride_ + 1;
-  const std::int64_t columns = (Q - pool_kernel_) / pool_stride_ + 1;
-  parallel_for(N * rows, 4, [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t i = begin; i < end; ++i) {
-      const std::int64_t first = (i / rows * P + i % rows * pool_stride_) * Q;
-      for (std::int64_t x = 0; x < columns; ++x) {
-        std::uint8_t* out = pooled + (i * columns + x) * K;
-        const std::uint8_t* window = codes + (first + x * pool_stride_) * K;
-        std::memcpy(out, window, K);
-        for (std::int64_t r = 0; r < pool_kernel_; ++r) {
-          for (std::int64_t s = 0; s < pool_kernel_; ++s) {
-            const std::uint8_t* in = window + (r * Q + s) * K;
-            for (std::int64_t k = 0; k < K; ++k) out[k] = std::max(out[k], in[k]);
-          }
-        }
-      }
-    }
-  });
 }
 
 void FastConvLayer::run(const LayerRun& args) const {
@@ -266,7 +249,7 @@ void FastConvLayer::run(const LayerRun& args) const {
         group.index = unit / parts;
         group.first = all * group.index / groups;
         group.last = all * (group.index + 1) / groups;
-        lay_out(group, capacity);
+        lay_out(group);
         transform_group(group, args.input, values);
       }
       const std::int64_t part = unit % parts;
@@ -274,14 +257,17 @@ void FastConvLayer::run(const LayerRun& args) const {
       for (std::int64_t panel = 0; panel < panels * (part + 1) / parts; ++panel) {
         const std::int64_t width = plan_.panel_width(k);
         if (panel >= panels * part / parts) {
-          multiply_panel(group, k, capacity, values, products, weights);
+          multiply_panel(group, k, values, products, weights);
           finish_panel(group, k, products, args, codes);
         }
         k += width;
       }
     }
   });
-  if (pool_kernel_ > 0) pool(unpooled, args.N, args.codes);
+  if (pool_kernel_ > 0) {
+    max_pool(unpooled, args.N, shape_.P(), shape_.Q(), shape_.K, pool_kernel_, pool_stride_,
+             args.codes);
+  }
 }
 
 }  // namespace
