@@ -59,6 +59,7 @@ class FastConvLayer final : public PreparedLayer {
            pad_codes_.size_bytes();
   }
   std::int64_t executed_macs() const override { return plan_.executed_macs(shape_); }
+  std::int64_t cost() const override;
   std::int64_t scratch_bytes(std::int64_t N) const override {
     return workers_ * worker_bytes(N) + (pool_kernel_ > 0 ? unpooled_bytes(N) : 0);
   }
@@ -124,6 +125,22 @@ class FastConvLayer final : public PreparedLayer {
   TensorU8 pad_codes_;
   std::int64_t value_offset_[kPositions2d] = {}, product_offset_[kPositions2d] = {};
 };
+
+/// The constants were measured on a Cascade Lake core with the AVX-512 VNNI kernels, in products of
+/// the direct algorithm.
+std::int64_t FastConvLayer::cost() const {
+  constexpr std::int64_t kPerValue = 11, kPerProductSum = 60, kPerWeight = 12;
+  const std::int64_t C = shape_.C, K = shape_.K, macs = executed_macs();
+  const std::int64_t rows = macs / (C * K);  // positions of all tiles
+  const std::int64_t groups = (tiles_ + most_tiles_ - 1) / most_tiles_;
+  const std::int64_t computed = plan_.tap_rows() * (plan_.tile == 4 ? 4 : 2);  // columns of U
+  const std::int64_t transforms =
+      rows * (C * kPerValue + K * kPerProductSum) + groups * computed * kPerWeight * C * K;
+  // With AVX2 the direct algorithm sums low-bit products in 16 bits, this one cannot: 3 : 2
+  // instructions. Plain loops are a hundred times slower at everything.
+  if (kernels_.pairs_in_16_bits) return macs * 3 / 2 + transforms / 2;
+  return kernels_.multiply == fastconv_multiply_ref ? 100 * (macs + transforms) : macs + transforms;
+}
 
 /// Counts the group's tiles by size, gives every size its rows and every position its range of
 /// rows.

@@ -2,6 +2,7 @@
 
 #include "core/error.hpp"
 #include "quant/integer/direct.hpp"
+#include "quant/integer/fastconv.hpp"
 
 namespace intandem {
 namespace {
@@ -22,7 +23,7 @@ std::unique_ptr<PreparedLayer> prepare_best(const IntLayer& layer) {
   for (const Algorithm& algorithm : algorithms()) {
     std::unique_ptr<PreparedLayer> candidate = algorithm.prepare(layer);
     if (candidate == nullptr) continue;
-    const std::int64_t cost = candidate->executed_macs() * algorithm.weight;
+    const std::int64_t cost = candidate->cost() * algorithm.weight;
     if (best != nullptr && cost >= best_cost) continue;
     best = std::move(candidate);
     best_cost = cost;
@@ -35,6 +36,8 @@ std::unique_ptr<PreparedLayer> prepare_best(const IntLayer& layer) {
 const std::vector<Algorithm>& algorithms() {
   static const std::vector<Algorithm> table = {
       {"direct", prepare_direct, 100},
+      {"winograd4", prepare_winograd4, 100},
+      {"winograd2", prepare_winograd2, 100},
       {"ref", prepare_reference, 10000},
   };
   return table;

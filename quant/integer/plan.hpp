@@ -23,7 +23,7 @@ struct Algorithm {
 const std::vector<Algorithm>& algorithms();
 
 /// Makes a layer ready. "auto": of the admissible algorithms the one of the least
-/// executed_macs() · weight. A name: that one where admissible, else as "auto" without the faster
+/// cost() · weight. A name: that one where admissible, else as "auto" without the faster
 /// alternatives that were not asked for ("direct", then "ref"). Usage error for an unknown name.
 std::unique_ptr<PreparedLayer> prepare_layer(const IntLayer& layer, const std::string& algorithm);
 

@@ -13,6 +13,7 @@
 #include "quant/integer/fastconv.hpp"
 #include "quant/integer/fastconv_math.hpp"
 #include "quant/integer/fastconv_plan.hpp"
+#include "quant/integer/plan.hpp"
 
 using namespace intandem;
 
@@ -452,4 +453,25 @@ TEST_CASE("fast convolution: mixed tiles execute what they say", "[fastconv]") {
   CHECK(cut_axis(15, 4).rest == 4);
   CHECK(cut_axis(12, 4).rest == 4);
   CHECK(cut_axis(13, 2).rest == 2);
+}
+
+TEST_CASE("fast convolution: the planner takes it where it pays", "[fastconv]") {
+  Setting restore;
+  const Rng rng(8);
+  const auto chosen = [&](const ConvShape& shape, const char* algorithm, std::int32_t weight_max) {
+    Case c;
+    c.shape = shape;
+    c.weight_max = weight_max;
+    return prepare_layer(make_layer(c, rng), algorithm)->algorithm().substr(0, 9);
+  };
+  for (const Isa isa : available_isas()) {
+    if (isa == Isa::ref) continue;
+    set_active_isa(isa);
+    INFO(isa_name(isa));
+    CHECK(chosen({1, 56, 56, 128, 128, 3, 3, 1, 1}, "auto", 7) == "winograd4");
+    CHECK(chosen({1, 56, 56, 128, 128, 3, 3, 1, 1}, "winograd2", 7) == "winograd2");
+    CHECK(chosen({1, 56, 56, 128, 128, 3, 3, 1, 1}, "auto", 100).substr(0, 6) == "direct");
+    CHECK(chosen({1, 56, 56, 128, 128, 3, 3, 1, 1}, "winograd4", 100).substr(0, 6) == "direct");
+    CHECK(chosen({1, 32, 32, 16, 16, 3, 3, 1, 1}, "auto", 7).substr(0, 6) == "direct");
+  }
 }
