@@ -1,6 +1,7 @@
 // The three 1-D fast correlations with a 3-tap kernel that the exact low-bit convolution is built
 // from: F(4,3), F(2,3) and F(1,3). In two dimensions they are applied along rows and columns
 // (docs/kernels.md, F1–F5). All constants are integers, so nothing is ever rounded.
+// Internal linkage, so that files compiled for one instruction set define no shared symbol.
 #pragma once
 
 #include <cstdint>
@@ -11,10 +12,10 @@ namespace intandem {
 /// g0 + g1·x + g2·x² at a point: 0, 1, −1, then Re, Im and Re+Im at the imaginary unit, and ∞.
 /// F(2,3) and F(1,3) use a subset of these rows, so one set of transformed weights serves all
 /// three and tiles of different sizes can be mixed within one image.
-inline constexpr int kPositions1d = 7;
-inline constexpr std::int8_t kTapTransform[kPositions1d][3] = {
+constexpr int kPositions1d = 7;
+constexpr std::int8_t kTapTransform[kPositions1d][3] = {
     {1, 0, 0}, {1, 1, 1}, {1, -1, 1}, {1, 0, -1}, {0, 1, 0}, {1, 1, -1}, {0, 0, 1}};
-inline constexpr int kPositions2d = kPositions1d * kPositions1d;
+constexpr int kPositions2d = kPositions1d * kPositions1d;
 
 /// scale·y = Aᵀ[(G g) ∘ (Bᵀ d)] with y[o] = Σ_s g[s]·d[o+s], o < outputs, scale = 2^shift.
 struct FastCorrelation {
@@ -26,23 +27,23 @@ struct FastCorrelation {
   std::int8_t output[4][kPositions1d];  ///< Aᵀ [outputs][products]
 };
 
-inline constexpr FastCorrelation kFast4 = {4,
-                                           7,
-                                           2,
-                                           {0, 1, 2, 3, 4, 5, 6},
-                                           {{1, 0, 0, 0, -1, 0},
-                                            {0, 1, 1, 1, 1, 0},
-                                            {0, -1, 1, -1, 1, 0},
-                                            {0, -1, -1, 1, 1, 0},
-                                            {0, -1, 1, 1, -1, 0},
-                                            {0, -1, 0, 1, 0, 0},
-                                            {0, -1, 0, 0, 0, 1}},
-                                           {{4, 1, 1, 2, 0, -2, 0},
-                                            {0, 1, -1, 0, 2, -2, 0},
-                                            {0, 1, 1, -2, 0, 2, 0},
-                                            {0, 1, -1, 0, -2, 2, 4}}};
+constexpr FastCorrelation kFast4 = {4,
+                                    7,
+                                    2,
+                                    {0, 1, 2, 3, 4, 5, 6},
+                                    {{1, 0, 0, 0, -1, 0},
+                                     {0, 1, 1, 1, 1, 0},
+                                     {0, -1, 1, -1, 1, 0},
+                                     {0, -1, -1, 1, 1, 0},
+                                     {0, -1, 1, 1, -1, 0},
+                                     {0, -1, 0, 1, 0, 0},
+                                     {0, -1, 0, 0, 0, 1}},
+                                    {{4, 1, 1, 2, 0, -2, 0},
+                                     {0, 1, -1, 0, 2, -2, 0},
+                                     {0, 1, 1, -2, 0, 2, 0},
+                                     {0, 1, -1, 0, -2, 2, 4}}};
 
-inline constexpr FastCorrelation kFast2 = {
+constexpr FastCorrelation kFast2 = {
     2,
     4,
     1,
@@ -51,16 +52,15 @@ inline constexpr FastCorrelation kFast2 = {
     {{2, 1, 1, 0, 0, 0, 0}, {0, 1, -1, 2, 0, 0, 0}}};
 
 /// The plain sum of three products.
-inline constexpr FastCorrelation kFast1 = {
-    1,
-    3,
-    0,
-    {0, 4, 6, 0, 0, 0, 0},
-    {{1, 0, 0, 0, 0, 0}, {0, 1, 0, 0, 0, 0}, {0, 0, 1, 0, 0, 0}},
-    {{1, 1, 1, 0, 0, 0, 0}}};
+constexpr FastCorrelation kFast1 = {1,
+                                    3,
+                                    0,
+                                    {0, 4, 6, 0, 0, 0, 0},
+                                    {{1, 0, 0, 0, 0, 0}, {0, 1, 0, 0, 0, 0}, {0, 0, 1, 0, 0, 0}},
+                                    {{1, 1, 1, 0, 0, 0, 0}}};
 
 /// The correlation with that many outputs: 4, 2 or 1.
-[[gnu::always_inline]] inline const FastCorrelation& fast_correlation(int outputs) {
+[[gnu::always_inline]] static inline const FastCorrelation& fast_correlation(int outputs) {
   return outputs == 4 ? kFast4 : outputs == 2 ? kFast2 : kFast1;
 }
 

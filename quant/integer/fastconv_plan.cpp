@@ -122,6 +122,8 @@ std::int64_t FastConvPlan::panels() const {
   return count;
 }
 
+std::int64_t FastConvPlan::tap_rows() const { return fast_correlation(tile).products; }
+
 std::int64_t FastConvPlan::taps_at(std::int64_t k) const {
   std::int64_t at = 0;
   for (std::int64_t i = 0; i < k; i += panel_width(i))

@@ -61,7 +61,7 @@ struct FastConvPlan {
   }
   std::int64_t panels() const;
   /// Rows of G in use, 7 or 4.
-  std::int64_t tap_rows() const { return fast_correlation(tile).products; }
+  std::int64_t tap_rows() const;
   /// Bytes of one plane of taps of a panel, and from one to the next.
   std::int64_t tap_bytes(std::int64_t width) const { return quads * width * 4; }
   std::int64_t tap_stride(std::int64_t width) const { return odd_lines(tap_bytes(width)); }
