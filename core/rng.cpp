@@ -30,21 +30,24 @@ Rng Rng::stream(std::uint64_t index) const {
   return child;
 }
 
-std::array<std::uint32_t, 4> Rng::block(std::uint64_t counter) const {
-  std::array<std::uint32_t, 4> x = {
-      static_cast<std::uint32_t>(counter), static_cast<std::uint32_t>(counter >> 32),
-      static_cast<std::uint32_t>(stream_), static_cast<std::uint32_t>(stream_ >> 32)};
-  auto k0 = static_cast<std::uint32_t>(key_);
-  auto k1 = static_cast<std::uint32_t>(key_ >> 32);
+std::array<std::uint32_t, 4> philox4x32(std::array<std::uint32_t, 4> x,
+                                        std::array<std::uint32_t, 2> key) {
   for (int round = 0; round < 10; ++round) {
     const std::uint64_t p0 = 0xD2511F53ull * x[0];
     const std::uint64_t p1 = 0xCD9E8D57ull * x[2];
-    x = {static_cast<std::uint32_t>(p1 >> 32) ^ x[1] ^ k0, static_cast<std::uint32_t>(p1),
-         static_cast<std::uint32_t>(p0 >> 32) ^ x[3] ^ k1, static_cast<std::uint32_t>(p0)};
-    k0 += 0x9E3779B9u;
-    k1 += 0xBB67AE85u;
+    x = {static_cast<std::uint32_t>(p1 >> 32) ^ x[1] ^ key[0], static_cast<std::uint32_t>(p1),
+         static_cast<std::uint32_t>(p0 >> 32) ^ x[3] ^ key[1], static_cast<std::uint32_t>(p0)};
+    key[0] += 0x9E3779B9u;
+    key[1] += 0xBB67AE85u;
   }
   return x;
+}
+
+std::array<std::uint32_t, 4> Rng::block(std::uint64_t counter) const {
+  return philox4x32(
+      {static_cast<std::uint32_t>(counter), static_cast<std::uint32_t>(counter >> 32),
+       static_cast<std::uint32_t>(stream_), static_cast<std::uint32_t>(stream_ >> 32)},
+      {static_cast<std::uint32_t>(key_), static_cast<std::uint32_t>(key_ >> 32)});
 }
 
 float Rng::uniform(std::uint64_t counter) const {

@@ -10,6 +10,10 @@
 namespace intandem {
 
 /// Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011).
+std::array<std::uint32_t, 4> philox4x32(std::array<std::uint32_t, 4> counter,
+                                        std::array<std::uint32_t, 2> key);
+
+/// Philox with the seed as key and (counter, stream) as counter.
 class Rng {
  public:
   explicit Rng(std::uint64_t seed) : key_(seed) {}

@@ -1,48 +1,19 @@
-// A directory for the files a test makes up; gone when the test ends.
+// Made-up files of the data formats.
 #pragma once
 
-#include <unistd.h>
 #include <zlib.h>
 
-#include <atomic>
 #include <catch2/catch.hpp>
 #include <cstdint>
-#include <filesystem>
-#include <fstream>
 #include <string>
 #include <vector>
 
+#include "tests/temporary_directory.hpp"
+
 namespace intandem::data_test {
 
-class TemporaryDirectory {
- public:
-  TemporaryDirectory() {
-    static std::atomic<int> count{0};
-    path_ = std::filesystem::temp_directory_path() /
-            ("intandem-data-test-" + std::to_string(getpid()) + "-" + std::to_string(++count));
-    std::filesystem::create_directories(path_);
-  }
-  ~TemporaryDirectory() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  TemporaryDirectory(const TemporaryDirectory&) = delete;
-  TemporaryDirectory& operator=(const TemporaryDirectory&) = delete;
-
-  std::string path(const std::string& name = {}) const {
-    return name.empty() ? path_.string() : (path_ / name).string();
-  }
-  /// Writes bytes to a file, making its folder; returns its path.
-  std::string write(const std::string& name, const std::string& bytes) const {
-    const std::filesystem::path file = path_ / name;
-    std::filesystem::create_directories(file.parent_path());
-    std::ofstream(file, std::ios::binary) << bytes;
-    return file.string();
-  }
-
- private:
-  std::filesystem::path path_;
-};
+using test::check_error;
+using test::TemporaryDirectory;
 
 inline std::string gzip(const std::string& bytes) {
   std::vector<unsigned char> out(compressBound(bytes.size()) + 64);
@@ -73,18 +44,6 @@ inline std::string byte_pattern(std::size_t n, std::size_t start = 0) {
   std::string bytes(n, '\0');
   for (std::size_t i = 0; i < n; ++i) bytes[i] = static_cast<char>((start + 7 * i) % 251);
   return bytes;
-}
-
-/// CHECKs that f() throws an Error whose message holds every one of `parts`.
-template <class F>
-void check_error(const F& f, const std::vector<std::string>& parts) {
-  std::string message;
-  try {
-    f();
-  } catch (const std::exception& error) {
-    message = error.what();
-  }
-  for (const std::string& part : parts) CHECK_THAT(message, Catch::Contains(part));
 }
 
 }  // namespace intandem::data_test

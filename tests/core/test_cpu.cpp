@@ -1,0 +1,77 @@
+#include <unistd.h>
+
+#include <catch2/catch.hpp>
+#include <cstdio>
+#include <cstdlib>
+#include <iostream>
+#include <string>
+
+#include "core/cpu.hpp"
+#include "core/error.hpp"
+
+using namespace intandem;
+
+namespace {
+
+constexpr Isa kAllIsas[] = {Isa::ref, Isa::avx2, Isa::avx512, Isa::avx512vnni};
+
+// What a fresh process with this INTANDEM_ISA prints: this program runs its hidden test below.
+std::string isa_of_new_process(const std::string& value) {
+  const std::string command = "unset INTANDEM_TEST_LOG; INTANDEM_ISA='" + value + "' exec /proc/" +
+                              std::to_string(::getpid()) + "/exe '[.print-isa]'";
+  std::FILE* pipe = ::popen(command.c_str(), "r");
+  REQUIRE(pipe != nullptr);
+  std::string output;
+  char buffer[256];
+  while (std::fgets(buffer, sizeof buffer, pipe) != nullptr) output += buffer;
+  ::pclose(pipe);
+  const std::size_t begin = output.find("isa<");
+  const std::size_t end = output.find('>', begin);
+  return begin == std::string::npos ? output : output.substr(begin + 4, end - begin - 4);
+}
+
+}  // namespace
+
+TEST_CASE("prints the active instruction set", "[.print-isa]") {
+  try {
+    std::cout << "isa<" << isa_name(active_isa()) << ">\n";
+  } catch (const Error& error) {
+    std::cout << "isa<" << error.what() << ">\n";
+    CHECK(error.code() == ExitCode::usage);
+  }
+}
+
+TEST_CASE("instruction sets have names and an order", "[core][cpu]") {
+  CHECK(isa_name(Isa::ref) == "ref");
+  CHECK(isa_name(Isa::avx2) == "avx2");
+  CHECK(isa_name(Isa::avx512) == "avx512");
+  CHECK(isa_name(Isa::avx512vnni) == "avx512vnni");
+  CHECK(Isa::ref < Isa::avx2);
+  CHECK(Isa::avx512 < Isa::avx512vnni);
+}
+
+TEST_CASE("set_active_isa goes down to ref and never beyond the CPU", "[core][cpu]") {
+  const Isa before = active_isa();
+  for (const Isa isa : kAllIsas) {
+    if (isa <= detected_isa()) {
+      set_active_isa(isa);
+      CHECK(active_isa() == isa);
+    } else {
+      CHECK_THROWS_AS(set_active_isa(isa), Error);
+    }
+  }
+  set_active_isa(before);
+}
+
+TEST_CASE("INTANDEM_ISA chooses the instruction set of a process", "[core][cpu]") {
+  CHECK(isa_of_new_process("") == isa_name(detected_isa()));
+  for (const Isa isa : kAllIsas) {
+    const std::string name(isa_name(isa));
+    if (isa <= detected_isa()) {
+      CHECK(isa_of_new_process(name) == name);
+    } else {
+      CHECK_THAT(isa_of_new_process(name), Catch::Contains("this CPU has no " + name));
+    }
+  }
+  CHECK_THAT(isa_of_new_process("sse9"), Catch::Contains("unknown instruction set 'sse9'"));
+}

@@ -1,0 +1,99 @@
+#include <atomic>
+#include <catch2/catch.hpp>
+#include <cmath>
+#include <cstring>
+#include <vector>
+
+#include "core/error.hpp"
+#include "core/parallel.hpp"
+
+using namespace intandem;
+
+namespace {
+
+struct RestoreThreads {
+  ~RestoreThreads() { set_thread_count(threads); }
+  int threads = thread_count();
+};
+
+}  // namespace
+
+TEST_CASE("parallel_for visits every index once, in the same chunks for any thread count",
+          "[core][parallel]") {
+  const RestoreThreads restore;
+  for (const int threads : {1, 2, 5}) {
+    set_thread_count(threads);
+    for (const std::int64_t n : {0, 1, 2, 7, 8, 9, 1000}) {
+      for (const std::int64_t grain : {-1, 0, 1, 3, 8, 2000}) {
+        std::vector<int> visits(static_cast<std::size_t>(n));
+        std::atomic<bool> aligned{true};
+        const std::int64_t step = std::max<std::int64_t>(1, grain);
+        parallel_for(n, grain, [&](std::int64_t begin, std::int64_t end) {
+          if (begin % step != 0 || end != std::min(n, begin + step)) aligned = false;
+          for (std::int64_t i = begin; i < end; ++i) ++visits[static_cast<std::size_t>(i)];
+        });
+        CHECK(aligned);
+        CHECK(visits == std::vector<int>(static_cast<std::size_t>(n), 1));
+      }
+    }
+  }
+}
+
+TEST_CASE("parallel_sum gives the same bits for any thread count", "[core][parallel]") {
+  const RestoreThreads restore;
+  // Terms of very different size and sign: any other order gives another sum.
+  const auto chunk = [](std::int64_t begin, std::int64_t end) {
+    float sum = 0;
+    for (std::int64_t i = begin; i < end; ++i) {
+      sum += std::sin(static_cast<float>(i)) * std::exp2(static_cast<float>(i % 41) - 20.0f);
+    }
+    return sum;
+  };
+  set_thread_count(1);
+  const float reference = parallel_sum<float>(100'003, 97, chunk);
+  for (const int threads : {2, 3, 4, 8}) {
+    set_thread_count(threads);
+    for (int repeat = 0; repeat < 5; ++repeat) {
+      const float sum = parallel_sum<float>(100'003, 97, chunk);
+      REQUIRE(std::memcmp(&sum, &reference, sizeof sum) == 0);
+    }
+  }
+  CHECK(parallel_sum<float>(0, 97, chunk) == 0.0f);
+}
+
+TEST_CASE("an exception of a chunk reaches the caller and the next loop works",
+          "[core][parallel]") {
+  const RestoreThreads restore;
+  for (const int threads : {1, 4}) {
+    set_thread_count(threads);
+    const auto fail_at_30 = [](std::int64_t begin, std::int64_t) {
+      if (begin == 30) throw Error("chunk 30", "is broken", "mend it");
+    };
+    CHECK_THROWS_WITH(parallel_for(100, 1, fail_at_30), Catch::Contains("chunk 30"));
+    CHECK_THROWS_AS(parallel_for(100, 1, [](auto, auto) { throw 7; }), int);
+    std::atomic<int> chunks{0};
+    parallel_for(100, 1, [&](auto, auto) { ++chunks; });
+    CHECK(chunks == 100);
+  }
+}
+
+TEST_CASE("a loop inside a loop runs serially and completely", "[core][parallel]") {
+  const RestoreThreads restore;
+  set_thread_count(4);
+  std::vector<std::int64_t> sums(8);
+  parallel_for(8, 1, [&](std::int64_t outer, std::int64_t) {
+    // Without an atomic: the inner loop stays on the outer chunk's thread.
+    parallel_for(1000, 10, [&](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t i = begin; i < end; ++i) sums[static_cast<std::size_t>(outer)] += i;
+    });
+  });
+  CHECK(sums == std::vector<std::int64_t>(8, 499'500));
+}
+
+TEST_CASE("the thread count is at least one", "[core][parallel]") {
+  const RestoreThreads restore;
+  set_thread_count(0);
+  CHECK(thread_count() == 1);
+  set_thread_count(3);
+  CHECK(thread_count() == 3);
+}
