@@ -164,7 +164,11 @@ $(B)/%.syntax: %.cpp $(B)/flags
 # another commit is built again, and nothing else.
 write_if_changed = mkdir -p $(@D); echo '$1' | cmp -s - $@ || echo '$1' > $@
 $(B)/flags: FORCE
-	@$(call write_if_changed,$(CXX) $(ALL_CXXFLAGS) $(AVX2_FLAGS) $(VNNI_FLAGS) $(INTEGER_FLAGS))
+	@$(call write_if_changed,$(CXX) $(ALL_CXXFLAGS))
+$(B)/flags-per-file: FORCE
+	@$(call write_if_changed,$(AVX2_FLAGS) $(VNNI_FLAGS) $(INTEGER_FLAGS))
+OWN_FLAGS_SRC := $(foreach source,$(LIB_SRC),$(if $(strip $(call file_flags,$(source))),$(source)))
+$(OWN_FLAGS_SRC:%.cpp=$(B)/%.o) $(OWN_FLAGS_SRC:%.cpp=$(B)/%.syntax): $(B)/flags-per-file
 $(B)/sources: FORCE
 	@$(call write_if_changed,$(LIB_SRC))
 COMMIT = $(shell git describe --always --abbrev=12 --dirty=+dirty --exclude='*' 2>/dev/null)
