@@ -17,6 +17,7 @@
 #include "core/cpu.hpp"
 #include "core/parallel.hpp"
 #include "core/rng.hpp"
+#include "quant/integer/direct.hpp"
 #include "quant/integer/fastconv.hpp"
 
 using namespace intandem;
@@ -133,7 +134,9 @@ void compare(const Shape9& shape) {
     Times times;
   };
   std::vector<Mine> mine;
-  for (auto* prepare : {prepare_winograd4, prepare_winograd2}) {
+  for (auto* prepare :
+       {prepare_winograd4, prepare_winograd2,
+        static_cast<std::unique_ptr<PreparedLayer> (*)(const IntLayer&)>(prepare_direct)}) {
     Mine m;
     m.layer = prepare(layer);
     if (m.layer == nullptr) continue;

@@ -1,21 +1,19 @@
-// The exact fast convolution against an independent direct one, bit for bit, and the proofs of
-// docs/kernels.md that can be computed: the bilinear identity and the operand ranges.
+// The exact fast convolution against an independent direct one, bit for bit.
 #include <algorithm>
 #include <catch2/catch.hpp>
-#include <cstdlib>
 #include <cstring>
 #include <string>
 #include <vector>
 
-#include "core/cpu.hpp"
 #include "core/parallel.hpp"
-#include "core/rng.hpp"
 #include "quant/integer/fastconv.hpp"
-#include "quant/integer/fastconv_math.hpp"
 #include "quant/integer/fastconv_plan.hpp"
 #include "quant/integer/plan.hpp"
+#include "tests/quant/fastconv_cases.hpp"
 
 using namespace intandem;
+using namespace intandem::testing;
+using Case = FastConvCase;
 
 namespace {
 
@@ -49,71 +47,6 @@ std::uint8_t code_of(const IntLayer& layer, std::int64_t acc, std::int64_t k, st
   const std::int64_t value = acc * scale.m + extra + unit / 2;
   const std::int64_t floor = value >= 0 ? value / unit : -((-value + unit - 1) / unit);
   return static_cast<std::uint8_t>(std::clamp<std::int64_t>(floor, 0, layer.max_code));
-}
-
-struct Case {
-  ConvShape shape;
-  std::int32_t in_max = 15, weight_max = 7;
-  std::int32_t max_code = 15;  // 0: last layer
-  bool per_channel = false, shortcut = false;
-  std::int64_t pool_kernel = 0, pool_stride = 0;
-  enum Pattern { random, largest, alternating } pattern = random;
-  Multiplier scale = {20000, 22};
-};
-
-std::string describe(const Case& c) {
-  return c.shape.str() + " a " + std::to_string(c.in_max) + " w " + std::to_string(c.weight_max) +
-         " out " + std::to_string(c.max_code) + " pattern " + std::to_string(c.pattern) + " pool " +
-         std::to_string(c.pool_kernel) + (c.shortcut ? " add" : "");
-}
-
-std::int32_t signed_draw(const Rng& rng, std::uint64_t i, std::int32_t most) {
-  return static_cast<std::int32_t>(rng.below(i, static_cast<std::uint32_t>(2 * most + 1))) - most;
-}
-
-IntLayer make_layer(const Case& c, const Rng& rng) {
-  IntLayer layer;
-  layer.name = "conv";
-  layer.shape = c.shape;
-  layer.in_max = c.in_max;
-  layer.max_code = c.max_code;
-  layer.pool_kernel = c.pool_kernel;
-  layer.pool_stride = c.pool_stride;
-  const std::int64_t K = c.shape.K, C = c.shape.C;
-  layer.weights = TensorS8({K, 3, 3, C});
-  layer.bias = TensorS32({K});
-  layer.pad_code = TensorU8({C});
-  for (std::int64_t i = 0; i < layer.weights.size(); ++i) {
-    const std::int32_t w = c.pattern == Case::random ? signed_draw(rng.stream("w"), i, c.weight_max)
-                           : c.pattern == Case::largest ? c.weight_max
-                           : (i / C + i % C) % 2 == 0   ? c.weight_max
-                                                        : -c.weight_max;
-    layer.weights[i] = static_cast<std::int8_t>(w);
-  }
-  for (std::int64_t k = 0; k < K; ++k) layer.bias[k] = signed_draw(rng.stream("b"), k, 3000);
-  for (std::int64_t i = 0; i < C; ++i) {
-    layer.pad_code[i] = static_cast<std::uint8_t>(rng.stream("p").below(i, c.in_max + 1));
-  }
-  if (c.max_code == 0) return layer;
-  for (std::int64_t k = 0; k < (c.per_channel ? K : 1); ++k) {
-    layer.scale.push_back(
-        {c.scale.m + static_cast<std::int32_t>(37 * k), c.scale.n - (k % 3 == 2)});
-    if (c.shortcut) layer.add_m.push_back(100000 + static_cast<std::int32_t>(k));
-  }
-  if (c.shortcut) layer.add = 0;
-  return layer;
-}
-
-std::vector<std::uint8_t> make_codes(const Case& c, std::int64_t count, const Rng& rng) {
-  std::vector<std::uint8_t> codes(static_cast<std::size_t>(count));
-  for (std::int64_t i = 0; i < count; ++i) {
-    codes[static_cast<std::size_t>(i)] =
-        static_cast<std::uint8_t>(c.pattern == Case::random        ? rng.below(i, c.in_max + 1)
-                                  : c.pattern == Case::largest     ? c.in_max
-                                  : (i / c.shape.C) % 2 == (i % 2) ? c.in_max
-                                                                   : 0);
-  }
-  return codes;
 }
 
 constexpr std::size_t kGuard = 256;
@@ -216,144 +149,6 @@ std::vector<Isa> available_isas() {
 }
 
 }  // namespace
-
-TEST_CASE("fast correlations: the bilinear identity holds for all unit impulses", "[fastconv]") {
-  for (const int outputs : {4, 2, 1}) {
-    const FastCorrelation& f = fast_correlation(outputs);
-    REQUIRE(f.outputs == outputs);
-    for (int tap = 0; tap < 3; ++tap) {
-      for (int x = 0; x < outputs + 2; ++x) {
-        for (int o = 0; o < outputs; ++o) {
-          int sum = 0;
-          for (int i = 0; i < f.products; ++i) {
-            sum += f.output[o][i] * kTapTransform[f.position[i]][tap] * f.input[i][x];
-          }
-          INFO("F(" << outputs << ",3) tap " << tap << " input " << x << " output " << o);
-          CHECK(sum == (x == o + tap ? 1 << f.shift : 0));
-        }
-      }
-    }
-  }
-}
-
-TEST_CASE("fast convolution: transformed codes fill but never leave 8 bits", "[fastconv]") {
-  struct Limit {
-    int tile;
-    std::int32_t in_max;
-  };
-  for (const Limit limit : {Limit{4, 15}, Limit{2, 63}}) {
-    std::int64_t widest = 0;
-    for (const int v : {4, 2, 1}) {
-      for (const int h : {4, 2, 1}) {
-        if (limit.tile == 2 && (v != 2 || h != 2)) continue;
-        const FastCorrelation &fv = fast_correlation(v), &fh = fast_correlation(h);
-        for (int i = 0; i < fv.products; ++i) {
-          for (int j = 0; j < fh.products; ++j) {
-            const int position = fv.position[i] * kPositions1d + fh.position[j];
-            const ValueRange range = value_range(limit.tile, position, limit.in_max);
-            widest = std::max(widest, range.high - range.low);
-            // V is linear in the codes, so its extremes are at codes 0 and in_max by sign.
-            std::int64_t low = 0, high = 0;
-            for (int y = 0; y < v + 2; ++y) {
-              for (int x = 0; x < h + 2; ++x) {
-                const int entry = fv.input[i][y] * fh.input[j][x];
-                (entry < 0 ? low : high) += entry * limit.in_max;
-              }
-            }
-            INFO("tile " << limit.tile << " part " << v << "x" << h << " position " << position);
-            CHECK(low >= range.low);
-            CHECK(high <= range.high);
-            CHECK(range.high - range.low <= 255);
-            if (v == limit.tile && h == limit.tile) {
-              CHECK(low == range.low);
-              CHECK(high == range.high);
-            }
-          }
-        }
-      }
-    }
-    CHECK(widest == (limit.tile == 4 ? 16 : 4) * limit.in_max);
-    Case c;
-    c.shape = {1, 8, 8, 8, 16, 3, 3, 1, 1};
-    c.in_max = limit.in_max;
-    const Rng rng(1);
-    FastConvPlan plan;
-    std::string why;
-    CHECK(plan_fastconv(make_layer(c, rng), limit.tile, false, plan, why));
-    c.in_max = limit.in_max + 1;
-    CHECK_FALSE(plan_fastconv(make_layer(c, rng), limit.tile, false, plan, why));
-    CHECK(why.find("8 bits") != std::string::npos);
-  }
-}
-
-TEST_CASE("fast convolution: |U| is at most 9 w, over all sign patterns", "[fastconv]") {
-  std::int32_t largest = 0;
-  for (int pattern = 0; pattern < 512; ++pattern) {
-    std::int8_t taps[9];
-    for (int i = 0; i < 9; ++i) taps[i] = (pattern >> i & 1) != 0 ? 14 : -14;
-    std::int32_t u[kPositions2d];
-    transform_taps(taps, 1, u);
-    for (const std::int32_t value : u) largest = std::max(largest, std::abs(value));
-  }
-  CHECK(largest == 9 * 14);
-}
-
-TEST_CASE("fast convolution: layers that would not be exact are refused", "[fastconv]") {
-  const Rng rng(2);
-  FastConvPlan plan;
-  std::string why;
-  Case c;
-  c.shape = {1, 8, 8, 8, 16, 3, 3, 1, 1};
-  c.pattern = Case::largest;
-  for (const int tile : {4, 2}) {
-    c.weight_max = 14;
-    CHECK(plan_fastconv(make_layer(c, rng), tile, false, plan, why));
-    CHECK(plan.largest_weight == 126);
-    c.weight_max = 15;
-    CHECK_FALSE(plan_fastconv(make_layer(c, rng), tile, false, plan, why));
-    CHECK(why.find("transformed weight 135") != std::string::npos);
-    // The actual weights decide, not the bit-width: one tap of 127 alone is admissible.
-    IntLayer sparse = make_layer(c, rng);
-    std::fill(sparse.weights.begin(), sparse.weights.end(), std::int8_t{0});
-    sparse.weights[5] = 127;
-    CHECK(plan_fastconv(sparse, tile, false, plan, why));
-    sparse.weights[5 + c.shape.C] = 1;
-    CHECK_FALSE(plan_fastconv(sparse, tile, false, plan, why));
-  }
-  SECTION("pairs of products in 16 bits") {
-    c.weight_max = 7;
-    CHECK(plan_fastconv(make_layer(c, rng), 4, true, plan, why));
-    c.weight_max = 8;
-    CHECK(plan_fastconv(make_layer(c, rng), 4, false, plan, why));
-    CHECK_FALSE(plan_fastconv(make_layer(c, rng), 4, true, plan, why));
-  }
-  SECTION("padding code above in_max") {
-    c.weight_max = 7;
-    IntLayer layer = make_layer(c, rng);
-    layer.pad_code[3] = 16;
-    CHECK_FALSE(plan_fastconv(layer, 4, false, plan, why));
-    layer.shape.pad = 0;
-    CHECK(plan_fastconv(layer, 4, false, plan, why));
-  }
-  SECTION("accumulators whose multiple leaves 32 bits") {
-    c.weight_max = 7;
-    IntLayer layer = make_layer(c, rng);
-    layer.bias[2] = (1 << 27) - 7 * 15 * 72 - 1;
-    CHECK(plan_fastconv(layer, 4, false, plan, why));
-    ++layer.bias[2];
-    CHECK_FALSE(plan_fastconv(layer, 4, false, plan, why));
-    CHECK(plan_fastconv(layer, 2, false, plan, why));
-  }
-  SECTION("other shapes") {
-    c.weight_max = 7;
-    IntLayer layer = make_layer(c, rng);
-    layer.shape.stride = 2;
-    CHECK_FALSE(plan_fastconv(layer, 4, false, plan, why));
-    layer.shape.stride = 1;
-    layer.kind = IntLayerKind::linear;
-    CHECK_FALSE(plan_fastconv(layer, 4, false, plan, why));
-  }
-}
 
 TEST_CASE("fast convolution: the integers of the direct one, any shape", "[fastconv]") {
   Setting restore;

@@ -1,0 +1,152 @@
+// The proofs of docs/kernels.md that can be computed: the bilinear identity, the ranges of the
+// operands, and the refusal of every layer that would not be exact.
+#include <algorithm>
+#include <catch2/catch.hpp>
+#include <cstdlib>
+#include <string>
+
+#include "quant/integer/fastconv_math.hpp"
+#include "quant/integer/fastconv_plan.hpp"
+#include "tests/quant/fastconv_cases.hpp"
+
+using namespace intandem;
+using namespace intandem::testing;
+using Case = FastConvCase;
+
+TEST_CASE("fast correlations: the bilinear identity holds for all unit impulses", "[fastconv]") {
+  for (const int outputs : {4, 2, 1}) {
+    const FastCorrelation& f = fast_correlation(outputs);
+    REQUIRE(f.outputs == outputs);
+    for (int tap = 0; tap < 3; ++tap) {
+      for (int x = 0; x < outputs + 2; ++x) {
+        for (int o = 0; o < outputs; ++o) {
+          int sum = 0;
+          for (int i = 0; i < f.products; ++i) {
+            sum += f.output[o][i] * kTapTransform[f.position[i]][tap] * f.input[i][x];
+          }
+          INFO("F(" << outputs << ",3) tap " << tap << " input " << x << " output " << o);
+          CHECK(sum == (x == o + tap ? 1 << f.shift : 0));
+        }
+      }
+    }
+  }
+}
+
+TEST_CASE("fast convolution: transformed codes fill but never leave 8 bits", "[fastconv]") {
+  struct Limit {
+    int tile;
+    std::int32_t in_max;
+  };
+  for (const Limit limit : {Limit{4, 15}, Limit{2, 63}}) {
+    std::int64_t widest = 0;
+    for (const int v : {4, 2, 1}) {
+      for (const int h : {4, 2, 1}) {
+        if (limit.tile == 2 && (v != 2 || h != 2)) continue;
+        const FastCorrelation &fv = fast_correlation(v), &fh = fast_correlation(h);
+        for (int i = 0; i < fv.products; ++i) {
+          for (int j = 0; j < fh.products; ++j) {
+            const int position = fv.position[i] * kPositions1d + fh.position[j];
+            const ValueRange range = value_range(limit.tile, position, limit.in_max);
+            widest = std::max(widest, range.high - range.low);
+            // V is linear in the codes, so its extremes are at codes 0 and in_max by sign.
+            std::int64_t low = 0, high = 0;
+            for (int y = 0; y < v + 2; ++y) {
+              for (int x = 0; x < h + 2; ++x) {
+                const int entry = fv.input[i][y] * fh.input[j][x];
+                (entry < 0 ? low : high) += entry * limit.in_max;
+              }
+            }
+            INFO("tile " << limit.tile << " part " << v << "x" << h << " position " << position);
+            CHECK(low >= range.low);
+            CHECK(high <= range.high);
+            CHECK(range.high - range.low <= 255);
+            if (v == limit.tile && h == limit.tile) {
+              CHECK(low == range.low);
+              CHECK(high == range.high);
+            }
+          }
+        }
+      }
+    }
+    CHECK(widest == (limit.tile == 4 ? 16 : 4) * limit.in_max);
+    Case c;
+    c.shape = {1, 8, 8, 8, 16, 3, 3, 1, 1};
+    c.in_max = limit.in_max;
+    const Rng rng(1);
+    FastConvPlan plan;
+    std::string why;
+    CHECK(plan_fastconv(make_layer(c, rng), limit.tile, false, plan, why));
+    c.in_max = limit.in_max + 1;
+    CHECK_FALSE(plan_fastconv(make_layer(c, rng), limit.tile, false, plan, why));
+    CHECK(why.find("8 bits") != std::string::npos);
+  }
+}
+
+TEST_CASE("fast convolution: |U| is at most 9 w, over all sign patterns", "[fastconv]") {
+  std::int32_t largest = 0;
+  for (int pattern = 0; pattern < 512; ++pattern) {
+    std::int8_t taps[9];
+    for (int i = 0; i < 9; ++i) taps[i] = (pattern >> i & 1) != 0 ? 14 : -14;
+    std::int32_t u[kPositions2d];
+    transform_taps(taps, 1, u);
+    for (const std::int32_t value : u) largest = std::max(largest, std::abs(value));
+  }
+  CHECK(largest == 9 * 14);
+}
+
+TEST_CASE("fast convolution: layers that would not be exact are refused", "[fastconv]") {
+  const Rng rng(2);
+  FastConvPlan plan;
+  std::string why;
+  Case c;
+  c.shape = {1, 8, 8, 8, 16, 3, 3, 1, 1};
+  c.pattern = Case::largest;
+  for (const int tile : {4, 2}) {
+    c.weight_max = 14;
+    CHECK(plan_fastconv(make_layer(c, rng), tile, false, plan, why));
+    CHECK(plan.largest_weight == 126);
+    c.weight_max = 15;
+    CHECK_FALSE(plan_fastconv(make_layer(c, rng), tile, false, plan, why));
+    CHECK(why.find("transformed weight 135") != std::string::npos);
+    // The actual weights decide, not the bit-width: one tap of 127 alone is admissible.
+    IntLayer sparse = make_layer(c, rng);
+    std::fill(sparse.weights.begin(), sparse.weights.end(), std::int8_t{0});
+    sparse.weights[5] = 127;
+    CHECK(plan_fastconv(sparse, tile, false, plan, why));
+    sparse.weights[5 + c.shape.C] = 1;
+    CHECK_FALSE(plan_fastconv(sparse, tile, false, plan, why));
+  }
+  SECTION("pairs of products in 16 bits") {
+    c.weight_max = 7;
+    CHECK(plan_fastconv(make_layer(c, rng), 4, true, plan, why));
+    c.weight_max = 8;
+    CHECK(plan_fastconv(make_layer(c, rng), 4, false, plan, why));
+    CHECK_FALSE(plan_fastconv(make_layer(c, rng), 4, true, plan, why));
+  }
+  SECTION("padding code above in_max") {
+    c.weight_max = 7;
+    IntLayer layer = make_layer(c, rng);
+    layer.pad_code[3] = 16;
+    CHECK_FALSE(plan_fastconv(layer, 4, false, plan, why));
+    layer.shape.pad = 0;
+    CHECK(plan_fastconv(layer, 4, false, plan, why));
+  }
+  SECTION("accumulators whose multiple leaves 32 bits") {
+    c.weight_max = 7;
+    IntLayer layer = make_layer(c, rng);
+    layer.bias[2] = (1 << 27) - 7 * 15 * 72 - 1;
+    CHECK(plan_fastconv(layer, 4, false, plan, why));
+    ++layer.bias[2];
+    CHECK_FALSE(plan_fastconv(layer, 4, false, plan, why));
+    CHECK(plan_fastconv(layer, 2, false, plan, why));
+  }
+  SECTION("other shapes") {
+    c.weight_max = 7;
+    IntLayer layer = make_layer(c, rng);
+    layer.shape.stride = 2;
+    CHECK_FALSE(plan_fastconv(layer, 4, false, plan, why));
+    layer.shape.stride = 1;
+    layer.kind = IntLayerKind::linear;
+    CHECK_FALSE(plan_fastconv(layer, 4, false, plan, why));
+  }
+}
