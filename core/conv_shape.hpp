@@ -29,9 +29,10 @@ struct ConvShape {
                    "impossible convolution: " + str());
   }
   std::string str() const {
-    return std::string("N") + std::to_string(N) + " " + std::to_string(H) + "x" + std::to_string(W) + "x" +
-           std::to_string(C) + " -> K" + std::to_string(K) + " " + std::to_string(R) + "x" +
-           std::to_string(S) + " stride " + std::to_string(stride) + " pad " + std::to_string(pad);
+    return std::string("N") + std::to_string(N) + " " + std::to_string(H) + "x" +
+           std::to_string(W) + "x" + std::to_string(C) + " -> K" + std::to_string(K) + " " +
+           std::to_string(R) + "x" + std::to_string(S) + " stride " + std::to_string(stride) +
+           " pad " + std::to_string(pad);
   }
 };
 

@@ -129,7 +129,7 @@ class FastConvLayer final : public PreparedLayer {
 /// The constants were measured on a Cascade Lake core with the AVX-512 VNNI kernels, in products of
 /// the direct algorithm.
 std::int64_t FastConvLayer::cost() const {
-  constexpr std::int64_t kPerValue = 11, kPerProductSum = 60, kPerWeight = 12;
+  constexpr std::int64_t kPerValue = 11, kPerProductSum = 60, kPerWeight = 16;
   const std::int64_t C = shape_.C, K = shape_.K, macs = executed_macs();
   const std::int64_t rows = macs / (C * K);  // positions of all tiles
   const std::int64_t groups = (tiles_ + most_tiles_ - 1) / most_tiles_;
