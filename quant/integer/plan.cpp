@@ -3,6 +3,7 @@
 #include "core/error.hpp"
 #include "quant/integer/direct.hpp"
 #include "quant/integer/fastconv.hpp"
+#include "quant/integer/fc_packed.hpp"
 
 namespace intandem {
 namespace {
@@ -35,6 +36,8 @@ std::unique_ptr<PreparedLayer> prepare_best(const IntLayer& layer) {
 
 const std::vector<Algorithm>& algorithms() {
   static const std::vector<Algorithm> table = {
+      {"packed2", prepare_packed2, 80},
+      {"packed4", prepare_packed4, 90},
       {"direct", prepare_direct, 100},
       {"winograd4", prepare_winograd4, 100},
       {"winograd2", prepare_winograd2, 100},

@@ -65,6 +65,7 @@ struct LayerOptions {
   std::int32_t weight_bits = 8, in_max = 255, max_code = 255;  // max_code 0: raw accumulators
   bool per_channel = false, with_add = false;
   std::int64_t pool_kernel = 0, pool_stride = 0;
+  bool odd_codes = false;  // DoReFa: 2·u − (2^W − 1); 1-bit weights always are
   Values weights = Values::random;
 };
 
@@ -81,15 +82,14 @@ inline IntLayer make_layer(const LayerOptions& o, Draw& draw) {
   layer.pool_stride = o.pool_stride;
   const ConvShape& s = o.shape;
   if (o.kind != IntLayerKind::avg_pool) {
-    const std::int64_t low = o.weight_bits == 1 ? -1 : -(1 << (o.weight_bits - 1));
-    const std::int64_t high = o.weight_bits == 1 ? 1 : -low - 1;
+    const std::int64_t low = -(1 << (o.weight_bits - 1)), high = -low - 1;
     layer.weights =
         TensorS8(o.kind == IntLayerKind::linear ? Shape{s.K, s.C} : Shape{s.K, s.R, s.S, s.C});
     for (auto& q : layer.weights) {
       std::int64_t code = draw.between(low, high);
-      if (o.weight_bits == 1 && code == 0) code = 1;
       if (o.weights == Values::largest) code = high;
       if (o.weights == Values::smallest) code = low;
+      if (o.odd_codes || o.weight_bits == 1) code = 2 * code + 1;
       q = static_cast<std::int8_t>(code);
     }
     layer.bias = TensorS32(Shape{s.K});

@@ -136,6 +136,34 @@ TEST_CASE("fully connected layers at every batch up to the tile and beyond", "[i
   }
 }
 
+TEST_CASE("packed fully connected layers: every kind of code, extremes, tails", "[integer]") {
+  Draw draw(47);
+  std::set<std::string> ran;
+  for (const std::int32_t bits : {1, 2, 3, 4}) {
+    for (const bool odd : {false, true}) {
+      for (const std::int32_t in_max : {1, 15, 127}) {
+        for (const Values values : {Values::random, Values::largest}) {
+          LayerOptions o;
+          o.kind = IntLayerKind::linear;
+          o.shape = {1, 1, 1, draw.between(1, 300), draw.between(1, 70), 1, 1, 1, 0};
+          o.weight_bits = bits;
+          o.odd_codes = odd;
+          o.in_max = in_max;
+          o.max_code = draw.pick({0, 15});
+          o.weights = values;
+          ran.merge(check_all(o, draw.between(1, 18), values, draw));
+        }
+      }
+    }
+  }
+  if (detected_isa() >= Isa::avx2) {
+    CHECK(ran.count("packed4_avx2") + ran.count("packed2_avx2") == 2);
+  }
+  if (detected_isa() >= Isa::avx512vnni) {
+    CHECK(ran.count("packed4_avx512vnni") + ran.count("packed2_avx512vnni") == 2);
+  }
+}
+
 TEST_CASE("layers the direct kernels cannot take go to the reference", "[integer]") {
   Draw draw(45);
   LayerOptions o;

@@ -1,0 +1,183 @@
+#include "quant/integer/fc_packed.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+#include "core/memory.hpp"
+#include "core/parallel.hpp"
+#include "quant/integer/fc_packed_kernels.hpp"
+#include "quant/integer/requant_block.hpp"
+
+namespace intandem {
+namespace {
+
+/// q_w = (u << shift) − offset with 0 ≤ u < 2^bits.
+struct UnsignedCode {
+  bool possible = false;
+  std::int32_t shift = 0, offset = 0;
+};
+
+UnsignedCode unsigned_code(const TensorS8& weights, std::int32_t bits) {
+  std::int32_t low = 0, high = 0;
+  bool odd = true;
+  for (const std::int8_t q : weights) {
+    low = std::min<std::int32_t>(low, q);
+    high = std::max<std::int32_t>(high, q);
+    odd = odd && q % 2 != 0;
+  }
+  const std::int32_t levels = 1 << bits;
+  if (low >= -levels / 2 && high < levels / 2) return {true, 0, levels / 2};
+  if (odd && low > -levels && high < levels) return {true, 1, levels - 1};
+  return {};
+}
+
+class PackedLayer final : public PreparedLayer {
+ public:
+  PackedLayer(const IntLayer& layer, std::int32_t bits, UnsignedCode code, PackedTileFn tile,
+              std::string name)
+      : layer_(layer),
+        bits_(bits),
+        code_(code),
+        tile_(tile),
+        name_(std::move(name)),
+        stride_((layer.shape.C + kPackedCodes - 1) / kPackedCodes * kPackedCodes),
+        panels_((layer.shape.K + kPackedWidth - 1) / kPackedWidth),
+        panel_bytes_(stride_ * kPackedWidth * bits / 8),
+        requant_data_(layer),
+        requant_(requant_function(active_isa())) {
+    // Even, because at 2 bits the kernel takes two groups at a time.
+    chunk_ = 32767 / (2 * ((1 << bits) - 1) * layer.in_max) / 2 * 2;
+    pack();
+  }
+
+  std::string algorithm() const override { return name_; }
+  std::string reason() const override { return "weights stay packed in memory"; }
+  std::int64_t packed_bytes() const override {
+    return panels_ * panel_bytes_ + bias_.size_bytes() + requant_data_.size_bytes();
+  }
+  std::int64_t executed_macs() const override { return layer_.shape.macs(); }
+  // Rows padded to whole blocks of codes, then one correction per row.
+  std::int64_t scratch_bytes(std::int64_t N) const override {
+    return N * (stride_ + static_cast<std::int64_t>(sizeof(std::int32_t)));
+  }
+  void run(const LayerRun& args) const override;
+
+ private:
+  void pack();
+  void run_panel(const LayerRun& args, std::int64_t panel, const std::uint8_t* rows,
+                 const std::int32_t* corrections) const;
+
+  const IntLayer layer_;
+  const std::int32_t bits_;
+  const UnsignedCode code_;
+  const PackedTileFn tile_;
+  const std::string name_;
+  const std::int64_t stride_, panels_, panel_bytes_;
+  const RequantData requant_data_;
+  const RequantFn requant_;
+  std::int64_t chunk_ = 0;
+  std::shared_ptr<std::byte> packed_;
+  TensorS32 bias_;
+};
+
+// Layout: fc_packed_kernels.hpp. Channels and codes beyond the layer's are 0: their activations are
+// 0, their accumulators are not stored.
+void PackedLayer::pack() {
+  const std::int64_t K = layer_.shape.K, C = layer_.shape.C;
+  packed_ = allocate_aligned(static_cast<std::size_t>(panels_ * panel_bytes_));
+  std::memset(packed_.get(), 0, static_cast<std::size_t>(panels_ * panel_bytes_));
+  parallel_for(K, kPackedWidth, [&](std::int64_t first, std::int64_t last) {
+    auto* panel =
+        reinterpret_cast<std::uint8_t*>(packed_.get()) + first / kPackedWidth * panel_bytes_;
+    for (std::int64_t k = first; k < last; ++k) {
+      for (std::int64_t c = 0; c < C; ++c) {
+        const std::int32_t u = (layer_.weights[k * C + c] + code_.offset) >> code_.shift;
+        const std::int64_t group = c / 4, lane = 4 * (k % 16) + c % 4,
+                           upper = k % kPackedWidth / 16;
+        const std::int64_t vector = bits_ == 4 ? group : group / 2;
+        const std::int64_t at = upper * bits_ + (bits_ == 4 ? 0 : group % 2 * 4);
+        std::uint8_t& byte = panel[64 * vector + lane];
+        byte = static_cast<std::uint8_t>(byte | u << at);
+      }
+    }
+  });
+  bias_ = TensorS32::zeros({panels_ * kPackedWidth});
+  std::copy(layer_.bias.begin(), layer_.bias.end(), bias_.begin());
+}
+
+void PackedLayer::run_panel(const LayerRun& args, std::int64_t panel, const std::uint8_t* rows,
+                            const std::int32_t* corrections) const {
+  const std::int64_t K = layer_.shape.K, first = panel * kPackedWidth;
+  const std::int64_t channels = std::min(kPackedWidth, K - first);
+  const auto* weights = reinterpret_cast<const std::uint8_t*>(packed_.get()) + panel * panel_bytes_;
+  alignas(64) std::int32_t acc[kPackedRows * kPackedWidth];
+  for (std::int64_t n = 0; n < args.N; n += kPackedRows) {
+    const std::int64_t count = std::min(kPackedRows, args.N - n);
+    tile_({weights, rows + n * stride_, stride_, bias_.data() + first, corrections + n, code_.shift,
+           chunk_, acc},
+          count);
+    if (layer_.is_last()) {
+      for (std::int64_t i = 0; i < count; ++i) {
+        std::memcpy(args.accumulators + (n + i) * K + first, acc + i * kPackedWidth,
+                    static_cast<std::size_t>(channels) * sizeof(std::int32_t));
+      }
+      continue;
+    }
+    requant_({acc, nullptr, args.codes + n * K + first, count, channels, kPackedWidth, K,
+              requant_data_.from(first)});
+  }
+}
+
+void PackedLayer::run(const LayerRun& args) const {
+  const std::int64_t C = layer_.shape.C;
+  auto* rows = reinterpret_cast<std::uint8_t*>(args.scratch);
+  auto* corrections = reinterpret_cast<std::int32_t*>(args.scratch + args.N * stride_);
+  for (std::int64_t n = 0; n < args.N; ++n) {
+    const std::uint8_t* input = args.input + n * C;
+    std::uint8_t* row = rows + n * stride_;
+    std::memcpy(row, input, static_cast<std::size_t>(C));
+    std::memset(row + C, 0, static_cast<std::size_t>(stride_ - C));
+    std::uint32_t sum = 0;
+    for (std::int64_t c = 0; c < C; ++c) sum += input[c];
+    corrections[n] = static_cast<std::int32_t>(sum * static_cast<std::uint32_t>(code_.offset));
+  }
+  const std::int64_t tasks = std::min<std::int64_t>(panels_, 4 * thread_count());
+  parallel_for(tasks, 1, [&](std::int64_t task, std::int64_t) {
+    for (std::int64_t p = panels_ * task / tasks; p < panels_ * (task + 1) / tasks; ++p) {
+      run_panel(args, p, rows, corrections);
+    }
+  });
+}
+
+std::unique_ptr<PreparedLayer> prepare_packed(const IntLayer& layer, std::int32_t bits) {
+#if defined(__x86_64__)
+  const Isa isa = active_isa();
+  if (layer.kind != IntLayerKind::linear || layer.in_max > 127 || layer.add >= 0 ||
+      layer.pool_kernel > 0 || isa < Isa::avx2) {
+    return nullptr;
+  }
+  const UnsignedCode code = unsigned_code(layer.weights, bits);
+  if (!code.possible) return nullptr;
+  const bool vnni = isa >= Isa::avx512vnni;
+  const PackedTileFn tile = bits == 4 ? (vnni ? fc_packed4_avx512vnni : fc_packed4_avx2)
+                                      : (vnni ? fc_packed2_avx512vnni : fc_packed2_avx2);
+  return std::make_unique<PackedLayer>(
+      layer, bits, code, tile,
+      std::string(bits == 4 ? "packed4" : "packed2") + (vnni ? "_avx512vnni" : "_avx2"));
+#else
+  (void)layer, (void)bits;
+  return nullptr;
+#endif
+}
+
+}  // namespace
+
+std::unique_ptr<PreparedLayer> prepare_packed4(const IntLayer& layer) {
+  return prepare_packed(layer, 4);
+}
+
+std::unique_ptr<PreparedLayer> prepare_packed2(const IntLayer& layer) {
+  return prepare_packed(layer, 2);
+}
+
+}  // namespace intandem

@@ -1,0 +1,18 @@
+// Fully connected layers with weights of 4 or 2 bits as they are stored: at batch 1 such a layer is
+// as fast as its weights come from memory.
+#pragma once
+
+#include <memory>
+
+#include "quant/integer/prepared_layer.hpp"
+
+namespace intandem {
+
+/// PrepareFn "packed4" and "packed2": linear layers whose weights take at most 16 (4) values
+/// q_w = (u << shift) − offset, u unsigned: all codes of up to 4 (2) bits, symmetric, full-range or
+/// odd. Null for other layers, for input codes above 127 (they are the signed operand), for a
+/// shortcut or a pool, and on Isa::ref.
+std::unique_ptr<PreparedLayer> prepare_packed4(const IntLayer& layer);
+std::unique_ptr<PreparedLayer> prepare_packed2(const IntLayer& layer);
+
+}  // namespace intandem
