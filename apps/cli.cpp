@@ -64,6 +64,8 @@ class Program {
       app_.parse(argc, argv);
     } catch (const CLI::Success& help_or_version) {
       return app_.exit(help_or_version);
+    } catch (const CLI::ExtrasError&) {
+      refuse_extras();
     } catch (const CLI::ParseError& error) {
       throw Error("command line", error.what(), "see " + help_hint(), ExitCode::usage);
     }
@@ -75,6 +77,22 @@ class Program {
   std::string help_hint() const {
     const auto used = app_.get_subcommands();
     return used.empty() ? "intandem --help" : "intandem " + used.front()->get_name() + " --help";
+  }
+
+  /// Names the first argument nobody asked for and, if it is an option, the nearest known one.
+  [[noreturn]] void refuse_extras() {
+    const std::vector<std::string> extras = app_.remaining(true);
+    const std::string first =
+        extras.empty() ? "" : extras.front().substr(0, extras.front().find('='));
+    std::vector<std::string> known;
+    for (const CLI::App* command : app_.get_subcommands()) {
+      for (const CLI::Option* option : command->get_options()) known.push_back(option->get_name());
+    }
+    const bool is_option = first.rfind("--", 0) == 0 && !known.empty();
+    throw Error("command line", "unknown argument '" + first + "'",
+                (is_option ? "did you mean '" + closest_name(known, first) + "'? See " : "see ") +
+                    help_hint(),
+                ExitCode::usage);
   }
 
   void add_train() {

@@ -22,16 +22,18 @@ void ConfigFlags::add_to(CLI::App& command, const ConfigKeys& keys) {
   for (const ConfigKey& key : keys) {
     const std::string name = key.name;
     if (std::holds_alternative<bool*>(key.value)) {
-      const std::string bare = key.flag().substr(2);
       const bool on = defaults[name].get<bool>();
-      command
-          .add_flag_function(
-              "--" + bare + ",!--no-" + bare,
-              [this, name](std::int64_t count) {
-                typed_.emplace_back(name, count > 0 ? "true" : "false");
-              },
-              key.help + (on ? " [default]" : " [default: no]"))
-          ->group("Configuration");
+      const std::string bare = key.flag().substr(2);
+      // The form that changes nothing by default is accepted but kept out of the help.
+      for (const bool value : {true, false}) {
+        command
+            .add_flag_function((value ? "--" : "--no-") + bare,
+                               [this, name, value](std::int64_t) {
+                                 typed_.emplace_back(name, value ? "true" : "false");
+                               },
+                               (value ? "" : "not: ") + key.help)
+            ->group(value == on ? "" : "Configuration");
+      }
       continue;
     }
     command

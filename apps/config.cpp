@@ -46,12 +46,10 @@ std::size_t edit_distance(const std::string& a, const std::string& b) {
   return row.back();
 }
 
-std::string closest_key(const ConfigKeys& keys, const std::string& name) {
-  const auto closest =
-      std::min_element(keys.begin(), keys.end(), [&](const ConfigKey& a, const ConfigKey& b) {
-        return edit_distance(a.name, name) < edit_distance(b.name, name);
-      });
-  return closest->name;
+std::vector<std::string> names_of(const ConfigKeys& keys) {
+  std::vector<std::string> names;
+  for (const ConfigKey& key : keys) names.push_back(key.name);
+  return names;
 }
 
 const ConfigKey* find_key(const ConfigKeys& keys, const std::string& name) {
@@ -122,6 +120,13 @@ Json parse_flag_text(const ConfigKey& key, const std::string& text) {
 
 }  // namespace
 
+std::string closest_name(const std::vector<std::string>& candidates, const std::string& name) {
+  return *std::min_element(candidates.begin(), candidates.end(),
+                           [&](const std::string& a, const std::string& b) {
+                             return edit_distance(a, name) < edit_distance(b, name);
+                           });
+}
+
 std::string ConfigKey::flag() const {
   std::string text = "--" + name;
   std::replace(text.begin(), text.end(), '_', '-');
@@ -155,7 +160,7 @@ void apply_config_text(const ConfigKeys& keys, const std::string& text, const st
     const ConfigKey* key = find_key(keys, name);
     if (key == nullptr) {
       throw Error(source, "unknown key '" + name + "'",
-                  "did you mean '" + closest_key(keys, name) + "'?", ExitCode::usage);
+                  "did you mean '" + closest_name(names_of(keys), name) + "'?", ExitCode::usage);
     }
     if (!assign(*key, value)) {
       throw Error(source, "key '" + name + "' cannot be " + value.dump(), "use " + key->allowed(),

@@ -85,6 +85,9 @@ struct ConfigKey {
 };
 using ConfigKeys = std::vector<ConfigKey>;
 
+/// The candidate with the smallest edit distance, to guess what was meant; candidates not empty.
+std::string closest_name(const std::vector<std::string>& candidates, const std::string& name);
+
 /// The table of all keys, bound to `config`, which must outlive it. (config_keys.cpp)
 ConfigKeys describe(TrainConfig& config);
 ConfigKeys describe(DistillConfig& config);

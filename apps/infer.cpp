@@ -62,8 +62,8 @@ ExitCode infer_command(const InferOptions& options) {
     if (info.dataset == "fashion-mnist" && has_bright_border(image)) {
       std::fprintf(stderr,
                    "intandem: note: %s: bright background, but Fashion-MNIST shows light items on "
-                   "black; try --invert\n",
-                   path.c_str());
+                   "black; try %s --invert\n",
+                   path.c_str(), options.invert ? "without" : "with");
     }
     engine.run(image.data(), 1, logits.data());
     print_classes(path, logits, info.class_names, options.top);

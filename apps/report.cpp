@@ -103,7 +103,9 @@ std::string cards(const ReportInputs& inputs) {
   add_percent("teacher_top1", "teacher, float");
   add_percent("student_top1", headline + ", integers only");
   if (const double bytes = number_of(results, "model_bytes"); std::isfinite(bytes)) {
-    items += card(fixed(bytes / 1e6, 2) + "&nbsp;MB", headline + ", model size");
+    items += card(
+        (bytes < 1e6 ? fixed(bytes / 1e3, 1) + "&nbsp;kB" : fixed(bytes / 1e6, 2) + "&nbsp;MB"),
+        headline + ", model size");
   }
   if (const double mismatches = number_of(results, "mismatches"); std::isfinite(mismatches)) {
     items += card(grouped(std::llround(mismatches)), "codes that differ from the simulation");
@@ -129,7 +131,7 @@ std::string subtitle(const ReportInputs& inputs) {
 
 std::string render_report(const std::string& run) {
   const ReportInputs inputs = read_report_inputs(run);
-  const std::string title = html_escape(inputs.title);
+  const std::string title = "Run " + html_escape(inputs.title);
   return "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n"
          "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>" +
          title + " - intandem report</title>\n<style>" + kStyle +

@@ -44,17 +44,18 @@ double best_held_out(const ReportInputs& inputs) {
   return last;
 }
 
-/// Held-out loss of every evaluation of one student, stages side by side.
+/// Held-out loss of every evaluation of one student, stages side by side, each in units of the loss
+/// before its first training step: losses of different layers have no common scale.
 std::string held_out_chart(const ReportInputs& inputs, const std::string& student) {
   ChartSpec chart;
-  chart.title = student + ": held-out loss within each stage";
+  chart.title = student + ": what training adds to the closed-form start";
   chart.x_label = "evaluation";
-  chart.y_label = "loss";
-  chart.from_zero = true;
+  chart.y_label = "held-out loss, start = 1";
+  chart.whole_x = true;
   chart.series.resize(1);
   chart.series[0].name = student;
   std::string unit;
-  double position = 0;
+  double position = 0, start = 1;
   for (const char* phase : {"stage", "joint"}) {
     for (const Json* line : select(inputs, phase, student)) {
       const std::string now = text_of(*line, "unit");
@@ -66,9 +67,10 @@ std::string held_out_chart(const ReportInputs& inputs, const std::string& studen
         }
         chart.dividers.push_back({position, now});
         unit = now;
+        start = number_of(*line, "held_out_loss");
       }
       chart.series[0].x.push_back(position);
-      chart.series[0].y.push_back(number_of(*line, "held_out_loss"));
+      chart.series[0].y.push_back(number_of(*line, "held_out_loss") / start);
       position += 1;
     }
   }
@@ -106,13 +108,13 @@ std::vector<ChartSeries> series_per_student(const ReportInputs& inputs, const ch
 std::string teacher_section(const ReportInputs& inputs) {
   const auto lines = select(inputs, "teacher");
   if (lines.empty()) return {};
-  ChartSpec loss;
+  ChartSpec loss, accuracy;
   loss.title = "Training loss";
   loss.x_label = "epoch";
   loss.y_label = "cross-entropy";
   loss.from_zero = true;
+  loss.whole_x = accuracy.whole_x = true;
   loss.series = {series_of("training", lines, "epoch", "loss")};
-  ChartSpec accuracy;
   accuracy.title = "Accuracy";
   accuracy.x_label = "epoch";
   accuracy.y_label = "top-1, %";

@@ -1,5 +1,6 @@
 #include "apps/report_inputs.hpp"
 
+#include <filesystem>
 #include <limits>
 #include <sstream>
 
@@ -49,7 +50,7 @@ std::string class_name(const ReportInputs& inputs, std::size_t index) {
 
 ReportInputs read_report_inputs(const std::string& run) {
   ReportInputs inputs;
-  inputs.title = run;
+  inputs.title = std::filesystem::path(run + "/.").lexically_normal().parent_path().filename();
   const std::string results = run + "/results.json", config = run + "/config.json";
   const std::string log = run + "/log.jsonl";
   if (!file_exists(results) && !file_exists(log)) {

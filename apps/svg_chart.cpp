@@ -114,8 +114,10 @@ std::string draw_axes(const ChartSpec& spec, const Frame& frame) {
   if (spec.categories.empty()) {
     const std::vector<double> columns = nice_ticks(frame.x.low, frame.x.high, 6);
     for (const double v : columns) {
+      if (spec.whole_x && v != std::round(v)) continue;
       const double step = columns.size() > 1 ? columns[1] - columns[0] : std::fabs(v) + 1;
-      svg += text_at(frame.across(v), bottom + 18, "tick", "middle", tick_text(v, step));
+      svg += text_at(frame.across(v), bottom + 18, "tick", "middle",
+                     spec.whole_x ? fixed(v, 0) : tick_text(v, step));
     }
   }
   for (std::size_t i = 0; i < spec.categories.size(); ++i) {

@@ -30,6 +30,7 @@ struct ChartSpec {
   double reference = 0;
   std::string reference_label;
   bool from_zero = false;  ///< the y axis starts at 0
+  bool whole_x = false;    ///< x counts something: no ticks between whole numbers
 };
 
 /// One <figure>: caption, SVG of 480×300 units that scales with its box, and a legend when there is

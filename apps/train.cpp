@@ -90,6 +90,7 @@ class TrainJob {
 
   bool after_epoch(const TeacherEpoch& epoch) {
     const double held_out = percent(epoch.held_out_correct, epoch.held_out_images);
+    if (progress_) progress_->update(trainer_.steps_per_epoch());
     if (progress_) progress_->finish("held-out " + fixed(held_out, 2) + " %");
     progress_.reset();
     run_.log({{"phase", "teacher"},
