@@ -145,7 +145,7 @@ std::string render_report(const std::string& run) {
 ExitCode report_command(const std::string& run, const std::string& output) {
   const std::string path = output.empty() ? run + "/report.html" : output;
   write_file_atomic(path, render_report(run));
-  std::printf("%s\n", path.c_str());
+  std::printf("%s\nreport: %s\n", results_table(read_report_inputs(run)).c_str(), path.c_str());
   return ExitCode::ok;
 }
 

@@ -43,4 +43,8 @@ std::string images_section(const ReportInputs& inputs);
 std::string layers_section(const ReportInputs& inputs);
 std::string provenance_section(const ReportInputs& inputs);
 
+/// The same results as text for a terminal: teacher, untrained baselines, students.
+/// (results_table.cpp)
+std::string results_table(const ReportInputs& inputs);
+
 }  // namespace intandem
