@@ -4,7 +4,6 @@
 #include <chrono>
 #include <vector>
 
-#include "bench/peak.hpp"
 #include "core/parallel.hpp"
 
 namespace intandem::bench {
@@ -19,8 +18,8 @@ void sweep_caches() {
 }  // namespace
 
 void measure(benchmark::State& state, CacheState cache, double flop,
-             const std::function<void()>& run) {
-  double peak = peak_gflops_all_threads();
+             const std::function<void()>& run, const Scale& scale) {
+  double peak = scale.peak();
   run();
   double seconds = 0.0;
   for (auto _ : state) {
@@ -31,10 +30,10 @@ void measure(benchmark::State& state, CacheState cache, double flop,
     state.SetIterationTime(elapsed.count());
     seconds += elapsed.count();
   }
-  peak = std::max(peak, peak_gflops_all_threads());
+  peak = std::max(peak, scale.peak());
   const double gflops = flop * static_cast<double>(state.iterations()) / seconds * 1e-9;
-  state.counters["GFLOPS"] = gflops;
-  state.counters["peak_%"] = 100.0 * gflops / peak;
+  state.counters[scale.unit] = gflops;
+  if (peak > 0.0) state.counters["peak_%"] = 100.0 * gflops / peak;
   state.counters["threads"] = thread_count();
 }
 

@@ -6,6 +6,8 @@
 
 #include <functional>
 
+#include "bench/peak.hpp"
+
 namespace intandem::bench {
 
 enum class CacheState {
@@ -13,10 +15,16 @@ enum class CacheState {
   cold,  ///< caches swept with 128 MiB of other data before every repetition (not timed)
 };
 
+/// What is counted, and the peak of all threads it is compared with (0: none is known).
+struct Scale {
+  const char* unit = "GFLOPS";
+  double (*peak)() = peak_gflops_all_threads;
+};
+
 /// For benchmarks registered with UseManualTime(). Repeats `run` under `state` and sets the
-/// counters GFLOPS, peak_% (of all threads' FMA peak, measured just before and after, the larger
-/// counts) and threads. `flop`: operations of one run.
+/// counters GFLOPS (or the unit of `scale`), peak_% (of all threads' FMA peak or that of `scale`,
+/// measured just before and after, the larger counts) and threads. `flop`: operations of one run.
 void measure(benchmark::State& state, CacheState cache, double flop,
-             const std::function<void()>& run);
+             const std::function<void()>& run, const Scale& scale = {});
 
 }  // namespace intandem::bench
