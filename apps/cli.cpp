@@ -64,9 +64,8 @@ class Program {
       app_.parse(argc, argv);
     } catch (const CLI::Success& help_or_version) {
       return app_.exit(help_or_version);
-    } catch (const CLI::ExtrasError&) {
-      refuse_extras();
     } catch (const CLI::ParseError& error) {
+      if (!app_.remaining(true).empty()) refuse_extras();
       throw Error("command line", error.what(), "see " + help_hint(), ExitCode::usage);
     }
     Progress::set_quiet(job_.quiet);
@@ -79,20 +78,24 @@ class Program {
     return used.empty() ? "intandem --help" : "intandem " + used.front()->get_name() + " --help";
   }
 
-  /// Names the first argument nobody asked for and, if it is an option, the nearest known one.
+  /// Names the first argument nobody asked for and the nearest that is known.
   [[noreturn]] void refuse_extras() {
-    const std::vector<std::string> extras = app_.remaining(true);
-    const std::string first =
-        extras.empty() ? "" : extras.front().substr(0, extras.front().find('='));
+    const std::string extra = app_.remaining(true).front();
+    const std::string first = extra.substr(0, extra.find('='));
+    const auto used = app_.get_subcommands();
     std::vector<std::string> known;
-    for (const CLI::App* command : app_.get_subcommands()) {
-      for (const CLI::Option* option : command->get_options()) known.push_back(option->get_name());
+    if (used.empty()) {
+      for (const auto& [command, action] : actions_) known.push_back(command->get_name());
+    } else if (first.rfind("--", 0) == 0) {
+      for (const CLI::Option* option : used.front()->get_options()) {
+        known.push_back(option->get_name());
+      }
     }
-    const bool is_option = first.rfind("--", 0) == 0 && !known.empty();
-    throw Error("command line", "unknown argument '" + first + "'",
-                (is_option ? "did you mean '" + closest_name(known, first) + "'? See " : "see ") +
-                    help_hint(),
-                ExitCode::usage);
+    throw Error(
+        "command line", "unknown argument '" + first + "'",
+        (known.empty() ? "see " : "did you mean '" + closest_name(known, first) + "'? See ") +
+            help_hint(),
+        ExitCode::usage);
   }
 
   void add_train() {

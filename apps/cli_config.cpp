@@ -42,6 +42,7 @@ void ConfigFlags::add_to(CLI::App& command, const ConfigKeys& keys) {
             key.help + " (" + key.allowed() + ")")
         ->type_name("")
         ->default_str(default_text(defaults[name]))
+        ->take_last()
         ->group("Configuration");
   }
 }

@@ -27,9 +27,10 @@ std::string algorithm_list(const IntModel& model, const std::string& algorithm) 
   return list;
 }
 
-Dataset load_test(const ModelInfo& info, const EvalOptions& options, std::int64_t height,
-                  std::int64_t width, std::int64_t channels) {
+Dataset load_test(const ModelInfo& info, const EvalOptions& options, const std::string& network,
+                  std::int64_t height, std::int64_t width, std::int64_t channels) {
   NetworkSpec input;
+  input.name = network;
   input.height = height;
   input.width = width;
   input.channels = channels;
@@ -46,13 +47,14 @@ ExitCode eval_command(const EvalOptions& options) {
   if (file.kind() == "teacher") {
     Teacher teacher = load_teacher(options.model);
     const NetworkSpec& spec = teacher.net.spec();
-    const Dataset test = load_test(teacher.info, options, spec.height, spec.width, spec.channels);
+    const Dataset test =
+        load_test(teacher.info, options, spec.name, spec.height, spec.width, spec.channels);
     result = evaluate_float(teacher.net, teacher.info.norm, test, options.batch);
     how = "float network";
   } else if (file.kind() == "integer-model") {
     const IntModel model = load_model(file);
-    const Dataset test =
-        load_test(load_info(file), options, model.height, model.width, model.channels);
+    const Dataset test = load_test(load_info(file), options, model.network, model.height,
+                                   model.width, model.channels);
     how = algorithm_list(model, options.algorithm);
     result = evaluate_integer(model, test, options.batch, options.algorithm);
   } else {

@@ -13,7 +13,7 @@ int main(int argc, char** argv) {
   int code = static_cast<int>(intandem::ExitCode::runtime);
   try {
     code = intandem::run_cli(argc, argv);
-    if (std::fflush(stdout) != 0) {
+    if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) {
       throw intandem::Error("standard output", "cannot be written",
                             "check the disk or pipe it goes to");
     }

@@ -3,6 +3,13 @@
 #include "core/error.hpp"
 
 namespace intandem {
+namespace {
+
+std::string image_text(std::int64_t height, std::int64_t width, std::int64_t channels) {
+  return std::to_string(height) + "x" + std::to_string(width) + "x" + std::to_string(channels);
+}
+
+}  // namespace
 
 TrainTest load_data(const std::string& dataset, const std::string& directory, std::int64_t limit,
                     const NetworkSpec& spec) {
@@ -11,12 +18,20 @@ TrainTest load_data(const std::string& dataset, const std::string& directory, st
   options.height = spec.height;
   options.width = spec.width;
   options.channels = spec.channels;
-  if (!directory.empty()) return load_dataset(dataset, directory, options);
-  if (dataset != "fashion-mnist") {
+  if (directory.empty() && dataset != "fashion-mnist") {
     throw Error("--data-dir", "is needed for " + dataset, "give the directory of its files",
                 ExitCode::usage);
   }
-  return load_dataset(dataset, "/usr/share/datasets/fashion-mnist", options);
+  TrainTest data = load_dataset(
+      dataset, directory.empty() ? "/usr/share/datasets/fashion-mnist" : directory, options);
+  const Shape& images = data.train.images.shape();
+  if (images[1] != spec.height || images[2] != spec.width || images[3] != spec.channels) {
+    throw Error("network " + spec.name,
+                "takes " + image_text(spec.height, spec.width, spec.channels) + " images, " +
+                    dataset + " has " + image_text(images[1], images[2], images[3]),
+                "choose the network and the dataset to match");
+  }
+  return data;
 }
 
 }  // namespace intandem

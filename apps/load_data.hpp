@@ -10,7 +10,8 @@
 namespace intandem {
 
 /// directory empty: where the dataset's Debian package puts it; usage error if there is none.
-/// limit: images of each part, 0: all. Only the input size of `spec` is used.
+/// limit: images of each part, 0: all. Error if the images are not what `spec` takes; only its name
+/// and input size are used.
 TrainTest load_data(const std::string& dataset, const std::string& directory, std::int64_t limit,
                     const NetworkSpec& spec);
 

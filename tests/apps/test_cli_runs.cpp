@@ -1,0 +1,202 @@
+// Whole runs of the real program on a made-up dataset: learning, exactness, stopping, resuming.
+#include <algorithm>
+#include <catch2/catch.hpp>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "apps/json.hpp"
+#include "apps/png.hpp"
+#include "tests/apps/command_line.hpp"
+#include "tests/skip.hpp"
+
+using namespace intandem;
+using namespace intandem::apps_test;
+namespace fs = std::filesystem;
+
+namespace {
+
+/// A copy without wall-clock times.
+Json without_times(Json json) {
+  if (json.is_object()) {
+    for (const char* key : {"seconds", "teacher_seconds", "seconds_total"}) json.erase(key);
+  }
+  if (json.is_structured()) {
+    for (Json& value : json) value = without_times(value);
+  }
+  return json;
+}
+
+Json results_of(const std::string& run_dir) {
+  return without_times(Json::parse(slurp(run_dir + "/results.json")));
+}
+
+std::vector<std::string> log_of(const std::string& run_dir) {
+  std::vector<std::string> lines;
+  std::istringstream text(slurp(run_dir + "/log.jsonl"));
+  for (std::string line; std::getline(text, line);) {
+    lines.push_back(without_times(Json::parse(line)).dump());
+  }
+  return lines;
+}
+
+/// Both directories hold the same run to the last bit, times aside.
+void check_same_run(const std::string& a, const std::string& b,
+                    const std::vector<std::string>& files) {
+  CHECK(results_of(a) == results_of(b));
+  CHECK(log_of(a) == log_of(b));
+  for (const std::string& file : files) {
+    INFO(file);
+    REQUIRE(fs::exists(a + "/" + file));
+    CHECK(slurp(a + "/" + file) == slurp(b + "/" + file));
+  }
+}
+
+}  // namespace
+
+TEST_CASE("a run from teacher to report, in integers at the end", "[apps][cli]") {
+  INTANDEM_NEED_PROGRAM();
+  const TemporaryDirectory scratch;
+  const std::string data = write_bars(scratch);
+  const std::string dir = scratch.path("run");
+  const Outcome train = run(scratch, with(small_train(data, dir), {"--epochs", "4"}));
+  INFO(train.err);
+  REQUIRE(train.code == 0);
+  const Outcome distill = run(scratch, small_distill(dir));
+  INFO(distill.err);
+  REQUIRE(distill.code == 0);
+  const Outcome baseline =
+      run(scratch, {"baseline", "--run", dir, "--calibration-images", "100", "--threads", "1"});
+  INFO(baseline.err);
+  REQUIRE(baseline.code == 0);
+  const Outcome verify =
+      run(scratch, {"verify", "--run", dir, "--name", "w4a4", "--quiet", "--threads", "1"});
+  CHECK(verify.code == 0);
+  CHECK_THAT(verify.out, Catch::Contains("0 mismatches in 100 images"));
+
+  const Json results = results_of(dir);
+  CHECK(results.at("teacher_top1").get<double>() >= 80.0);  // chance is 10 %
+  CHECK(results.at("student_top1").get<double>() >= 70.0);
+  CHECK(results.at("mismatches") == 0);
+  CHECK(results.at("images") == 100);
+  const Json& student = results.at("students").at("w4a4");
+  CHECK(student.at("sqnr_db").size() == 8);
+  CHECK(student.at("stage_hybrid_top1").size() == 9);  // eight units and the joint phase
+  CHECK(student.at("layers").size() == 8);
+  CHECK(student.contains("folded_per_channel_top1"));
+  CHECK(student.contains("folded_per_layer_top1"));
+  std::int64_t total = 0;
+  for (const Json& row : student.at("confusion")) {
+    for (const Json& count : row) total += count.get<std::int64_t>();
+  }
+  CHECK(total == 100);
+
+  const std::string model = dir + "/w4a4.safetensors";
+  const Outcome eval = run(scratch, {"eval", model, "--data-dir", data, "--batch", "7"});
+  const std::string correct = "(" + student.at("student_correct").dump() + " of 100";
+  CHECK_THAT(eval.out, Catch::Contains(correct));
+  const Outcome reference =
+      run(scratch, {"eval", model, "--data-dir", data, "--algorithm", "ref", "--threads", "1"});
+  CHECK_THAT(reference.out, Catch::Contains(correct));
+  const Outcome inspect = run(scratch, {"inspect", model, "--plan"});
+  CHECK(inspect.code == 0);
+  for (const char* part : {"conv1", "fc8", "* 2^-", "plan for", "MACs"}) {
+    CHECK_THAT(inspect.out, Catch::Contains(part));
+  }
+  TensorU8 image({28, 28, 1});
+  const std::string pixels = bar_images(3);
+  std::copy_n(pixels.end() - image.size(), image.size(), image.begin());
+  const std::string png = scratch.write("x.png", encode_png(image));
+  const Outcome infer = run(scratch, {"infer", model, png, "--top", "2"});
+  CHECK(infer.code == 0);
+  CHECK_THAT(infer.out, Catch::StartsWith(png + ": "));
+  CHECK(run(scratch, {"report", "--run", dir}).code == 0);
+  CHECK_THAT(slurp(dir + "/report.html"), Catch::Contains("w4a4"));
+
+  // What is finished is neither repeated nor overwritten.
+  CHECK(run(scratch, small_distill(dir)).code == 2);
+  const Outcome again = run(scratch, with(small_distill(dir), {"--resume"}));
+  CHECK(again.code == 0);
+  CHECK(again.out == distill.out);
+}
+
+TEST_CASE("a model that differs from its student is found out", "[apps][cli]") {
+  INTANDEM_NEED_PROGRAM();
+  const TemporaryDirectory scratch;
+  const std::string data = write_bars(scratch);
+  const std::string dir = scratch.path("run");
+  REQUIRE(run(scratch, with(small_train(data, dir), {"--epochs", "1"})).code == 0);
+  const std::vector<std::string> quick = {"--epochs-per-stage", "0", "--joint-epochs", "0"};
+  REQUIRE(run(scratch, with(small_distill(dir), quick)).code == 0);
+  REQUIRE(run(scratch, with(small_distill(dir),
+                            with(quick, {"--name", "other", "--calibration-images", "20"})))
+              .code == 0);
+  fs::copy_file(dir + "/other.safetensors", dir + "/w4a4.safetensors",
+                fs::copy_options::overwrite_existing);
+  const Outcome verify = run(scratch, {"verify", "--run", dir, "--name", "w4a4", "--quiet"});
+  CHECK(verify.code == 3);
+  CHECK_THAT(verify.out, Catch::Contains("mismatches in") && Catch::Contains("layer"));
+  CHECK(results_of(dir).at("students").at("w4a4").at("mismatches").get<int>() > 0);
+}
+
+TEST_CASE("killed at any moment and resumed, a run ends in the same bits", "[apps][cli]") {
+  INTANDEM_NEED_PROGRAM();
+  const TemporaryDirectory scratch;
+  const std::string data = write_bars(scratch);
+  const std::string whole = scratch.path("whole"), broken = scratch.path("broken");
+  const std::vector<std::string> often = {"--checkpoint-every", "1"};
+  REQUIRE(run(scratch, small_train(data, whole)).code == 0);
+
+  const auto train = with(small_train(data, broken), often);
+  const Outcome killed = run(scratch, train, signal_after(broken + "/train.checkpoint", SIGKILL));
+  REQUIRE(killed.code == 128 + SIGKILL);
+  CHECK_FALSE(fs::exists(broken + "/teacher.safetensors"));
+  check_one_error(run(scratch, train), 2, {broken, "--resume", "--overwrite"});
+  check_one_error(run(scratch, with(train, {"--resume", "--lr", "0.04"})), 2,
+                  {"train.checkpoint", "lr = 0.05, not 0.04"});
+  const Outcome resumed = run(scratch, with(train, {"--resume"}));
+  INFO(resumed.err);
+  REQUIRE(resumed.code == 0);
+  check_same_run(whole, broken, {"teacher.safetensors"});
+
+  REQUIRE(run(scratch, small_distill(whole)).code == 0);
+  const auto distill = with(small_distill(broken), {"--checkpoint-seconds", "0.1"});
+  const Outcome killed_later =
+      run(scratch, distill, signal_after(broken + "/distill-w4a4.checkpoint", SIGKILL));
+  REQUIRE(killed_later.code == 128 + SIGKILL);
+  REQUIRE(run(scratch, with(distill, {"--resume"})).code == 0);
+  check_same_run(whole, broken, {"w4a4.safetensors", "w4a4.student.safetensors"});
+}
+
+TEST_CASE("SIGTERM stops with a checkpoint and exit code 75", "[apps][cli]") {
+  INTANDEM_NEED_PROGRAM();
+  const TemporaryDirectory scratch;
+  const std::string data = write_bars(scratch);
+  const std::string whole = scratch.path("whole"), stopped = scratch.path("stopped");
+  REQUIRE(run(scratch, small_train(data, whole)).code == 0);
+  const auto train = with(small_train(data, stopped), {"--checkpoint-every", "3"});
+  const Outcome stop = run(scratch, train, signal_after(stopped + "/train.checkpoint", SIGTERM));
+  INFO(stop.err);
+  REQUIRE(stop.code == 75);
+  CHECK_THAT(stop.err, Catch::Contains("--resume"));
+  REQUIRE(run(scratch, with(train, {"--resume"})).code == 0);
+  check_same_run(whole, stopped, {"teacher.safetensors"});
+
+  REQUIRE(run(scratch, small_distill(whole)).code == 0);
+  const std::string checkpoint = stopped + "/distill-w4a4.checkpoint";
+  // Stopped again and again, until it gets through.
+  Outcome distill = run(scratch, small_distill(stopped), signal_after(checkpoint, SIGTERM));
+  REQUIRE(distill.code == 75);
+  for (int stops = 0; stops < 3; ++stops) {
+    const auto soon = [](pid_t child) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(150));
+      kill(child, SIGTERM);
+    };
+    distill = run(scratch, with(small_distill(stopped), {"--resume"}), soon);
+    INFO(distill.err);
+    // 143: the signal came before the handler was installed, a kill like any other.
+    REQUIRE((distill.code == 75 || distill.code == 0 || distill.code == 128 + SIGTERM));
+  }
+  distill = run(scratch, with(small_distill(stopped), {"--resume"}));
+  REQUIRE(distill.code == 0);
+  check_same_run(whole, stopped, {"w4a4.safetensors", "w4a4.student.safetensors"});
+}
