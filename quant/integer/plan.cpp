@@ -36,12 +36,9 @@ std::unique_ptr<PreparedLayer> prepare_best(const IntLayer& layer) {
 
 const std::vector<Algorithm>& algorithms() {
   static const std::vector<Algorithm> table = {
-      {"packed2", prepare_packed2, 80},
-      {"packed4", prepare_packed4, 90},
-      {"direct", prepare_direct, 100},
-      {"winograd4", prepare_winograd4, 100},
-      {"winograd2", prepare_winograd2, 100},
-      {"ref", prepare_reference, 10000},
+      {"packed2", prepare_packed2, 80},      {"packed4", prepare_packed4, 90},
+      {"direct", prepare_direct, 100},       {"winograd4", prepare_winograd4, 100},
+      {"winograd2", prepare_winograd2, 100}, {"ref", prepare_reference, 10000},
   };
   return table;
 }
