@@ -16,6 +16,9 @@ template <class... F>
 struct Overloaded : F... {
   using F::operator()...;
 };
+// clang 14 does not deduce the arguments of an aggregate by itself.
+template <class... F>
+Overloaded(F...) -> Overloaded<F...>;
 
 /// 0.1 → "0.1", 8 → "8": shortest text that reads back as the same number.
 std::string number(double x) {

@@ -23,12 +23,13 @@ std::string results_table(const ReportInputs& inputs) {
   for (const auto& [name, student] : students_of(inputs).items()) {
     const std::string bits = "W" + number(number_of(student, "weight_bits"), 0) + "A" +
                              number(number_of(student, "activation_bits"), 0) + " integers";
-    const auto row = [&, &key = name](const std::string& model, const char* figure, bool trained) {
-      const double top1 = number_of(student, figure);
+    const auto row = [&, &key = name, &of = student](const std::string& model, const char* figure,
+                                                     bool trained) {
+      const double top1 = number_of(of, figure);
       if (!std::isfinite(top1)) return;
       table.add({key + model, bits, number(top1, 2), number(top1 - teacher, 2),
-                 trained ? count(number_of(student, "model_bytes")) : "",
-                 trained ? count(number_of(student, "mismatches")) : ""});
+                 trained ? count(number_of(of, "model_bytes")) : "",
+                 trained ? count(number_of(of, "mismatches")) : ""});
     };
     row(", folded per channel", "folded_per_channel_top1", false);
     row(", folded per layer", "folded_per_layer_top1", false);
