@@ -31,6 +31,16 @@ std::vector<std::int64_t> held_out_quota(const std::vector<std::int64_t>& count,
 
 }  // namespace
 
+TensorU8 image_range(const Dataset& data, std::int64_t first, std::int64_t N) {
+  INTANDEM_CHECK(first >= 0 && N >= 0 && first + N <= data.size(),
+                 "images " + std::to_string(first) + " ... " + std::to_string(first + N) + " of " +
+                     std::to_string(data.size()));
+  const std::int64_t pixels = data.images.size() / std::max<std::int64_t>(1, data.size());
+  TensorU8 images(data.images.shape().with_outer(N));
+  std::copy_n(data.images.data() + first * pixels, N * pixels, images.data());
+  return images;
+}
+
 Dataset subset(const Dataset& all, const std::vector<std::int32_t>& indices) {
   Dataset part;
   part.name = all.name;

@@ -28,6 +28,9 @@ Normalization measure_normalization(const Dataset& train);
 /// u8 [N][H][W][C] → f32 of the same shape, (p − zero_point_c)/std_c rounded once (Q8).
 TensorF normalize(const TensorU8& images, const Normalization& norm);
 
+/// A copy of images first … first + N − 1, [N][H][W][C].
+TensorU8 image_range(const Dataset& data, std::int64_t first, std::int64_t N);
+
 /// The images and labels at `indices`, in that order; indices may repeat.
 Dataset subset(const Dataset& all, const std::vector<std::int32_t>& indices);
 

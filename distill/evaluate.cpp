@@ -12,13 +12,6 @@
 namespace intandem {
 namespace {
 
-TensorU8 images_at(const Dataset& data, std::int64_t first, std::int64_t N) {
-  const std::int64_t pixels = data.images.size() / data.size();
-  TensorU8 batch(data.images.shape().with_outer(N));
-  std::copy_n(data.images.data() + first * pixels, N * pixels, batch.data());
-  return batch;
-}
-
 void count(Evaluation& result, const Dataset& data) {
   result.images = data.size();
   result.confusion.assign(static_cast<std::size_t>(data.classes * data.classes), 0);
@@ -42,6 +35,16 @@ void check_fits(const Dataset& data, std::int64_t height, std::int64_t width, st
 }
 
 }  // namespace
+
+std::int64_t count_correct(const TensorF& logits, const std::vector<std::int32_t>& labels) {
+  const std::int64_t classes = logits.dim(1);
+  std::int64_t correct = 0;
+  for (std::size_t n = 0; n < labels.size(); ++n) {
+    const float* row = logits.data() + static_cast<std::int64_t>(n) * classes;
+    correct += std::max_element(row, row + classes) - row == labels[n];
+  }
+  return correct;
+}
 
 Evaluation evaluate_integer(const IntModel& model, const Dataset& data, std::int64_t batch,
                             const std::string& algorithm) {
@@ -70,7 +73,7 @@ Evaluation evaluate_float(FloatNetwork& network, const Normalization& normalizat
   result.predicted.resize(data.labels.size());
   for (std::int64_t first = 0; first < data.size(); first += batch) {
     const std::int64_t N = std::min(batch, data.size() - first);
-    const TensorU8 images = images_at(data, first, N);
+    const TensorU8 images = image_range(data, first, N);
     const Stopwatch watch;
     const TensorF logits = network.predict(normalize(images, normalization));
     result.seconds += watch.seconds();
@@ -90,7 +93,7 @@ std::vector<double> layer_sqnr_db(FloatNetwork& teacher, Student& student, const
   std::vector<double> signal(static_cast<std::size_t>(L));
   std::vector<double> noise(static_cast<std::size_t>(L));
   for (std::int64_t first = 0; first < data.size(); first += batch) {
-    const TensorU8 images = images_at(data, first, std::min(batch, data.size() - first));
+    const TensorU8 images = image_range(data, first, std::min(batch, data.size() - first));
     Tape tape;
     std::vector<Var> values(static_cast<std::size_t>(L));
     teacher.forward(tape, 0, L, tape.constant(normalize(images, student.normalization())), values,
@@ -130,7 +133,7 @@ Mismatch compare_with_simulation(Student& student, const IntModel& model, const 
   Progress progress("verify", data.size());
   for (std::int64_t first = 0; first < data.size(); first += batch) {
     const std::int64_t N = std::min(batch, data.size() - first);
-    const TensorU8 images = images_at(data, first, N);
+    const TensorU8 images = image_range(data, first, N);
     const SimulatedOutputs outputs = simulate_student(student, images);
     engine.run_prefix(images.data(), N, L);
     for (std::int64_t n = 0; n < N; ++n) {

@@ -18,11 +18,8 @@ std::vector<double> fit_output_steps(FloatNetwork& teacher, const Student& frame
                                      const Dataset& data, std::int64_t images, StepMethod method) {
   const int L = teacher.unit_count();
   std::vector<std::optional<MagnitudeHistogram>> histograms(static_cast<std::size_t>(L));
-  const std::int64_t pixels = data.images.size() / data.size();
   for (std::int64_t first = 0; first < images; first += kBatch) {
-    const std::int64_t N = std::min(kBatch, images - first);
-    TensorU8 batch(data.images.shape().with_outer(N));
-    std::copy_n(data.images.data() + first * pixels, N * pixels, batch.data());
+    const TensorU8 batch = image_range(data, first, std::min(kBatch, images - first));
     Tape tape;
     std::vector<Var> values(static_cast<std::size_t>(L));
     Var x = tape.constant(normalize(batch, frame.normalization()));

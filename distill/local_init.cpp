@@ -81,12 +81,8 @@ TensorF initial_weights(Hybrid& hybrid, int k, const DistillOptions& options) {
 template <class F>
 void for_each_calibration_batch(const Dataset& data, const DistillOptions& options, const F& f) {
   const std::int64_t images = std::min(options.calibration_images, data.size());
-  const std::int64_t pixels = data.images.size() / data.size();
   for (std::int64_t first = 0; first < images; first += options.batch) {
-    const std::int64_t N = std::min(options.batch, images - first);
-    TensorU8 batch(data.images.shape().with_outer(N));
-    std::copy_n(data.images.data() + first * pixels, N * pixels, batch.data());
-    f(batch);
+    f(image_range(data, first, std::min(options.batch, images - first)));
   }
 }
 

@@ -6,6 +6,7 @@
 #include "core/container.hpp"
 #include "core/progress.hpp"
 #include "data/loader.hpp"
+#include "distill/evaluate.hpp"
 #include "distill/loss.hpp"
 #include "nn/ops.hpp"
 #include "nn/sgd.hpp"
@@ -26,16 +27,6 @@ void append_rates(StudentUnit& unit, bool with_alpha, std::vector<float>& rates)
   for (const Parameter* p : unit.parameters(with_alpha)) {
     rates.push_back(p == &unit.bias ? unit.z_scale : root_mean_square(p->value));
   }
-}
-
-std::int64_t count_correct(const TensorF& logits, const std::vector<std::int32_t>& labels) {
-  const std::int64_t classes = logits.dim(1);
-  std::int64_t correct = 0;
-  for (std::size_t n = 0; n < labels.size(); ++n) {
-    const float* row = logits.data() + static_cast<std::int64_t>(n) * classes;
-    correct += std::max_element(row, row + classes) - row == labels[n];
-  }
-  return correct;
 }
 
 }  // namespace

@@ -33,17 +33,6 @@ LearningRate make_rate(const TeacherOptions& options, std::int64_t steps_per_epo
   return rate;
 }
 
-/// Rows of logits [N][classes] whose largest value, the lowest index on ties, is the label's.
-std::int64_t count_correct(const TensorF& logits, const std::vector<std::int32_t>& labels) {
-  const std::int64_t classes = logits.dim(1);
-  std::int64_t correct = 0;
-  for (std::size_t n = 0; n < labels.size(); ++n) {
-    const float* row = logits.data() + static_cast<std::int64_t>(n) * classes;
-    correct += std::max_element(row, row + classes) - row == labels[n];
-  }
-  return correct;
-}
-
 }  // namespace
 
 TeacherTrainer::TeacherTrainer(const NetworkSpec& spec, const Split& data,
