@@ -77,6 +77,14 @@ ModelInfo student_info(const ModelInfo& teacher, const DistillConfig& config) {
   return info;
 }
 
+/// A checkpoint's frozen layers imitate one teacher; going on with another would mix two.
+void check_same_teacher(const Container& checkpoint, const DistillConfig& config,
+                        const Teacher& teacher) {
+  if (checkpoint.get("teacher_checksum") == teacher.checksum) return;
+  throw Error(config.teacher, "is not the teacher that " + checkpoint.path() + " was made with",
+              "restore that teacher, or use --overwrite", ExitCode::usage);
+}
+
 /// Lowers the student, looks at the test images once, and writes everything down.
 void finish_student(RunDir& run, const DistillConfig& config, TandemInputs& inputs,
                     Student& student, double seconds) {
@@ -130,6 +138,7 @@ ExitCode distill_command(DistillConfig config, const JobOptions& job) {
     if (config.threads > 0) set_thread_count(static_cast<int>(config.threads));
     const std::optional<Container> resume = run.open_checkpoint(keys);
     TandemInputs inputs = load_inputs(config);
+    if (resume) check_same_teacher(*resume, config, inputs.teacher);
     const DistillOptions options = distill_options(config, inputs.teacher.info);
     const double seconds_before = resume ? resume->tensor<double>("seconds", Shape{1})[0] : 0.0;
     const Stopwatch watch;
@@ -143,6 +152,7 @@ ExitCode distill_command(DistillConfig config, const JobOptions& job) {
     };
     hooks.add_to_checkpoint = [&](Container& file) {
       run.stamp(file, keys);
+      file.set("teacher_checksum", inputs.teacher.checksum);
       file.put("seconds", Tensor<double>::full(Shape{1}, seconds_before + watch.seconds()));
     };
     Tandem tandem(inputs.teacher.net, inputs.teacher.info.norm, inputs.split.train,

@@ -136,12 +136,14 @@ std::string confusion_section(const ReportInputs& inputs) {
 
 std::string images_section(const ReportInputs& inputs) {
   std::string html;
-  for (const auto& [name, samples] : inputs.samples) {
+  for (const auto& [name, student] : students_of(inputs).items()) {
+    const auto samples = inputs.samples.find(name);
+    if (samples == inputs.samples.end()) continue;
     std::string parts;
     for (const auto& [key, heading] :
          {std::pair{"first", "the first test images"}, std::pair{"wrong", "the next mistakes"}}) {
       std::string tiles;
-      for (const Json& sample : array_of(samples, key)) tiles += image_tile(inputs, sample);
+      for (const Json& sample : array_of(samples->second, key)) tiles += image_tile(inputs, sample);
       if (tiles.empty()) continue;
       parts += "<h3>" + html_escape(name) + ": " + heading + "</h3><div class=\"tiles\">" + tiles +
                "</div>\n";

@@ -219,7 +219,9 @@ std::string line_chart(const ChartSpec& spec) {
   for (const ChartSpec::Divider& divider : spec.dividers) frame.x.include(divider.x);
   if (!spec.categories.empty()) frame.x.include(static_cast<double>(spec.categories.size()) - 1);
   frame.x.widen(0.04);
-  frame.y.widen(spec.dividers.empty() ? 0.06 : 0.12);
+  frame.y.widen(0.06);
+  // Room for the dividers' labels above the curves.
+  if (!spec.dividers.empty()) frame.y.high += 0.16 * (frame.y.high - frame.y.low);
   if (spec.from_zero && frame.y.low < 0) frame.y.low = 0;
   html += "<svg viewBox=\"0 0 " + fixed(kWidth, 0) + " " + fixed(kHeight, 0) +
           "\" role=\"img\" aria-label=\"" + html_escape(spec.title) + "\">\n<title>" +

@@ -163,6 +163,11 @@ TEST_CASE("killed at any moment and resumed, a run ends in the same bits", "[app
   const Outcome killed_later =
       run(scratch, distill, signal_after(broken + "/distill-w4a4.checkpoint", SIGKILL));
   REQUIRE(killed_later.code == 128 + SIGKILL);
+  const std::string other = scratch.path("other");
+  REQUIRE(run(scratch, with(small_train(data, other), {"--seed", "2", "--epochs", "1"})).code == 0);
+  check_one_error(
+      run(scratch, with(distill, {"--resume", "--teacher", other + "/teacher.safetensors"})), 2,
+      {"other/teacher.safetensors", "distill-w4a4.checkpoint"});
   REQUIRE(run(scratch, with(distill, {"--resume"})).code == 0);
   check_same_run(whole, broken, {"w4a4.safetensors", "w4a4.student.safetensors"});
 }
