@@ -1,4 +1,6 @@
 // `intandem distill`: config → teacher and data → Tandem → integer model and results.
+#include <zlib.h>
+
 #include <cstdio>
 #include <fstream>
 #include <nlohmann/json.hpp>
@@ -77,11 +79,18 @@ ModelInfo student_info(const ModelInfo& teacher, const DistillConfig& config) {
   return info;
 }
 
+/// CRC-32 of a file, to tell teachers apart.
+std::string file_crc(const std::string& path) {
+  const std::string bytes = read_file(path, "check its permissions");
+  return std::to_string(
+      crc32_z(0, reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size()));
+}
+
 /// A checkpoint's frozen layers imitate one teacher; going on with another would mix two.
-void check_same_teacher(const Container& checkpoint, const DistillConfig& config,
-                        const Teacher& teacher) {
-  if (checkpoint.get("teacher_checksum") == teacher.checksum) return;
-  throw Error(config.teacher, "is not the teacher that " + checkpoint.path() + " was made with",
+void check_same_teacher(const Container& checkpoint, const std::string& teacher_crc,
+                        const std::string& teacher_path) {
+  if (checkpoint.get("teacher_crc") == teacher_crc) return;
+  throw Error(teacher_path, "is not the teacher that " + checkpoint.path() + " was made with",
               "restore that teacher, or use --overwrite", ExitCode::usage);
 }
 
@@ -138,7 +147,8 @@ ExitCode distill_command(DistillConfig config, const JobOptions& job) {
     if (config.threads > 0) set_thread_count(static_cast<int>(config.threads));
     const std::optional<Container> resume = run.open_checkpoint(keys);
     TandemInputs inputs = load_inputs(config);
-    if (resume) check_same_teacher(*resume, config, inputs.teacher);
+    const std::string teacher_crc = file_crc(config.teacher);
+    if (resume) check_same_teacher(*resume, teacher_crc, config.teacher);
     const DistillOptions options = distill_options(config, inputs.teacher.info);
     const double seconds_before = resume ? resume->tensor<double>("seconds", Shape{1})[0] : 0.0;
     const Stopwatch watch;
@@ -152,7 +162,7 @@ ExitCode distill_command(DistillConfig config, const JobOptions& job) {
     };
     hooks.add_to_checkpoint = [&](Container& file) {
       run.stamp(file, keys);
-      file.set("teacher_checksum", inputs.teacher.checksum);
+      file.set("teacher_crc", teacher_crc);
       file.put("seconds", Tensor<double>::full(Shape{1}, seconds_before + watch.seconds()));
     };
     Tandem tandem(inputs.teacher.net, inputs.teacher.info.norm, inputs.split.train,

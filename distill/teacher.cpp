@@ -129,7 +129,7 @@ void save_teacher(const FloatNetwork& net, const ModelInfo& info, const std::str
 
 Teacher load_teacher(const std::string& path) {
   const Container file = Container::load(path, "teacher");
-  Teacher teacher{load_network(file), load_info(file), file.get("checksum")};
+  Teacher teacher{load_network(file), load_info(file)};
   if (static_cast<std::int64_t>(teacher.info.class_names.size()) != teacher.net.spec().classes ||
       static_cast<std::int64_t>(teacher.info.norm.std_dev.size()) != teacher.net.spec().channels) {
     throw Error(path, "class names or normalization do not fit the network", "train it again");

@@ -85,7 +85,6 @@ class TeacherTrainer {
 struct Teacher {
   FloatNetwork net;
   ModelInfo info;
-  std::string checksum;  ///< of the file's contents: tells teachers apart
 };
 void save_teacher(const FloatNetwork& net, const ModelInfo& info, const std::string& path);
 Teacher load_teacher(const std::string& path);
