@@ -7,7 +7,7 @@ namespace intandem {
 namespace {
 
 std::string default_text(const Json& value) {
-  return value.is_string() ? value.get<std::string>() : value.dump();
+  return value.is_string() ? value.get<std::string>() : to_text(value);
 }
 
 }  // namespace

@@ -166,7 +166,7 @@ void apply_config_text(const ConfigKeys& keys, const std::string& text, const st
                   "did you mean '" + closest_name(names_of(keys), name) + "'?", ExitCode::usage);
     }
     if (!assign(*key, value)) {
-      throw Error(source, "key '" + name + "' cannot be " + value.dump(), "use " + key->allowed(),
+      throw Error(source, "key '" + name + "' cannot be " + to_text(value), "use " + key->allowed(),
                   ExitCode::usage);
     }
   }
@@ -201,7 +201,7 @@ void check_same_config(const ConfigKeys& keys, const Json& stored, const std::st
     const Json then = stored.contains(key.name) ? stored.at(key.name) : Json();
     if (now == then) continue;
     throw Error(source,
-                "was written with " + key.name + " = " + then.dump() + ", not " + now.dump(),
+                "was written with " + key.name + " = " + to_text(then) + ", not " + to_text(now),
                 "resume with the same configuration, or use --overwrite", ExitCode::usage);
   }
 }

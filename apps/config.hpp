@@ -7,7 +7,7 @@
 #include <variant>
 #include <vector>
 
-#include "apps/json.hpp"
+#include "core/json.hpp"
 
 namespace intandem {
 

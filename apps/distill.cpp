@@ -55,7 +55,7 @@ Json stage_accuracies(const std::string& log_path, const std::string& job) {
   Json stages = Json::array();
   std::ifstream lines(log_path);
   for (std::string text; std::getline(lines, text);) {
-    const Json line = Json::parse(text, nullptr, false);
+    const Json line = try_parse_json(text);
     if (line.is_discarded() || line.value("job", "") != job || !line.value("best", false)) continue;
     const auto stage = line.value("stage", std::size_t{1});
     while (stages.size() < stage) stages.push_back(nullptr);

@@ -62,7 +62,7 @@ ReportInputs read_report_inputs(const std::string& run) {
   if (file_exists(log)) {
     std::istringstream lines(read_file(log, ""));
     for (std::string text; std::getline(lines, text);) {
-      Json line = Json::parse(text, nullptr, false);
+      Json line = try_parse_json(text);
       // The last line of a run that is still being written may be incomplete.
       if (!line.is_discarded()) inputs.log.push_back(std::move(line));
     }

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "apps/json.hpp"
+#include "core/json.hpp"
 
 namespace intandem {
 

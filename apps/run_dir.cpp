@@ -36,7 +36,7 @@ Json read_object(const std::string& path) {
 }
 
 void write_object(const std::string& path, const Json& json) {
-  write_file_atomic(path, json.dump(2) + "\n");
+  write_file_atomic(path, to_text(json, 2) + "\n");
 }
 
 void remove_file(const std::string& path) {
@@ -48,7 +48,7 @@ void remove_file(const std::string& path) {
 
 bool line_belongs_to(const std::string& line, const std::string& job) {
   // A line that does not parse was cut short by a crash; it belongs to nobody and is dropped.
-  const Json json = Json::parse(line, nullptr, false);
+  const Json json = try_parse_json(line);
   return json.is_discarded() || json.value("job", "") == job;
 }
 
@@ -140,7 +140,7 @@ std::optional<Container> RunDir::open_checkpoint(const ConfigKeys& keys) const {
 
 void RunDir::stamp(Container& checkpoint, const ConfigKeys& keys) {
   log_->sync();
-  checkpoint.set("config", config_to_json(keys).dump());
+  checkpoint.set("config", to_text(config_to_json(keys)));
   checkpoint.set("log_lines", std::to_string(lines_));
 }
 
@@ -189,7 +189,7 @@ void RunDir::log(const Json& fields) {
   INTANDEM_CHECK(log_ != nullptr, "the log is not open");
   Json line = {{"job", job_}};
   line.update(fields);
-  log_->append(line.dump());
+  log_->append(to_text(line));
   ++lines_;
 }
 

@@ -13,9 +13,9 @@
 #include <string>
 
 #include "apps/config.hpp"
-#include "apps/json.hpp"
 #include "core/container.hpp"
 #include "core/file.hpp"
+#include "core/json.hpp"
 
 namespace intandem {
 

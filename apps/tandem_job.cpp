@@ -149,7 +149,7 @@ void save_samples(const std::string& path, const Dataset& test, const Evaluation
       wrong.push_back(sample_json(test, evaluation, i));
     }
   }
-  write_file_atomic(path, Json({{"first", first}, {"wrong", wrong}}).dump() + "\n");
+  write_file_atomic(path, to_text({{"first", first}, {"wrong", wrong}}) + "\n");
 }
 
 }  // namespace intandem

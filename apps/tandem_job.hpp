@@ -5,8 +5,8 @@
 #include <string>
 
 #include "apps/config.hpp"
-#include "apps/json.hpp"
 #include "apps/run_dir.hpp"
+#include "core/json.hpp"
 #include "data/dataset.hpp"
 #include "distill/evaluate.hpp"
 #include "distill/options.hpp"

@@ -4,12 +4,11 @@
 #include <set>
 #include <utility>
 
+#include "core/json.hpp"
 #include "nn/network.hpp"
 
 namespace intandem {
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 constexpr std::pair<UnitKind, const char*> kKinds[] = {
     {UnitKind::conv, "conv"}, {UnitKind::linear, "linear"}, {UnitKind::avg_pool, "avg_pool"}};
@@ -141,11 +140,11 @@ std::string to_json(const NetworkSpec& spec) {
   json["classes"] = spec.classes;
   json["units"] = Json::array();
   for (const UnitSpec& u : spec.units) json["units"].push_back(write_unit(u));
-  return json.dump();
+  return to_text(json);
 }
 
 NetworkSpec network_from_json(const std::string& text, const std::string& source) {
-  const Json json = Json::parse(text, nullptr, false);
+  const Json json = try_parse_json(text);
   if (json.is_discarded()) {
     throw Error(source, "the architecture is not valid JSON", "use a file written by intandem");
   }

@@ -4,8 +4,8 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
-#include "apps/json.hpp"
 #include "apps/png.hpp"
+#include "core/json.hpp"
 #include "tests/apps/command_line.hpp"
 #include "tests/skip.hpp"
 

@@ -1,4 +1,4 @@
-#include "apps/json.hpp"
+#include "core/json.hpp"
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
@@ -33,5 +33,9 @@ Json parse_json(const std::string& text, const std::string& source, bool usage_e
                 "check commas, quotes and brackets there", code);
   }
 }
+
+Json try_parse_json(const std::string& text) { return Json::parse(text, nullptr, false); }
+
+std::string to_text(const Json& json, int indent) { return json.dump(indent); }
 
 }  // namespace intandem
