@@ -114,6 +114,7 @@ RunDir::RunDir(const JobOptions& options, const std::string& job)
     : directory_(options.run), job_(job), command_line_(options.command_line) {
   make_directory(directory_);
   lock_ = std::make_unique<DirectoryLock>(directory_);
+  remove_abandoned_temporaries(directory_);
   const Json config = read_object(path("config.json"));
   if (!config.contains(job_)) return;
   const bool was_finished = config.at(job_).contains("finished");

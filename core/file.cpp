@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <charconv>
 #include <csignal>
 #include <cstring>
 #include <filesystem>
@@ -16,6 +17,7 @@
 namespace intandem {
 namespace {
 
+constexpr std::string_view kTemporaryMark = ".tmp.";
 constexpr const char* kWriteRemedy = "check free space and permissions";
 
 std::string reason(int error) { return std::generic_category().message(error); }
@@ -62,8 +64,24 @@ int sync_directory(const std::string& directory) {
 
 }  // namespace
 
+void remove_abandoned_temporaries(const std::string& directory) {
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(directory, error)) {
+    const std::string name = entry.path().filename().string();
+    const std::size_t mark = name.rfind(kTemporaryMark);
+    if (mark == std::string::npos || mark == 0) continue;
+    const char* digits = name.c_str() + mark + kTemporaryMark.size();
+    const char* end = name.c_str() + name.size();
+    pid_t process = 0;
+    const auto parsed = std::from_chars(digits, end, process);
+    if (parsed.ec != std::errc{} || parsed.ptr != end || process <= 0) continue;
+    if (::kill(process, 0) == 0 || errno != ESRCH) continue;
+    ::unlink(entry.path().c_str());
+  }
+}
+
 AtomicWriter::AtomicWriter(const std::string& path)
-    : path_(path), temporary_(path + ".tmp." + std::to_string(::getpid())) {
+    : path_(path), temporary_(path + std::string(kTemporaryMark) + std::to_string(::getpid())) {
   ignore_file_size_signal();
   ::unlink(temporary_.c_str());  // left by a killed process that had our number
   descriptor_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);

@@ -35,6 +35,10 @@ class AtomicWriter {
   int descriptor_ = -1;
 };
 
+/// Removes the NAME.tmp.<pid> files of processes that no longer run on this machine from a
+/// directory nobody else writes to. What cannot be removed stays.
+void remove_abandoned_temporaries(const std::string& directory);
+
 /// Reads a regular file front to back. Not a regular file (directory, pipe, device): Error.
 class FileReader {
  public:

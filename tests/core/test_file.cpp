@@ -1,5 +1,6 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <catch2/catch.hpp>
@@ -91,6 +92,26 @@ TEST_CASE("a stale temporary of a killed process does not matter", "[core][file]
   write_file_atomic(path, "new");
   CHECK(read_file(path, "") == "new");
   CHECK(entry_count(directory.path()) == 1);
+}
+
+TEST_CASE("only temporaries of dead processes are removed", "[core][file]") {
+  const pid_t child = ::fork();
+  if (child == 0) ::_exit(0);
+  REQUIRE(::waitpid(child, nullptr, 0) == child);
+  const std::string dead = std::to_string(child);
+  const TemporaryDirectory directory;
+  directory.write("model.tmp." + dead, "half");
+  const std::vector<std::string> kept = {"model.tmp." + std::to_string(::getpid()),
+                                         "model",
+                                         ".tmp." + dead,
+                                         "model.tmp." + dead + "x",
+                                         "model.tmp.",
+                                         "model.tmp.0",
+                                         "model.tmp.99999999999999999999"};
+  for (const std::string& name : kept) directory.write(name, "text");
+  remove_abandoned_temporaries(directory.path());
+  for (const std::string& name : kept) CHECK(file_exists(directory.path(name)));
+  CHECK(entry_count(directory.path()) == static_cast<int>(kept.size()));
 }
 
 TEST_CASE("a full disk leaves the old file and no temporary", "[core][file]") {
