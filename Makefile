@@ -102,14 +102,16 @@ run-bench: $(BENCH)
 	$(Q)$(if $(BENCH),$(BENCH) $(BENCH_ARGS),echo "there are no benchmarks yet")
 
 # The rivals are packages nothing else needs, so nothing else builds these programs. Results:
-# build/bench/*.json. Arguments: PEERS_ARGS="THREADS REPETITIONS FILTER".
+# build/bench/float_peers.json (docs/benchmarks.md). Arguments: PEERS_ARGS="THREADS REPETITIONS
+# FILTER" of the kernels, STEPS_ARGS="--turns 5 --networks alexnet,…" of the training steps.
 bench-peers:
 	@.ci/deps peers
 	$(SUBMAKE) run-bench-peers
 run-bench-peers: $(B)/float_peers $(B)/torch_step
 	@mkdir -p build/bench
-	$(B)/float_peers $(PEERS_ARGS) > build/bench/float_peers.json
-	bench/peers/compare_steps.py $(B)/torch_step > build/bench/torch_step.json
+	$(B)/float_peers $(PEERS_ARGS) > build/bench/float_kernels.json
+	bench/peers/compare_steps.py $(B)/torch_step --kernels build/bench/float_kernels.json \
+	  --output build/bench/float_peers.json $(STEPS_ARGS)
 $(B)/float_peers: $(B)/bench/peers/float_peers.o $(B)/bench/shapes.o $(patsubst %.cpp,$(B)/%.o,$(wildcard bench/peak*.cpp)) $(LIB)
 	$(call say,LINK $@)
 	$(Q)$(CXX) $(ALL_LDFLAGS) $(filter %.o,$^) $(LIB) $(LDLIBS) -lopenblas -ldnnl -o $@

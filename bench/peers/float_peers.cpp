@@ -57,8 +57,8 @@ double median(std::vector<double> v) {
   return v[v.size() / 2];
 }
 
-// Runs the contenders in turn, first ours; reports GFLOPS of the median and our speed over the
-// best peer's. Operands are warm: they were touched by the previous repetition.
+// Runs the contenders in turn, first ours; reports the median times and our speed over that of the
+// fastest peer. Operands are warm: they were touched by the previous repetition.
 void compare(const std::string& name, double flop, const std::vector<Contender>& contenders) {
   std::vector<std::vector<double>> seconds(contenders.size());
   std::vector<double> peak;
@@ -72,18 +72,24 @@ void compare(const std::string& name, double flop, const std::vector<Contender>&
     }
   }
   nlohmann::json row = {{"name", name}, {"flop", flop}, {"fma_peak_gflops", median(peak)}};
-  double best_peer = 0.0, ours = 0.0;
+  const double ours_s = median(seconds[0]);
+  double peer_s = 0.0;
   std::fprintf(stderr, "%-36s", name.c_str());
   for (std::size_t c = 0; c < contenders.size(); ++c) {
-    const double gflops = flop / median(seconds[c]) * 1e-9;
+    const double time_s = median(seconds[c]);
+    const double gflops = flop / time_s * 1e-9;
     row["gflops"][contenders[c].name] = gflops;
-    if (c == 0) ours = gflops;
-    if (c > 0) best_peer = std::max(best_peer, gflops);
+    if (c == 1 || (c > 1 && time_s < peer_s)) {
+      peer_s = time_s;
+      row["peer"] = contenders[c].name;
+    }
     std::fprintf(stderr, " %s %7.1f", contenders[c].name.c_str(), gflops);
   }
-  row["ratio_to_best_peer"] = ours / best_peer;
+  row["ours_ms"] = 1e3 * ours_s;
+  row["peer_ms"] = 1e3 * peer_s;
+  row["ratio"] = peer_s / ours_s;
   std::fprintf(stderr, "  peak %.1f (%.0f %%)  ratio %.3f\n", median(peak),
-               100.0 * ours / median(peak), ours / best_peer);
+               flop / ours_s * 1e-7 / median(peak), peer_s / ours_s);
   results.push_back(row);
 }
 
