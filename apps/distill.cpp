@@ -172,8 +172,11 @@ ExitCode distill_command(DistillConfig config, const JobOptions& job) {
     run.open_log(resume ? &*resume : nullptr);
     watch_stop_signals();
     if (!tandem.run()) {
-      std::fprintf(stderr, "stopped in stage %d of %d; go on with --resume\n",
-                   tandem.schedule().state().stage + 1, tandem.student().unit_count());
+      const int stage = tandem.schedule().state().stage, stages = tandem.student().unit_count();
+      const std::string where =
+          stage == stages ? "joint fine-tuning"
+                          : "stage " + std::to_string(stage + 1) + " of " + std::to_string(stages);
+      std::fprintf(stderr, "stopped in %s; go on with --resume\n", where.c_str());
       return ExitCode::interrupted;
     }
     finish_student(run, config, inputs, tandem.student(), seconds_before + watch.seconds());
