@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "core/parallel.hpp"
+#include "nn/conv2d_rows.hpp"
 #include "nn/conv2d_windows.hpp"
 
 namespace intandem {
@@ -110,8 +111,13 @@ void backward_data_phase(const ConvShape& s, const float* dy, const float* w, fl
   grid.Q = columns.count;
   grid.origin_h = rows.origin;
   grid.origin_w = columns.origin;
-  const WindowRows a(grid);
   const ReversedFilter b(s, w, rows, columns);
+  if (rows_pay(grid, s.C)) {
+    float* first = dx + (rows.phase * s.W + columns.phase) * s.C;
+    return convolve_by_rows({grid, s.N, s.C, &b, nullptr, first, s.H * s.W * s.C,
+                             s.stride * s.W * s.C, s.stride * s.C});
+  }
+  const WindowRows a(grid);
   const PhaseRows map(s, dx, rows, columns);
   GemmProblem g;
   g.M = s.N * rows.count * columns.count;
@@ -150,9 +156,15 @@ void add_column_sums(const float* dy, int64_t rows, int64_t K, float* db) {
 void conv2d_forward(const ConvShape& shape, const float* x, const float* w, const float* bias,
                     float* y) {
   shape.check();
-  const StridedMatrix pixels(Role::a, x, shape.C, false);
-  const WindowRows windows(input_windows(shape, x));
+  const WindowGrid grid = input_windows(shape, x);
   const StridedMatrix filters(Role::b, w, shape.reduction(), false);
+  if (!is_pointwise(shape) && rows_pay(grid, shape.K)) {
+    const int64_t row = shape.Q() * shape.K;
+    return convolve_by_rows(
+        {grid, shape.N, shape.K, &filters, bias, y, shape.P() * row, row, shape.K});
+  }
+  const StridedMatrix pixels(Role::a, x, shape.C, false);
+  const WindowRows windows(grid);
   GemmProblem g;
   g.M = shape.N * shape.P() * shape.Q();
   g.N = shape.K;

@@ -137,6 +137,21 @@ TEST_CASE("conv2d: the three passes match plain loops in double", "[conv2d_kerne
   }
 }
 
+TEST_CASE("conv2d: every tile of the convolution by rows", "[conv2d_kernels]") {
+  const RestoreSettings restore;
+  for (const Isa isa : available_isas()) {
+    set_active_isa(isa);
+    for (int64_t W = 1; W <= 19; ++W) {
+      for (const int64_t K : {1, 8, 9, 16, 17, 32, 33, 70}) {
+        check_shape({2, 3, W, 1 + W % 3, K, 3, 3, 1 + W % 2, 1}, true);
+      }
+    }
+    // On either side of the limit beyond which the matrix product takes over.
+    check_shape({1, 4, 5, 192, 193, 3, 3, 1, 1}, false);
+    check_shape({1, 4, 5, 193, 192, 3, 3, 1, 1}, false);
+  }
+}
+
 TEST_CASE("conv2d: a null bias adds nothing and a null db is skipped", "[conv2d_kernels]") {
   const ConvShape shape{2, 5, 5, 3, 4, 3, 3, 1, 1};
   Problem<float> f(shape);
