@@ -15,13 +15,17 @@ namespace intandem {
 namespace {
 
 /// What a worker touches for one group of tiles should stay in a second-level cache of 1 MB.
-constexpr std::int64_t kCacheBytes = 800 * 1024;
+constexpr std::int64_t kCacheBytes = 900 * 1024;
 constexpr std::int64_t kSmallestGroup = 12;
+
+constexpr std::int64_t kPadWords = 16;
 
 /// Tiles come in four sizes: full, shorter, narrower, both (1 and 2 are bits). A group holds them
 /// in this order, in which the tiles that have a given position are always neighbours: a position
 /// may belong to {full}, {shorter, full}, {full, narrower} or all.
 constexpr int kSizes = 4;
+/// Positions come in four kinds: shorter tiles have a part in it or not, narrower ones likewise.
+constexpr int kKinds = 4;
 constexpr int kSizeOrder[kSizes] = {1, 0, 2, 3};
 
 class FastConvLayer final : public PreparedLayer {
@@ -38,15 +42,22 @@ class FastConvLayer final : public PreparedLayer {
         tiles_(plan_.vertical.tiles * plan_.horizontal.tiles),
         pad_codes_(TensorU8::zeros({plan_.value_stride})) {
     if (shape_.pad > 0) std::memcpy(pad_codes_.data(), layer.pad_code.data(), shape_.C);
-    for (std::int64_t s = 0; s < positions(); ++s) {
-      const int p = plan_.positions[static_cast<std::size_t>(s)];
-      value_offset_[p] = s * plan_.value_stride;
-      product_offset_[p] = s * plan_.panel;
+    one_kind_ = plan_.vertical.rest == plan_.vertical.main &&
+                plan_.horizontal.rest == plan_.horizontal.main;
+    for (const int p : plan_.positions) {
+      const auto shared = [](const FastConvAxis& axis, int position1d) {
+        const FastCorrelation& f = fast_correlation(axis.rest);
+        return std::find(f.position, f.position + f.products, position1d) !=
+               f.position + f.products;
+      };
+      if (one_kind_) continue;
+      kind_[p] = (shared(plan_.vertical, p / kPositions1d) ? 1 : 0) +
+                 (shared(plan_.horizontal, p % kPositions1d) ? 2 : 0);
     }
     const std::int64_t tile_bytes =
-        value_row() + product_row() * std::int64_t{sizeof(std::int32_t)};
+        positions() * (plan_.value_stride + kPanelWidth * std::int64_t{sizeof(std::int32_t)});
     // Two rows of taps, one of them on its way, and the computed columns.
-    const std::int64_t weight_bytes = 8 * plan_.tap_stride(plan_.panel);
+    const std::int64_t weight_bytes = 8 * plan_.tap_stride(kPanelWidth);
     most_tiles_ = std::max(kSmallestGroup, (kCacheBytes - weight_bytes) / tile_bytes);
   }
 
@@ -69,28 +80,34 @@ class FastConvLayer final : public PreparedLayer {
   /// Consecutive tiles that are computed together; counted over all images.
   struct Group {
     std::int64_t index = -1, first = 0, last = 0;
-    std::int64_t begin[kSizes] = {};  ///< row of the first tile of a size
-    std::int64_t first_row[kPositions2d] = {}, rows[kPositions2d] = {};
+    std::int64_t begin[kSizes] = {};                         ///< row of the first tile of a size
+    std::int64_t first_row[kKinds] = {}, rows[kKinds] = {};  ///< of the positions of a kind
+    std::int64_t values[kPositions2d] = {};                  ///< where a position's values begin
+    std::int64_t products[kPositions2d] = {};  ///< where its products of row 0 would be
+  };
+  /// Where one tile's values go, per kind of position: its first chunk, and from chunk to chunk.
+  struct Place {
+    std::int64_t offset[kKinds] = {}, chunk_step[kKinds] = {};
   };
   struct Tile {
-    std::int64_t image, row, column;  ///< first output
+    std::int64_t image, v, h;  ///< tile row and column
+    std::int64_t row, column;  ///< first output
     int outputs_v, outputs_h, size;
   };
 
   std::int64_t positions() const { return static_cast<std::int64_t>(plan_.positions.size()); }
   std::int64_t group_capacity(std::int64_t N) const { return std::min(most_tiles_, N * tiles_); }
-  /// From one tile to the next, in bytes and in elements: [tile][position][channel].
-  std::int64_t value_row() const { return odd_lines(positions() * plan_.value_stride); }
-  std::int64_t product_row() const {
-    return odd_lines(positions() * plan_.panel * std::int64_t{sizeof(std::int32_t)}) /
+  /// One cache line more per position, so that neighbouring positions of a tile compete for
+  /// neighbouring sets of the first-level cache.
+  std::int64_t value_bytes(std::int64_t N) const {
+    return positions() * (group_capacity(N) * plan_.value_stride + kValueChunk);
+  }
+  std::int64_t product_bytes(std::int64_t N) const {
+    return positions() * (group_capacity(N) * kPanelWidth + kPadWords) *
            std::int64_t{sizeof(std::int32_t)};
   }
-  std::int64_t value_bytes(std::int64_t N) const { return group_capacity(N) * value_row(); }
-  std::int64_t product_bytes(std::int64_t N) const {
-    return group_capacity(N) * product_row() * std::int64_t{sizeof(std::int32_t)};
-  }
   std::int64_t worker_bytes(std::int64_t N) const {
-    return value_bytes(N) + product_bytes(N) + 2 * plan_.tap_stride(plan_.panel);
+    return value_bytes(N) + product_bytes(N) + 2 * plan_.tap_stride(kPanelWidth);
   }
   std::int64_t unpooled_bytes(std::int64_t N) const {
     return N * shape_.P() * shape_.Q() * shape_.K;
@@ -98,18 +115,30 @@ class FastConvLayer final : public PreparedLayer {
 
   Tile tile_at(std::int64_t index) const {
     const std::int64_t within = index % tiles_;
-    const std::int64_t v = within / plan_.horizontal.tiles, h = within % plan_.horizontal.tiles;
-    Tile tile = {index / tiles_,
-                 v * plan_.vertical.main,
-                 h * plan_.horizontal.main,
-                 plan_.vertical.outputs(v),
-                 plan_.horizontal.outputs(h),
-                 0};
-    tile.size = (tile.outputs_v != plan_.vertical.main ? 1 : 0) +
-                (tile.outputs_h != plan_.horizontal.main ? 2 : 0);
-    return tile;
+    return make_tile(index / tiles_, within / plan_.horizontal.tiles,
+                     within % plan_.horizontal.tiles);
+  }
+  Tile make_tile(std::int64_t image, std::int64_t v, std::int64_t h) const {
+    const int outputs_v = plan_.vertical.outputs(v), outputs_h = plan_.horizontal.outputs(h);
+    return {
+        image,
+        v,
+        h,
+        v * plan_.vertical.main,
+        h * plan_.horizontal.main,
+        outputs_v,
+        outputs_h,
+        (outputs_v != plan_.vertical.main ? 1 : 0) + (outputs_h != plan_.horizontal.main ? 2 : 0)};
+  }
+  /// The next tile, without dividing.
+  void advance(Tile& tile) const {
+    const bool row_ends = tile.h + 1 == plan_.horizontal.tiles;
+    const bool image_ends = row_ends && tile.v + 1 == plan_.vertical.tiles;
+    tile = make_tile(tile.image + (image_ends ? 1 : 0),
+                     image_ends ? 0 : tile.v + (row_ends ? 1 : 0), row_ends ? 0 : tile.h + 1);
   }
   void lay_out(Group& group) const;
+  Place find_place(const Group& group, std::int64_t row) const;
   void transform_group(const Group& group, const std::uint8_t* input, std::uint8_t* values) const;
   void multiply_panel(const Group& group, std::int64_t k, const std::uint8_t* values,
                       std::int32_t* products, std::int8_t* weights) const;
@@ -122,14 +151,15 @@ class FastConvLayer final : public PreparedLayer {
   std::string reason_;
   std::int64_t pool_kernel_, pool_stride_;
   std::int64_t workers_, tiles_, most_tiles_ = 0;
+  int kind_[kPositions2d] = {};  ///< bit 1: shorter tiles have a part in it, 2: narrower ones
+  bool one_kind_ = false;        ///< all tiles are of one size
   TensorU8 pad_codes_;
-  std::int64_t value_offset_[kPositions2d] = {}, product_offset_[kPositions2d] = {};
 };
 
 /// The constants were measured on a Cascade Lake core with the AVX-512 VNNI kernels, in products of
 /// the direct algorithm.
 std::int64_t FastConvLayer::cost() const {
-  constexpr std::int64_t kPerValue = 11, kPerProductSum = 60, kPerWeight = 16;
+  constexpr std::int64_t kPerValue = 24, kPerProductSum = 56, kPerWeight = 16;
   const std::int64_t C = shape_.C, K = shape_.K, macs = executed_macs();
   const std::int64_t rows = macs / (C * K);  // positions of all tiles
   const std::int64_t groups = (tiles_ + most_tiles_ - 1) / most_tiles_;
@@ -146,50 +176,91 @@ std::int64_t FastConvLayer::cost() const {
 /// rows.
 void FastConvLayer::lay_out(Group& group) const {
   std::int64_t count[kSizes] = {};
-  for (std::int64_t t = group.first; t < group.last; ++t) ++count[tile_at(t).size];
-  bool has[2][2][kPositions1d] = {};  // axis, main or rest, position
-  for (int axis = 0; axis < 2; ++axis) {
-    const FastConvAxis& cut = axis == 0 ? plan_.vertical : plan_.horizontal;
-    for (int rest = 0; rest < 2; ++rest) {
-      const FastCorrelation& f = fast_correlation(rest == 1 ? cut.rest : cut.main);
-      for (int i = 0; i < f.products; ++i) has[axis][rest][f.position[i]] = true;
-    }
-  }
-  std::int64_t row = 0;
+  Tile tile = tile_at(group.first);
+  for (std::int64_t t = group.first; t < group.last; ++t, advance(tile)) ++count[tile.size];
+  std::int64_t row = 0, values = 0, products = 0;
   for (const int size : kSizeOrder) {
     group.begin[size] = row;
     row += count[size];
   }
-  for (const int p : plan_.positions) {
-    group.rows[p] = 0;
+  for (int kind = 0; kind < kKinds; ++kind) {
+    group.rows[kind] = 0;
     for (const int size : kSizeOrder) {
-      if (!has[0][size & 1][p / kPositions1d] || !has[1][size >> 1][p % kPositions1d]) continue;
-      if (group.rows[p] == 0) group.first_row[p] = group.begin[size];
-      group.rows[p] += count[size];
+      if ((size & ~kind) != 0)
+        continue;  // smaller in a direction in which the kind wants whole ones
+      if (group.rows[kind] == 0) group.first_row[kind] = group.begin[size];
+      group.rows[kind] += count[size];
     }
   }
+  for (const int p : plan_.positions) {
+    const int kind = kind_[p];
+    group.values[p] = values;
+    values += group.rows[kind] * plan_.value_stride + kValueChunk;
+    group.products[p] = products - group.first_row[kind] * kPanelWidth;
+    products += group.rows[kind] * kPanelWidth + kPadWords;
+  }
+}
+
+/// `row`: the tile's row in the group. Entries of kinds it has no part in are meaningless.
+FastConvLayer::Place FastConvLayer::find_place(const Group& group, std::int64_t row) const {
+  Place at;
+  for (int kind = 0; kind < (one_kind_ ? 1 : kKinds); ++kind) {
+    const std::int64_t r = row - group.first_row[kind], rows = group.rows[kind];
+    if (r < 0 || r >= rows) continue;
+    const FastConvBlocks blocks = fastconv_blocks(rows, kernels_.block_rows);
+    const std::int64_t in_taller = blocks.taller * (blocks.height + 1);
+    const std::int64_t height = blocks.height + (r < in_taller ? 1 : 0);
+    // 32 bits, because 64-bit divisions are slow.
+    const std::int64_t line = static_cast<std::uint32_t>(r < in_taller ? r : r - in_taller) %
+                              static_cast<std::uint32_t>(height);
+    at.offset[kind] = (r - line) * plan_.value_stride + line * kValueChunk;
+    at.chunk_step[kind] = height * kValueChunk;
+  }
+  return at;
 }
 
 void FastConvLayer::transform_group(const Group& group, const std::uint8_t* input,
                                     std::uint8_t* values) const {
   std::int64_t done[kSizes] = {};
   const std::uint8_t* pixel[36];
-  for (std::int64_t t = group.first; t < group.last; ++t) {
-    const Tile tile = tile_at(t);
+  std::int64_t offset[kPositions2d];
+  Tile tile = tile_at(group.first);
+  for (std::int64_t t = group.first; t < group.last; ++t, advance(tile)) {
     const int height = tile.outputs_v + 2, width = tile.outputs_h + 2;
-    for (int y = 0; y < height; ++y) {
-      const std::int64_t row = tile.row - shape_.pad + y;
-      for (int x = 0; x < width; ++x) {
-        const std::int64_t column = tile.column - shape_.pad + x;
-        const bool inside = row >= 0 && row < shape_.H && column >= 0 && column < shape_.W;
-        pixel[y * width + x] =
-            inside ? input + ((tile.image * shape_.H + row) * shape_.W + column) * shape_.C
-                   : pad_codes_.data();
+    const std::int64_t top = tile.row - shape_.pad, left = tile.column - shape_.pad;
+    const std::uint8_t* corner =
+        input + ((tile.image * shape_.H + top) * shape_.W + left) * shape_.C;
+    if (top >= 0 && left >= 0 && top + height <= shape_.H && left + width <= shape_.W) {
+      for (int y = 0; y < height; ++y) {
+        const std::uint8_t* row = corner + y * shape_.W * shape_.C;
+        for (int x = 0; x < width; ++x, row += shape_.C) pixel[y * width + x] = row;
+      }
+    } else {
+      for (int y = 0; y < height; ++y) {
+        for (int x = 0; x < width; ++x) {
+          const bool inside =
+              top + y >= 0 && top + y < shape_.H && left + x >= 0 && left + x < shape_.W;
+          pixel[y * width + x] =
+              inside ? corner + (y * shape_.W + x) * shape_.C : pad_codes_.data();
+        }
       }
     }
-    kernels_.transform_input({pixel, shape_.C, tile.outputs_v, tile.outputs_h, plan_.shift,
-                              values + (group.begin[tile.size] + done[tile.size]++) * value_row(),
-                              value_offset_});
+    const Place at = find_place(group, group.begin[tile.size] + done[tile.size]++);
+    for (std::int64_t chunk = 0; chunk * kValueChunk < shape_.C; ++chunk) {
+      std::int64_t common = 0;
+      if (one_kind_) {
+        common = at.offset[0] + chunk * at.chunk_step[0];
+      } else {
+        for (const int p : plan_.positions) {
+          const int kind = kind_[p];
+          offset[p] = group.values[p] + at.offset[kind] + chunk * at.chunk_step[kind];
+        }
+      }
+      const std::int64_t first = chunk * kValueChunk;
+      kernels_.transform_input({pixel, first, std::min(kValueChunk, shape_.C - first),
+                                tile.outputs_h * shape_.C, tile.outputs_v, tile.outputs_h,
+                                plan_.shift, values + common, one_kind_ ? group.values : offset});
+    }
   }
 }
 
@@ -207,29 +278,30 @@ void FastConvLayer::multiply_panel(const Group& group, std::int64_t k, const std
     }
     const std::int8_t* const by_column[] = {
         row, weights, weights + stride, weights, row + stride, weights + stride, row + 2 * stride};
-    kernels_.multiply({values + group.first_row[p] * value_row() + value_offset_[p], value_row(),
-                       group.rows[p], by_column[column], plan_.quads, width, start + s * width,
-                       products + group.first_row[p] * product_row() + product_offset_[p],
-                       product_row(), row + 3 * stride + s % plan_.tap_rows() * plan_.quads * 128});
+    const int kind = kind_[p];
+    kernels_.multiply({values + group.values[p], group.rows[kind], by_column[column], plan_.quads,
+                       width, start + s * width,
+                       products + group.products[p] + group.first_row[kind] * kPanelWidth,
+                       row + 3 * stride + s % plan_.tap_rows() * plan_.quads * 128});
   }
 }
 
 void FastConvLayer::finish_panel(const Group& group, std::int64_t k, const std::int32_t* products,
                                  const LayerRun& args, std::uint8_t* codes) const {
   std::int64_t done[kSizes] = {};
-  const std::int64_t P = shape_.P(), Q = shape_.Q();
-  for (std::int64_t t = group.first; t < group.last; ++t) {
-    const Tile tile = tile_at(t);
+  const std::int64_t P = shape_.P(), Q = shape_.Q(), width = plan_.panel_width(k);
+  Tile tile = tile_at(group.first);
+  for (std::int64_t t = group.first; t < group.last; ++t, advance(tile)) {
     const std::int64_t at = ((tile.image * P + tile.row) * Q + tile.column) * shape_.K;
     FastConvOutput out = {};
-    out.products = products + (group.begin[tile.size] + done[tile.size]++) * product_row();
-    out.offset = product_offset_;
+    out.products = products + (group.begin[tile.size] + done[tile.size]++) * kPanelWidth;
+    out.offset = group.products;
     out.outputs_v = tile.outputs_v;
     out.outputs_h = tile.outputs_h;
     out.rows = static_cast<int>(std::min<std::int64_t>(tile.outputs_v, P - tile.row));
     out.columns = static_cast<int>(std::min<std::int64_t>(tile.outputs_h, Q - tile.column));
     out.first = k;
-    out.channels = std::min(plan_.panel_width(k), shape_.K - k);
+    out.channels = std::min(width, shape_.K - k);
     out.codes = codes == nullptr ? nullptr : codes + at;
     out.shortcut = args.shortcut == nullptr ? nullptr : args.shortcut + at;
     out.accumulators = args.accumulators == nullptr ? nullptr : args.accumulators + at;
@@ -292,6 +364,7 @@ void FastConvLayer::run(const LayerRun& args) const {
 const FastConvKernels& fastconv_kernels() {
   static const FastConvKernels ref = {"ref",
                                       false,
+                                      kFastConvRefRows,
                                       fastconv_input_ref,
                                       fastconv_weights_ref,
                                       fastconv_multiply_ref,
@@ -299,12 +372,14 @@ const FastConvKernels& fastconv_kernels() {
 #if defined(__x86_64__)
   static const FastConvKernels avx2 = {"avx2",
                                        true,
+                                       4,
                                        fastconv_input_avx2,
                                        fastconv_weights_avx2,
                                        fastconv_multiply_avx2,
                                        fastconv_output_avx2};
   static const FastConvKernels vnni = {"avx512vnni",
                                        false,
+                                       12,
                                        fastconv_input_avx512vnni,
                                        fastconv_weights_avx512vnni,
                                        fastconv_multiply_avx512vnni,

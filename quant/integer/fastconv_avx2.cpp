@@ -19,11 +19,13 @@ constexpr std::int64_t kByteLanes = 32, kWordLanes = 8;
 
 [[gnu::always_inline]] inline Bytes load_codes(const std::uint8_t* p, std::int64_t n) {
   Bytes codes = {};
-  if (n >= kByteLanes) {
-    __builtin_memcpy(&codes, p, sizeof codes);
-  } else {
-    for (std::int64_t i = 0; i < n; ++i) codes[i] = p[i];
-  }
+  for (std::int64_t i = 0; i < n; ++i) codes[i] = p[i];
+  return codes;
+}
+
+[[gnu::always_inline]] inline Bytes load_all_codes(const std::uint8_t* p) {
+  Bytes codes;
+  __builtin_memcpy(&codes, p, sizeof codes);
   return codes;
 }
 
@@ -75,11 +77,10 @@ template <int kCount>
 
 #include "quant/integer/fastconv_transform_simd.hpp"
 
-/// kRows × 16 accumulators.
+/// kRows × 16 accumulators; values of the block, products of its first tile, both at `column`.
 template <int kRows>
-void block(const FastConvProduct& a, std::int64_t first, std::int64_t column) {
-  const std::uint8_t* values = a.values + first * a.value_stride;
-  const std::int64_t stride = a.value_stride;
+void block(const FastConvProduct& a, const std::uint8_t* values, std::int32_t* out,
+           std::int64_t column) {
   const __m256i ones = _mm256_set1_epi16(1);
   __m256i sum[kRows][2];
 #pragma GCC unroll 4
@@ -87,25 +88,35 @@ void block(const FastConvProduct& a, std::int64_t first, std::int64_t column) {
     sum[r][0] = load_words(a.start + column);
     sum[r][1] = load_words(a.start + column + 8);
   }
-  for (std::int64_t c = 0; c < a.quads; ++c) {
-    const auto* w = reinterpret_cast<const __m256i*>(a.weights + (c * a.width + column) * 4);
-    const __m256i w0 = _mm256_loadu_si256(w), w1 = _mm256_loadu_si256(w + 1);
+  const auto* w = reinterpret_cast<const __m256i*>(a.weights + column * 4);
+  const std::int64_t step = a.width / 8;
+  for (std::int64_t quads = a.quads; quads > 0; quads -= kValueChunk / 4) {
+    const std::uint8_t* const end = values + (quads < 16 ? quads * 4 : kValueChunk);
+    for (const std::uint8_t* v4 = values; v4 < end; v4 += 4, w += step) {
+      const __m256i w0 = _mm256_loadu_si256(w), w1 = _mm256_loadu_si256(w + 1);
 #pragma GCC unroll 4
-    for (int r = 0; r < kRows; ++r) {
-      std::int32_t four;
-      __builtin_memcpy(&four, values + r * stride + 4 * c, 4);
-      const __m256i v = _mm256_set1_epi32(four);
-      sum[r][0] = _mm256_add_epi32(sum[r][0], _mm256_madd_epi16(_mm256_maddubs_epi16(v, w0), ones));
-      sum[r][1] = _mm256_add_epi32(sum[r][1], _mm256_madd_epi16(_mm256_maddubs_epi16(v, w1), ones));
+      for (int r = 0; r < kRows; ++r) {
+        std::int32_t four;
+        __builtin_memcpy(&four, v4 + r * kValueChunk, 4);
+        const __m256i v = _mm256_set1_epi32(four);
+        sum[r][0] =
+            _mm256_add_epi32(sum[r][0], _mm256_madd_epi16(_mm256_maddubs_epi16(v, w0), ones));
+        sum[r][1] =
+            _mm256_add_epi32(sum[r][1], _mm256_madd_epi16(_mm256_maddubs_epi16(v, w1), ones));
+      }
     }
+    values += kRows * kValueChunk;
   }
-  std::int32_t* out = a.products + first * a.product_stride + column;
 #pragma GCC unroll 4
   for (int r = 0; r < kRows; ++r) {
-    _mm256_storeu_si256(reinterpret_cast<__m256i*>(out + r * a.product_stride), sum[r][0]);
-    _mm256_storeu_si256(reinterpret_cast<__m256i*>(out + r * a.product_stride + 8), sum[r][1]);
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(out + r * kPanelWidth + column), sum[r][0]);
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(out + r * kPanelWidth + column + 8), sum[r][1]);
   }
 }
+
+constexpr std::int64_t kBlockRows = 4;
+using Block = void (*)(const FastConvProduct&, const std::uint8_t*, std::int32_t*, std::int64_t);
+constexpr Block kBlocks[] = {block<1>, block<2>, block<3>, block<4>};
 
 }  // namespace
 
@@ -118,12 +129,17 @@ void fastconv_input_avx2(const FastConvInput& tile) {
 void fastconv_weights_avx2(const FastConvWeights& panel) { weights_panel(panel); }
 
 void fastconv_multiply_avx2(const FastConvProduct& a) {
+  const std::int64_t value_stride = (4 * a.quads + kValueChunk - 1) / kValueChunk * kValueChunk;
+  if (a.rows == 0) return;
+  const FastConvBlocks blocks = fastconv_blocks(a.rows, kBlockRows);
   for (std::int64_t column = 0; column < a.width; column += 16) {
-    std::int64_t r = 0;
-    for (; r + 4 <= a.rows; r += 4) block<4>(a, r, column);
-    if (a.rows - r == 3) block<3>(a, r, column);
-    if (a.rows - r == 2) block<2>(a, r, column);
-    if (a.rows - r == 1) block<1>(a, r, column);
+    std::int64_t first = 0;
+    for (std::int64_t i = 0; i < blocks.count; ++i) {
+      const std::int64_t height = blocks.height + (i < blocks.taller ? 1 : 0);
+      kBlocks[height - 1](a, a.values + first * value_stride, a.products + first * kPanelWidth,
+                          column);
+      first += height;
+    }
   }
 }
 

@@ -21,8 +21,11 @@ using SignedWords = std::int32_t __attribute__((vector_size(64)));
 constexpr std::int64_t kByteLanes = 64, kWordLanes = 16;
 
 [[gnu::always_inline]] inline Bytes load_codes(const std::uint8_t* p, std::int64_t n) {
-  if (n >= kByteLanes) return (Bytes)_mm512_loadu_si512(p);
   return (Bytes)_mm512_maskz_loadu_epi8((__mmask64{1} << n) - 1, p);
+}
+
+[[gnu::always_inline]] inline Bytes load_all_codes(const std::uint8_t* p) {
+  return (Bytes)_mm512_loadu_si512(p);
 }
 
 [[gnu::always_inline]] inline __m512i load_words(const std::int32_t* p) {
@@ -87,59 +90,113 @@ template <int kCount>
 
 #include "quant/integer/fastconv_transform_simd.hpp"
 
-/// kRows × 16·kVectors accumulators in registers. The arrays are fully unrolled into registers by
-/// GCC 12 and clang 14 (look for vpdpbusd without memory traffic around it).
-template <int kRows, int kVectors>
-void block(const FastConvProduct& a, std::int64_t first) {
-  const std::uint8_t* values = a.values + first * a.value_stride;
-  const std::int8_t* weights = a.weights;
-  const std::int64_t stride = a.value_stride, quads = a.quads;
-  // The first block of rows fetches what the following steps read, two lines at a time.
+constexpr std::int64_t kBlockRows = 12, kChunkQuads = kValueChunk / 4;
+
+template <int... kIndex>
+struct Rows {};
+
+[[gnu::always_inline]] inline __m512i broadcast_quad(const std::uint8_t* values) {
+  std::int32_t four;
+  __builtin_memcpy(&four, values, 4);
+  return _mm512_set1_epi32(four);
+}
+
+/// `count` register blocks, each of as many rows as indices × 32 channels, or 16. The fold
+/// expressions name every accumulator by a constant, so that each gets a register. One pointer runs
+/// over the values and one over the weights: for a pointer per row there are not registers enough.
+/// All blocks of a height in one loop: a call per block costs as much as six to eight of its steps.
+template <bool kWide, int... I>
+void multiply_blocks(const FastConvProduct& a, std::int64_t first, std::int64_t count,
+                     std::int64_t next_step, Rows<I...>) {
+  constexpr int kRows = sizeof...(I), kVectors = kWide ? 2 : 1;
+  const std::int64_t chunks = (a.quads + kChunkQuads - 1) / kChunkQuads;
+  const std::uint8_t* values = a.values + first * chunks * kValueChunk;
+  std::int32_t* out = a.products + first * kPanelWidth;
+  const std::int32_t* start = a.start;
+  const std::int64_t full = a.quads / kChunkQuads, rest = a.quads % kChunkQuads;
   const std::int8_t* next = a.next;
-  const std::int64_t next_step = first == 0 ? 128 : 0;
-  __m512i sum[kRows][kVectors];
-#pragma GCC unroll 16
-  for (int r = 0; r < kRows; ++r) {
-#pragma GCC unroll 4
-    for (int q = 0; q < kVectors; ++q) sum[r][q] = load_words(a.start + 16 * q);
-  }
-  for (std::int64_t c = 0; c < quads; ++c) {
-    __m512i w[kVectors];
-#pragma GCC unroll 4
-    for (int q = 0; q < kVectors; ++q) {
-      w[q] = _mm512_loadu_si512(weights + 64 * (c * kVectors + q));
+  for (std::int64_t b = 0; b < count; ++b, out += kRows * kPanelWidth) {
+    const std::int8_t* weights = a.weights;
+    __m512i low[kRows], high[kRows];
+    ((low[I] = load_words(start), high[I] = kWide ? load_words(start + 16) : low[I]), ...);
+    const auto step = [&](const std::uint8_t* v, const std::int8_t* w) {
+      const __m512i w0 = _mm512_load_si512(w);
+      const __m512i w1 = kWide ? _mm512_load_si512(w + 64) : w0;
+      __m512i value;
+      ((value = broadcast_quad(v + I * kValueChunk),
+        low[I] = _mm512_dpbusd_epi32(low[I], value, w0),
+        high[I] = kWide ? _mm512_dpbusd_epi32(high[I], value, w1) : high[I]),
+       ...);
+    };
+    for (std::int64_t chunk = 0; chunk < full; ++chunk) {
+      const std::uint8_t* ahead = values + kRows * kValueChunk;  // the next chunk
+      for (const std::uint8_t* const end = values + kValueChunk; values < end; values += 16) {
+        step(values, weights);
+        step(values + 4, weights + 64 * kVectors);
+        step(values + 8, weights + 128 * kVectors);
+        step(values + 12, weights + 192 * kVectors);
+        weights += 256 * kVectors;
+        _mm_prefetch(ahead, _MM_HINT_T0);
+        _mm_prefetch(ahead + 64, _MM_HINT_T0);
+        _mm_prefetch(ahead + 128, _MM_HINT_T0);
+        ahead += 192;
+        _mm_prefetch(next, _MM_HINT_T1);
+        _mm_prefetch(next + 2 * next_step, _MM_HINT_T1);
+        next += 4 * next_step;
+      }
+      values += (kRows - 1) * kValueChunk;
     }
-    _mm_prefetch(reinterpret_cast<const char*>(next), _MM_HINT_T1);
-    _mm_prefetch(reinterpret_cast<const char*>(next + 64), _MM_HINT_T1);
-    next += next_step;
-#pragma GCC unroll 16
-    for (int r = 0; r < kRows; ++r) {
-      std::int32_t four;
-      __builtin_memcpy(&four, values + r * stride + 4 * c, 4);
-      const __m512i v = _mm512_set1_epi32(four);
-#pragma GCC unroll 4
-      for (int q = 0; q < kVectors; ++q) sum[r][q] = _mm512_dpbusd_epi32(sum[r][q], v, w[q]);
+    for (std::int64_t quad = 0; quad < rest; ++quad, weights += 64 * kVectors) {
+      step(values + 4 * quad, weights);
+      _mm_prefetch(next, _MM_HINT_T1);
+      next += next_step;
     }
-  }
-  std::int32_t* out = a.products + first * a.product_stride;
-#pragma GCC unroll 16
-  for (int r = 0; r < kRows; ++r) {
-#pragma GCC unroll 4
-    for (int q = 0; q < kVectors; ++q) {
-      _mm512_storeu_si512(out + r * a.product_stride + 16 * q, sum[r][q]);
-    }
+    if (rest > 0) values += kRows * kValueChunk;
+    (_mm512_store_si512(out + kPanelWidth * I, low[I]), ...);
+    if (kWide) (_mm512_store_si512(out + kPanelWidth * I + 16, high[I]), ...);
   }
 }
 
-using Block = void (*)(const FastConvProduct&, std::int64_t);
-constexpr Block kBlocks4[] = {block<1, 4>, block<2, 4>, block<3, 4>,
-                              block<4, 4>, block<5, 4>, block<6, 4>};
-constexpr Block kBlocks2[] = {block<1, 2>, block<2, 2>,  block<3, 2>,  block<4, 2>,
-                              block<5, 2>, block<6, 2>,  block<7, 2>,  block<8, 2>,
-                              block<9, 2>, block<10, 2>, block<11, 2>, block<12, 2>};
-constexpr Block kBlocks1[] = {block<1, 1>, block<2, 1>,  block<3, 1>,  block<4, 1>,
-                              block<5, 1>, block<6, 1>,  block<7, 1>,  block<8, 1>,
-                              block<9, 1>, block<10, 1>, block<11, 1>, block<12, 1>};
+template <int... I>
+void multiply_height(const FastConvProduct& a, std::int64_t first, std::int64_t count,
+                     std::int64_t next_step, Rows<I...> rows) {
+  if (a.width == kPanelWidth) {
+    multiply_blocks<true>(a, first, count, next_step, rows);
+  } else {
+    multiply_blocks<false>(a, first, count, next_step, rows);
+  }
+}
+
+void multiply_height(const FastConvProduct& a, std::int64_t height, std::int64_t first,
+                     std::int64_t count, std::int64_t next_step) {
+  switch (height) {
+    case 1:
+      return multiply_height(a, first, count, next_step, Rows<0>{});
+    case 2:
+      return multiply_height(a, first, count, next_step, Rows<0, 1>{});
+    case 3:
+      return multiply_height(a, first, count, next_step, Rows<0, 1, 2>{});
+    case 4:
+      return multiply_height(a, first, count, next_step, Rows<0, 1, 2, 3>{});
+    case 5:
+      return multiply_height(a, first, count, next_step, Rows<0, 1, 2, 3, 4>{});
+    case 6:
+      return multiply_height(a, first, count, next_step, Rows<0, 1, 2, 3, 4, 5>{});
+    case 7:
+      return multiply_height(a, first, count, next_step, Rows<0, 1, 2, 3, 4, 5, 6>{});
+    case 8:
+      return multiply_height(a, first, count, next_step, Rows<0, 1, 2, 3, 4, 5, 6, 7>{});
+    case 9:
+      return multiply_height(a, first, count, next_step, Rows<0, 1, 2, 3, 4, 5, 6, 7, 8>{});
+    case 10:
+      return multiply_height(a, first, count, next_step, Rows<0, 1, 2, 3, 4, 5, 6, 7, 8, 9>{});
+    case 11:
+      return multiply_height(a, first, count, next_step, Rows<0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10>{});
+    default:
+      return multiply_height(a, first, count, next_step,
+                             Rows<0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11>{});
+  }
+}
 
 }  // namespace
 
@@ -153,14 +210,15 @@ void fastconv_weights_avx512vnni(const FastConvWeights& panel) { weights_panel(p
 
 void fastconv_multiply_avx512vnni(const FastConvProduct& a) {
   if (a.rows == 0) return;
-  const Block* blocks = a.width == 64 ? kBlocks4 : a.width == 32 ? kBlocks2 : kBlocks1;
-  const std::int64_t most = a.width == 64 ? 6 : 12;
-  // Nearly equal blocks: one of one row would leave most of the registers idle.
-  const std::int64_t count = (a.rows + most - 1) / most;
-  for (std::int64_t i = 0; i < count; ++i) {
-    const std::int64_t first = a.rows * i / count;
-    blocks[a.rows * (i + 1) / count - first - 1](a, first);
-  }
+  const FastConvBlocks blocks = fastconv_blocks(a.rows, kBlockRows);
+  const std::int64_t rest = blocks.count - blocks.taller;
+  // The blocks of the position fetch `next` together.
+  const std::int64_t next_step = blocks.count >= 4 ? 32 : blocks.count >= 2 ? 64 : 128;
+  multiply_height(a, blocks.height, blocks.taller * (blocks.height + 1), rest, next_step);
+  if (blocks.taller == 0) return;
+  FastConvProduct others = a;
+  others.next += rest * a.quads * next_step;
+  multiply_height(others, blocks.height + 1, 0, blocks.taller, next_step);
 }
 
 void fastconv_output_avx512vnni(const FastConvOutput& tile) {

@@ -6,15 +6,38 @@
 
 namespace intandem {
 
-/// Step 1: one tile of input codes → its values V = Bᵀ d B + shift, u8, one per position and
-/// channel. Positions are numbered row·7 + column (fastconv_math.hpp).
+/// Values of one position, as the product reads them from first to last: tiles in blocks
+/// (FastConvBlocks), a block in chunks of 64 channels, a chunk as one cache line per tile:
+///     [block][chunk][tile of the block][64]
+/// so that one pointer serves all tiles of a register block.
+constexpr std::int64_t kValueChunk = 64;
+
+/// Output channels of a panel; the last one may be half as wide.
+constexpr std::int64_t kPanelWidth = 32;
+
+/// How the rows of one position, one per tile, are cut into register blocks of at most `most`: the
+/// first `taller` of them have height + 1 rows, the others `height`.
+struct FastConvBlocks {
+  std::int64_t count, height, taller;
+};
+[[gnu::always_inline]] static inline FastConvBlocks fastconv_blocks(std::int64_t rows,
+                                                                    std::int64_t most) {
+  // In 32 bits, because 64-bit divisions are slow.
+  const auto n = static_cast<std::uint32_t>(rows), m = static_cast<std::uint32_t>(most);
+  const std::uint32_t count = (n + m - 1) / m;
+  return {count, n / count, n % count};
+}
+
+/// Step 1: up to 64 channels of one tile of input codes → its values V = Bᵀ d B + shift, u8, one
+/// per position and channel. Positions are numbered row·7 + column (fastconv_math.hpp).
 struct FastConvInput {
-  const std::uint8_t* const* pixel;  ///< [(outputs_v+2)·(outputs_h+2)], each C codes
-  std::int64_t C;
-  int outputs_v, outputs_h;  ///< tile size, 4, 2 or 1 each
+  const std::uint8_t* const* pixel;  ///< [(outputs_v+2)·(outputs_h+2)], each the codes of a pixel
+  std::int64_t first, channels;      ///< the codes wanted of each
+  std::int64_t next_tile;            ///< where the tile to the right is, seen from this one
+  int outputs_v, outputs_h;          ///< tile size, 4, 2 or 1 each
   const std::uint32_t*
       shift;             ///< [49] added to V (mod 256), which makes it 0 … 255; in all 4 bytes
-  std::uint8_t* values;  ///< out: position p at values + offset[p], C rounded up to 64 bytes
+  std::uint8_t* values;  ///< out: position p at values + offset[p], 64 bytes
   const std::int64_t* offset;  ///< [49]
 };
 
@@ -32,15 +55,14 @@ struct FastConvWeights {
 /// Step 3: products[r][k] = start[k] + Σ_c values[r][c]·weights[c][k], modulo 2³², for `rows` tiles
 /// and one panel of `width` output channels at one position.
 struct FastConvProduct {
-  const std::uint8_t* values;  ///< [rows][value_stride]
-  std::int64_t value_stride;
+  const std::uint8_t*
+      values;  ///< as described above; blocks of at most FastConvKernels::block_rows
   std::int64_t rows;
   const std::int8_t* weights;  ///< [quads][width][4]: four input channels side by side
   std::int64_t quads;          ///< ⌈C/4⌉; missing channels have weight 0
-  std::int64_t width;          ///< 64, 32 or 16
+  std::int64_t width;          ///< 32 or 16
   const std::int32_t* start;   ///< [width] −shift·Σ_c weight, which takes the shift out again
-  std::int32_t* products;      ///< out: [rows][product_stride]
-  std::int64_t product_stride;
+  std::int32_t* products;      ///< out: [rows][kPanelWidth]
   const std::int8_t* next;  ///< 128·quads bytes that will be wanted soon; a kernel may fetch them
 };
 
@@ -79,12 +101,14 @@ struct FastConvKernels {
   const char* isa;
   /// Whether a product may sum two neighbouring channels in 16 bits (vpmaddubsw).
   bool pairs_in_16_bits;
+  std::int64_t block_rows;  ///< tiles the register block holds
   void (*transform_input)(const FastConvInput&);
   void (*transform_weights)(const FastConvWeights&);
   void (*multiply)(const FastConvProduct&);
   void (*transform_output)(const FastConvOutput&);
 };
 
+constexpr std::int64_t kFastConvRefRows = 3;
 void fastconv_input_ref(const FastConvInput& tile);
 void fastconv_weights_ref(const FastConvWeights& panel);
 void fastconv_multiply_ref(const FastConvProduct& product);

@@ -8,9 +8,6 @@
 namespace intandem {
 namespace {
 
-/// Up to here the products of 64 output channels leave room in the cache for the values.
-constexpr std::int64_t kWidePanelChannels = 192;
-
 /// Index of a position among the products of a correlation, −1 if it has no such product.
 int product_at(const FastCorrelation& f, int position1d) {
   for (int i = 0; i < f.products; ++i) {
@@ -156,7 +153,6 @@ bool plan_fastconv(const IntLayer& layer, int tile, bool pairs_in_16_bits, FastC
   plan.quads = (shape.C + 3) / 4;
   plan.value_stride = (shape.C + 63) / 64 * 64;
   plan.padded_K = (shape.K + 15) / 16 * 16;
-  plan.panel = shape.C > kWidePanelChannels ? 32 : 64;
 
   const FastCorrelation& f = fast_correlation(tile);
   plan.positions.clear();

@@ -46,7 +46,6 @@ struct FastConvPlan {
   std::int64_t value_stride = 0;  ///< C rounded up to 64: bytes of one position of one tile
   std::vector<int> positions;     ///< those used: 49 for tile 4, 16 for tile 2
   std::uint32_t shift[kPositions2d] = {};  ///< as FastConvInput::shift
-  std::int64_t panel = 64;                 ///< widest panel of output channels, 64 or 32
   TensorS8 taps;                           ///< per panel G g: [rows][3] planes [quads][width][4]
   TensorS32 start;           ///< per panel [positions][width], as FastConvProduct::start
   TensorS32 epilogue_table;  ///< the arrays of `epilogue`, one after the other
@@ -56,8 +55,7 @@ struct FastConvPlan {
 
   /// Width of the panel that starts at channel k (a sum of earlier widths).
   std::int64_t panel_width(std::int64_t k) const {
-    const std::int64_t left = padded_K - k;
-    return left >= panel ? panel : left >= 32 ? 32 : 16;
+    return padded_K - k >= kPanelWidth ? kPanelWidth : kPanelWidth / 2;
   }
   std::int64_t panels() const;
   /// Rows of G in use, 7 or 4.

@@ -9,13 +9,13 @@ void fastconv_input_ref(const FastConvInput& tile) {
   const FastCorrelation& v = fast_correlation(tile.outputs_v);
   const FastCorrelation& h = fast_correlation(tile.outputs_h);
   const int height = v.outputs + 2, width = h.outputs + 2;
-  for (std::int64_t c = 0; c < tile.C; ++c) {
+  for (std::int64_t c = 0; c < tile.channels; ++c) {
     for (int i = 0; i < v.products; ++i) {
       for (int j = 0; j < h.products; ++j) {
         std::int32_t sum = 0;
         for (int y = 0; y < height; ++y) {
           for (int x = 0; x < width; ++x) {
-            sum += v.input[i][y] * h.input[j][x] * tile.pixel[y * width + x][c];
+            sum += v.input[i][y] * h.input[j][x] * tile.pixel[y * width + x][tile.first + c];
           }
         }
         const int position = v.position[i] * kPositions1d + h.position[j];
@@ -38,17 +38,28 @@ void fastconv_weights_ref(const FastConvWeights& panel) {
 }
 
 void fastconv_multiply_ref(const FastConvProduct& a) {
-  for (std::int64_t r = 0; r < a.rows; ++r) {
-    for (std::int64_t k = 0; k < a.width; ++k) {
-      // Unsigned, because the sum may wrap: it is only meant modulo 2³².
-      auto sum = static_cast<std::uint32_t>(a.start[k]);
-      for (std::int64_t c = 0; c < 4 * a.quads; ++c) {
-        const std::int32_t value = a.values[r * a.value_stride + c];
-        const std::int32_t weight = a.weights[(c / 4 * a.width + k) * 4 + c % 4];
-        sum += static_cast<std::uint32_t>(value * weight);
+  const std::int64_t chunks = (4 * a.quads + kValueChunk - 1) / kValueChunk;
+  if (a.rows == 0) return;
+  const FastConvBlocks blocks = fastconv_blocks(a.rows, kFastConvRefRows);
+  std::int64_t first = 0;
+  for (std::int64_t i = 0; i < blocks.count; ++i) {
+    const std::int64_t height = blocks.height + (i < blocks.taller ? 1 : 0);
+    const std::uint8_t* values = a.values + first * chunks * kValueChunk;
+    const std::int64_t chunk_step = height * kValueChunk;
+    for (std::int64_t r = 0; r < height; ++r) {
+      const std::uint8_t* row = values + r * kValueChunk;
+      for (std::int64_t k = 0; k < a.width; ++k) {
+        // Unsigned, because the sum may wrap: it is only meant modulo 2³².
+        auto sum = static_cast<std::uint32_t>(a.start[k]);
+        for (std::int64_t c = 0; c < 4 * a.quads; ++c) {
+          const std::int32_t value = row[c / kValueChunk * chunk_step + c % kValueChunk];
+          const std::int32_t weight = a.weights[(c / 4 * a.width + k) * 4 + c % 4];
+          sum += static_cast<std::uint32_t>(value * weight);
+        }
+        a.products[(first + r) * kPanelWidth + k] = static_cast<std::int32_t>(sum);
       }
-      a.products[r * a.product_stride + k] = static_cast<std::int32_t>(sum);
     }
+    first += height;
   }
 }
 

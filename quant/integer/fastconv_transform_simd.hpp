@@ -3,7 +3,8 @@
 // after it has defined
 //   Bytes, Words, SignedWords    vectors of u8, u32 and s32 (GCC vector extension)
 //   kByteLanes, kWordLanes
-//   load_codes(p, n)             Bytes of n ≥ 1 codes, zeros after them; reads no further
+//   load_codes(p, n)             Bytes of n < kByteLanes codes, zeros after them; reads no further
+//   load_all_codes(p)            Bytes
 //   store_row<count>(acc, row, k, q, tile)  finish `count` neighbouring outputs, channels from k
 // No include guard and no includes on purpose.
 
@@ -63,33 +64,45 @@ constexpr int kProducts = kOutputs == 4   ? 7
                           : kOutputs == 2 ? 4
                                           : 3;
 
-template <int kV, int kH>
-void input_tile(const FastConvInput& tile) {
-  for (std::int64_t c = 0; c < tile.C; c += kByteLanes) {
-    Bytes half[kProducts<kV>][kH + 2];
+/// Channels c … of one chunk: a vector of them, or n fewer.
+template <int kV, int kH, bool kAll>
+[[gnu::always_inline]] inline void input_vector(const FastConvInput& tile, std::int64_t c,
+                                                std::int64_t n) {
+  Bytes half[kProducts<kV>][kH + 2];
 #pragma GCC unroll 8
-    for (int x = 0; x < kH + 2; ++x) {
-      Bytes d[kV + 2], v[kProducts<kV>];
+  for (int x = 0; x < kH + 2; ++x) {
+    Bytes d[kV + 2], v[kProducts<kV>];
 #pragma GCC unroll 8
-      for (int y = 0; y < kV + 2; ++y) {
-        d[y] = load_codes(tile.pixel[y * (kH + 2) + x] + c, tile.C - c);
-      }
-      input_1d<kV>(d, v);
-#pragma GCC unroll 8
-      for (int i = 0; i < kProducts<kV>; ++i) half[i][x] = v[i];
+    for (int y = 0; y < kV + 2; ++y) {
+      const std::uint8_t* from = tile.pixel[y * (kH + 2) + x] + tile.first + c;
+      d[y] = kAll ? load_all_codes(from) : load_codes(from, n);
+      // What the next tile reads and this one does not; a stray prefetch does no harm.
+      if (x >= 2) __builtin_prefetch(from + tile.next_tile);
     }
+    input_1d<kV>(d, v);
 #pragma GCC unroll 8
-    for (int i = 0; i < kProducts<kV>; ++i) {
-      Bytes v[kProducts<kH>];
-      input_1d<kH>(half[i], v);
+    for (int i = 0; i < kProducts<kV>; ++i) half[i][x] = v[i];
+  }
 #pragma GCC unroll 8
-      for (int j = 0; j < kProducts<kH>; ++j) {
-        const int position = position_of<kV>(i) * kPositions1d + position_of<kH>(j);
-        const Bytes value = v[j] + (Bytes)(Words{} + tile.shift[position]);
-        __builtin_memcpy(tile.values + tile.offset[position] + c, &value, sizeof value);
-      }
+  for (int i = 0; i < kProducts<kV>; ++i) {
+    Bytes v[kProducts<kH>];
+    input_1d<kH>(half[i], v);
+#pragma GCC unroll 8
+    for (int j = 0; j < kProducts<kH>; ++j) {
+      const int position = position_of<kV>(i) * kPositions1d + position_of<kH>(j);
+      const Bytes value = v[j] + (Bytes)(Words{} + tile.shift[position]);
+      __builtin_memcpy(tile.values + tile.offset[position] + c, &value, sizeof value);
     }
   }
+}
+
+template <int kV, int kH>
+void input_tile(const FastConvInput& tile) {
+  std::int64_t c = 0;
+  for (; c + kByteLanes <= tile.channels; c += kByteLanes) {
+    input_vector<kV, kH, true>(tile, c, kByteLanes);
+  }
+  if (c < tile.channels) input_vector<kV, kH, false>(tile, c, tile.channels - c);
 }
 
 template <int kV, int kH>
@@ -144,6 +157,9 @@ void output_rows(const FastConvOutput& tile) {
   output_tile<kV, 1>(tile);
 }
 
+/// How far ahead the taps are fetched into the first-level cache.
+constexpr std::int64_t kTapsAhead = 12 * 64;
+
 /// Two columns of one row of U, modulo 256; the sums fit 8 bits.
 template <bool kImaginary>
 [[gnu::always_inline]] inline void weights_columns(const FastConvWeights& panel) {
@@ -151,7 +167,9 @@ template <bool kImaginary>
     Bytes t[3];
 #pragma GCC unroll 3
     for (int s = 0; s < 3; ++s) {
-      __builtin_memcpy(&t[s], panel.taps + s * panel.stride + i, sizeof t[s]);
+      const std::int8_t* from = panel.taps + s * panel.stride + i;
+      __builtin_memcpy(&t[s], from, sizeof t[s]);
+      __builtin_prefetch(from + kTapsAhead);
     }
     const Bytes outer = kImaginary ? t[0] - t[2] : t[0] + t[2];
     const Bytes first = kImaginary ? outer : outer + t[1];
