@@ -16,9 +16,9 @@ using std::int64_t;
 // columns floats, 672 KiB) stay in the second-level cache.
 constexpr int64_t kTaskRows = 504;
 constexpr int64_t kSliceFloats = 448 * kMaxDepth;
-// Up to this many rows, a task packs its own slice of B; beyond, B is packed once for all tasks.
-constexpr int64_t kFewRows = 512;
 constexpr int64_t kTasksPerThread = 4;
+// Each task packs the rows of A it multiplies: below this many panels of B that is too dear.
+constexpr int64_t kLeastTaskPanels = 4;
 constexpr int64_t kSerialMacs = 1 << 18;
 // Splitting the reduction: chunks of at least kSplitSteps steps, for C of up to kSplitOutputs.
 constexpr int64_t kSplitSteps = 2048;
@@ -28,10 +28,14 @@ constexpr int64_t kMaxSplits = 16;
 int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 int64_t round_up(int64_t a, int64_t b) { return ceil_div(a, b) * b; }
 
+// At least a huge page, or allocate_aligned() would not ask for one.
+constexpr int64_t kLeastBufferFloats = 1 << 19;
+
 struct Buffer {
   float* data() { return reinterpret_cast<float*>(block.get()); }
   void reserve(int64_t floats) {
     if (floats <= capacity) return;
+    floats = std::max(floats, kLeastBufferFloats);
     block = allocate_aligned(static_cast<std::size_t>(floats) * sizeof(float));
     capacity = floats;
   }
@@ -62,16 +66,18 @@ struct Plan {
 
 Plan make_plan(const GemmProblem& g, const GemmKernels& kernels) {
   const int64_t row_panels = ceil_div(g.M, kernels.mr), column_panels = ceil_div(g.N, kernels.nr);
-  const bool few_rows = g.M <= kFewRows;
+  const bool few_rows = g.M <= g.few_rows;
   int64_t row_tasks = few_rows ? 1 : ceil_div(g.M, kTaskRows);
   int64_t column_tasks = ceil_div(g.N, task_columns(g));
   const int64_t threads = omp_in_parallel() ? 1 : thread_count();
   if (threads > 1 && g.M * g.N * g.K > kSerialMacs) {
-    const int64_t wanted = kTasksPerThread * threads;
     if (few_rows) {
-      column_tasks = std::max(column_tasks, std::min(wanted, ceil_div(column_panels, 2)));
+      const int64_t most = ceil_div(column_panels, kLeastTaskPanels);
+      column_tasks = std::max(column_tasks, std::min(2 * threads, most));
+      if (column_tasks > threads) column_tasks = round_up(column_tasks, threads);
     }
-    if (row_tasks * column_tasks < wanted) {
+    const int64_t wanted = kTasksPerThread * threads;
+    if (row_tasks * column_tasks < (few_rows ? threads : wanted)) {
       row_tasks = std::max(row_tasks, std::min(row_panels, ceil_div(wanted, column_tasks)));
     }
   }
@@ -143,8 +149,11 @@ void run_task(const GemmProblem& g, const GemmKernels& kernels, const Task& t,
       float* c = t.c + (m - t.m0) * t.ldc;
       for (int64_t n = 0; n < t.n1 - t.n0; n += kernels.nr) {
         const int nr = static_cast<int>(std::min<int64_t>(kernels.nr, t.n1 - t.n0 - n));
-        if (next > 0) g.a->prefetch(m + mr, next, k, depth, n / kernels.nr, columns / kernels.nr);
-        kernel(depth, space.a_panel.data(), b + n * depth, c + n, t.ldc, mr, nr, accumulate);
+        const float* idle = space.a_panel.data();
+        const Prefetch ahead = next > 0 ? g.a->ahead(m + mr, next, k, depth, n / kernels.nr,
+                                                     columns / kernels.nr, idle)
+                                        : Prefetch{idle, 0, 0};
+        kernel(depth, space.a_panel.data(), b + n * depth, c + n, t.ldc, mr, nr, accumulate, ahead);
       }
       if (t.bias != nullptr && k + depth == t.k_end) {
         add_bias(c, t.ldc, mr, t.n1 - t.n0, t.bias + t.n0);

@@ -17,10 +17,11 @@ class PanelSource {
   /// B:             panel[p·kernels.nr + j], zero for count ≤ j < kernels.nr.
   virtual void pack(const GemmKernels& kernels, float* panel, std::int64_t first, int count,
                     std::int64_t k0, std::int64_t depth) const = 0;
-  /// Asks for part `part` of `parts` of what pack() with these arguments would read: the driver
-  /// spreads the next panel's misses over the current panel's tiles. May do nothing.
-  virtual void prefetch(std::int64_t first, int count, std::int64_t k0, std::int64_t depth,
-                        std::int64_t part, std::int64_t parts) const;
+  /// Part `part` of `parts` of what pack() with these arguments would read: the driver spreads the
+  /// next panel's misses over the current panel's tiles. By default nothing, `idle` again and
+  /// again.
+  virtual Prefetch ahead(std::int64_t first, int count, std::int64_t k0, std::int64_t depth,
+                         std::int64_t part, std::int64_t parts, const float* idle) const;
   /// Which of A's two layouts pack() writes.
   virtual bool by_rows() const { return false; }
 };
@@ -41,6 +42,9 @@ struct GemmProblem {
   const RowMap* rows = nullptr;  ///< … unless this is given; then `accumulate` must be false
   bool accumulate = false;       ///< C += A·B; otherwise C is only written
   const float* bias = nullptr;   ///< [N], added to every row; may be null
+  /// Up to this many rows, every task packs its own columns of B, into a cache that is warm;
+  /// beyond, B is packed once for all. Worth more rows if A is cheap to pack several times.
+  std::int64_t few_rows = 512;
   /// Allows cutting K into chunks that are summed apart when C is too small to share out. The
   /// chunks depend on M, N and K, so leave it off where rows must not depend on the number of rows.
   bool split_reduction = false;
@@ -60,8 +64,8 @@ class StridedMatrix final : public PanelSource {
 
   void pack(const GemmKernels& kernels, float* panel, std::int64_t first, int count,
             std::int64_t k0, std::int64_t depth) const override;
-  void prefetch(std::int64_t first, int count, std::int64_t k0, std::int64_t depth,
-                std::int64_t part, std::int64_t parts) const override;
+  Prefetch ahead(std::int64_t first, int count, std::int64_t k0, std::int64_t depth,
+                 std::int64_t part, std::int64_t parts, const float* idle) const override;
   bool by_rows() const override { return !by_steps_; }
 
  private:

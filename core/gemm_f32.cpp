@@ -1,5 +1,6 @@
 #include "core/gemm_f32.hpp"
 
+#include <algorithm>
 #include <cstring>
 
 #include "core/cpu.hpp"
@@ -34,25 +35,25 @@ void StridedMatrix::pack(const GemmKernels& kernels, float* panel, std::int64_t 
   }
 }
 
-void StridedMatrix::prefetch(std::int64_t first, int count, std::int64_t k0, std::int64_t depth,
-                             std::int64_t part, std::int64_t parts) const {
-  constexpr std::int64_t kLine = 16;
+Prefetch StridedMatrix::ahead(std::int64_t first, int count, std::int64_t k0, std::int64_t depth,
+                              std::int64_t part, std::int64_t parts, const float*) const {
+  constexpr std::int64_t kStepsPerRequest = 4;
   if (by_steps_) {
-    for (std::int64_t p = part; p < depth; p += parts) {
-      const float* row = data_ + (k0 + p) * ld_ + first;
-      __builtin_prefetch(row, 0, 2);
-      __builtin_prefetch(row + count - 1, 0, 2);
-    }
-    return;
+    const std::int64_t requests = depth / kStepsPerRequest;
+    const std::int64_t p = std::min(part * depth / parts, depth - requests);
+    return {data_ + (k0 + p) * ld_ + first, ld_, count - 1};
   }
-  for (std::int64_t i = part; i < count; i += parts) {
-    const float* row = data_ + (first + i) * ld_ + k0;
-    for (std::int64_t p = 0; p < depth; p += kLine) __builtin_prefetch(row + p, 0, 2);
-  }
+  // Two rows per tile if there are too few tiles for one each.
+  const std::int64_t rows = parts >= count ? 1 : 2;
+  const std::int64_t row =
+      std::clamp<std::int64_t>(part * count / parts, 0, std::max<std::int64_t>(0, count - rows));
+  return {data_ + (first + row) * ld_ + k0, kStepsPerRequest, rows == 1 ? 0 : ld_};
 }
 
-void PanelSource::prefetch(std::int64_t, int, std::int64_t, std::int64_t, std::int64_t,
-                           std::int64_t) const {}
+Prefetch PanelSource::ahead(std::int64_t, int, std::int64_t, std::int64_t, std::int64_t,
+                            std::int64_t, const float* idle) const {
+  return {idle, 0, 0};
+}
 
 void gemm_f32(bool trans_a, bool trans_b, std::int64_t M, std::int64_t N, std::int64_t K,
               const float* A, std::int64_t lda, const float* B, std::int64_t ldb, float beta,
@@ -70,6 +71,7 @@ void gemm_f32(bool trans_a, bool trans_b, std::int64_t M, std::int64_t N, std::i
   problem.c = C;
   problem.ldc = ldc;
   problem.accumulate = beta == 1.0f;
+  problem.few_rows = 2048;
   problem.split_reduction = true;
   run_gemm(problem);
 }

@@ -56,13 +56,18 @@ __m256i lane_mask(std::int64_t n) {
 
 template <int kTileRows, int kRowStride, int kStep>
 void tile(std::int64_t k, const float* a, const float* b, float* c, std::int64_t ldc, int nr,
-          bool accumulate) {
+          bool accumulate, const Prefetch& ahead) {
+  const float* next = ahead.first;
+  const std::int64_t step_ahead = ahead.step, second = ahead.second;
   INTANDEM_ROWS(INTANDEM_DECLARE)
   for (; k >= 4; k -= 4) {
     INTANDEM_STEP(0)
     INTANDEM_STEP(1)
     INTANDEM_STEP(2)
     INTANDEM_STEP(3)
+    _mm_prefetch(next, _MM_HINT_T1);
+    _mm_prefetch(next + second, _MM_HINT_T1);
+    next += step_ahead;
     a += 4 * kStep;
     b += 4 * kCols;
   }
@@ -75,7 +80,8 @@ void tile(std::int64_t k, const float* a, const float* b, float* c, std::int64_t
   INTANDEM_ROWS(INTANDEM_STORE)
 }
 
-using Tile = void (*)(std::int64_t, const float*, const float*, float*, std::int64_t, int, bool);
+using Tile = void (*)(std::int64_t, const float*, const float*, float*, std::int64_t, int, bool,
+                      const Prefetch&);
 
 #define INTANDEM_ROW_TILE(i) tile<i + 1, kRowStride, kStep>,
 template <int kRowStride, int kStep>
@@ -83,8 +89,8 @@ constexpr Tile kTiles[kRows] = {INTANDEM_ROWS(INTANDEM_ROW_TILE)};
 
 template <int kRowStride, int kStep>
 void run_tile(std::int64_t k, const float* a, const float* b, float* c, std::int64_t ldc, int mr,
-              int nr, bool accumulate) {
-  kTiles<kRowStride, kStep>[mr - 1](k, a, b, c, ldc, nr, accumulate);
+              int nr, bool accumulate, const Prefetch& ahead) {
+  kTiles<kRowStride, kStep>[mr - 1](k, a, b, c, ldc, nr, accumulate, ahead);
 }
 
 void copy_block(float* dst, std::int64_t dst_stride, const float* src, std::int64_t src_stride,

@@ -58,7 +58,9 @@ constexpr int kPrefetchSteps = 16;
 // `mask` selects the valid columns of the last of kVectors registers.
 template <int kTileRows, int kVectors, int kRowStride, int kStep>
 void tile(std::int64_t k, const float* a, const float* b, float* c, std::int64_t ldc,
-          __mmask16 mask, bool accumulate) {
+          __mmask16 mask, bool accumulate, const Prefetch& ahead) {
+  const float* next = ahead.first;
+  const std::int64_t step_ahead = ahead.step, second = ahead.second;
   INTANDEM_ROWS(INTANDEM_FETCH_C)
   INTANDEM_ROWS(INTANDEM_DECLARE)
   for (; k >= 4; k -= 4) {
@@ -66,6 +68,9 @@ void tile(std::int64_t k, const float* a, const float* b, float* c, std::int64_t
     INTANDEM_STEP(1)
     INTANDEM_STEP(2)
     INTANDEM_STEP(3)
+    _mm_prefetch(next, _MM_HINT_T1);
+    _mm_prefetch(next + second, _MM_HINT_T1);
+    next += step_ahead;
     a += 4 * kStep;
     b += 4 * kCols;
   }
@@ -78,7 +83,7 @@ void tile(std::int64_t k, const float* a, const float* b, float* c, std::int64_t
 }
 
 using Tile = void (*)(std::int64_t, const float*, const float*, float*, std::int64_t, __mmask16,
-                      bool);
+                      bool, const Prefetch&);
 
 // [vectors − 1][rows − 1]
 #define INTANDEM_ROW_TILE(i) tile<i + 1, kTileVectors, kRowStride, kStep>,
@@ -87,13 +92,13 @@ constexpr Tile kTiles[kRows] = {INTANDEM_ROWS(INTANDEM_ROW_TILE)};
 
 template <int kRowStride, int kStep>
 void run_tile(std::int64_t k, const float* a, const float* b, float* c, std::int64_t ldc, int mr,
-              int nr, bool accumulate) {
+              int nr, bool accumulate, const Prefetch& ahead) {
   if (nr > 16) {
     const auto mask = static_cast<__mmask16>(0xffffu >> (32 - nr));
-    kTiles<2, kRowStride, kStep>[mr - 1](k, a, b, c, ldc, mask, accumulate);
+    kTiles<2, kRowStride, kStep>[mr - 1](k, a, b, c, ldc, mask, accumulate, ahead);
   } else {
     const auto mask = static_cast<__mmask16>(0xffffu >> (16 - nr));
-    kTiles<1, kRowStride, kStep>[mr - 1](k, a, b, c, ldc, mask, accumulate);
+    kTiles<1, kRowStride, kStep>[mr - 1](k, a, b, c, ldc, mask, accumulate, ahead);
   }
 }
 

@@ -28,7 +28,7 @@ void rows(std::int64_t k, const float* a, const float* b, float* c, std::int64_t
 
 template <int kRowStride, int kStep>
 void tile(std::int64_t k, const float* a, const float* b, float* c, std::int64_t ldc, int mr,
-          int nr, bool accumulate) {
+          int nr, bool accumulate, const Prefetch&) {
   if (mr == kRows) return rows<kRows, kRowStride, kStep>(k, a, b, c, ldc, nr, accumulate);
   for (int i = 0; i < mr; ++i) {
     rows<1, kRowStride, kStep>(k, a + i * kRowStride, b, c + i * ldc, ldc, nr, accumulate);

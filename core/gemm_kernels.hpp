@@ -10,12 +10,21 @@ namespace intandem {
 /// the first-level cache and is reused for every column of C.
 constexpr int kMaxDepth = 384;
 
+/// What a tile asks the second-level cache for while it computes, one request every four steps, so
+/// that the misses of the next panel of A hide behind the current one: first + i·step and
+/// first + i·step + second for i < k / 4. Any address will do; it is never read.
+struct Prefetch {
+  const float* first;
+  std::int64_t step, second;
+};
+
 /// c[i][j] (+)= Σ_{p<k} A(i,p)·b[p·nr_max + j] for i < mr, j < nr; overwrites unless `accumulate`.
 /// Each sum starts at zero and runs over ascending p in fused multiply-adds (separate multiply and
 /// add on the reference ISA); c is added last. Elements beyond mr and nr are not touched.
 /// b is 64-byte aligned and zero-padded to nr_max columns; 1 ≤ mr ≤ mr_max, 1 ≤ nr ≤ nr_max.
 using TileKernel = void (*)(std::int64_t k, const float* a, const float* b, float* c,
-                            std::int64_t ldc, int mr, int nr, bool accumulate);
+                            std::int64_t ldc, int mr, int nr, bool accumulate,
+                            const Prefetch& ahead);
 
 struct GemmKernels {
   int mr;  ///< mr_max: rows of the register tile

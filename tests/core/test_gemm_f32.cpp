@@ -166,8 +166,9 @@ TEST_CASE("gemm_f32: bit-identical for any number of threads", "[gemm_f32]") {
   const RestoreSettings restore;
   for (const Isa isa : available_isas()) {
     set_active_isa(isa);
-    for (const Case& t : {Case{false, true, 700, 130, 500}, Case{false, true, 100, 300, 700},
-                          Case{true, false, 30, 40, 20000}, Case{true, false, 60, 500, 900}}) {
+    for (const Case& t : {Case{false, true, 700, 130, 500}, Case{true, true, 2100, 70, 90},
+                          Case{false, true, 100, 300, 700}, Case{true, false, 30, 40, 20000},
+                          Case{true, false, 60, 500, 900}}) {
       const Operands o(t);
       set_thread_count(1);
       const std::vector<float> one = run(t, o, o.c);
