@@ -58,7 +58,7 @@ BENCH := $(if $(BENCH_SRC),$(B)/intandem_bench)
 DATA ?=
 
 .PHONY: build demo test check bench bench-peers deps clean help FORCE
-.PHONY: run-tests everything syntax check-format check-layers check-gcc check-clang
+.PHONY: run-bench run-float-peers run-int-peers run-tests everything syntax check-format check-layers check-gcc check-clang
 .DELETE_ON_ERROR:
 
 build: $(LIB) $(BIN)
@@ -70,7 +70,8 @@ help:
 	@echo "make test        all tests; TEST='[core]' selects, SAN=address,undefined or SAN=thread"
 	@echo "make check       format, layering, warnings as errors under g++ and clang++"
 	@echo "make bench       benchmarks; BENCH_ARGS=--benchmark_filter=gemm selects"
-	@echo "make bench-peers the float kernels and a training step beside OpenBLAS, oneDNN and PyTorch"
+	@echo "make bench-peers kernels, a training step and whole networks beside OpenBLAS, oneDNN, PyTorch,"
+	@echo "                 ONNX Runtime; make run-int-peers, run-float-peers: one half"
 	@echo "make deps        installs all Debian packages any target needs"
 	@echo "make clean       removes build/"
 	@echo "Variables: CXX=clang++ (another compiler), V=1 (show commands), -jN (processes)"
@@ -102,16 +103,25 @@ run-bench: $(BENCH)
 	$(Q)$(if $(BENCH),$(BENCH) $(BENCH_ARGS),echo "there are no benchmarks yet")
 
 # The rivals are packages nothing else needs, so nothing else builds these programs. Results:
-# build/bench/float_peers.json (docs/benchmarks.md). Arguments: PEERS_ARGS="THREADS REPETITIONS
+# build/bench/{float,int}_peers.json (docs/benchmarks.md). Arguments: PEERS_ARGS="THREADS REPETITIONS
 # FILTER" of the kernels, STEPS_ARGS="--turns 5 --networks alexnet,…" of the training steps.
 bench-peers:
 	@.ci/deps peers
-	$(SUBMAKE) run-bench-peers
-run-bench-peers: $(B)/float_peers $(B)/torch_step
+	$(SUBMAKE) run-float-peers
+	$(SUBMAKE) run-int-peers
+run-float-peers: $(B)/float_peers $(B)/torch_step
 	@mkdir -p build/bench
 	$(B)/float_peers $(PEERS_ARGS) > build/bench/float_kernels.json
 	bench/peers/compare_steps.py $(B)/torch_step --kernels build/bench/float_kernels.json \
 	  --output build/bench/float_peers.json $(STEPS_ARGS)
+# Peers that are not to be had are left out, and the results say so.
+run-int-peers: $(B)/int_peers
+	@bench/peers/setup_venv.sh
+	+bench/peers/int_peers.sh $(B)/int_peers "$(CXX)" $(PEERS_ARGS)
+INT_PEERS := $(addprefix bench/,int_case int_network shapes $(addprefix peers/,contest int_peers int_peers_layer int_peers_network worker))
+$(B)/int_peers: $(INT_PEERS:%=$(B)/%.o) $(LIB)
+	$(call say,LINK $@)
+	$(Q)$(CXX) $(ALL_LDFLAGS) $(filter %.o,$^) $(LIB) $(LDLIBS) -ldl -o $@
 $(B)/float_peers: $(B)/bench/peers/float_peers.o $(B)/bench/shapes.o $(patsubst %.cpp,$(B)/%.o,$(wildcard bench/peak*.cpp)) $(LIB)
 	$(call say,LINK $@)
 	$(Q)$(CXX) $(ALL_LDFLAGS) $(filter %.o,$^) $(LIB) $(LDLIBS) -lopenblas -ldnnl -o $@

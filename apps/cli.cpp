@@ -150,6 +150,7 @@ class Program {
         ->check(CLI::Range(0, 4096));
     command->add_option("--algorithm", eval_.algorithm,
                         "kernels of the integer engine: auto, ref, or one by name");
+    command->add_flag("--profile", eval_.profile, "also time every layer of an integer model");
     actions_[command] = [this] { return eval_command(eval_); };
   }
 

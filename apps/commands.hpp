@@ -38,6 +38,7 @@ struct EvalOptions {
   std::int64_t batch = 64;         ///< images per engine call; no influence on results
   std::int64_t threads = 0;        ///< 0: all
   std::string algorithm = "auto";  ///< integer engine (quant/integer/engine.hpp)
+  bool profile = false;            ///< also time every layer (integer model)
 };
 /// Top-1 on the dataset's test part and images per second.
 ExitCode eval_command(const EvalOptions& options);

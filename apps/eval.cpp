@@ -6,6 +6,7 @@
 #include "apps/commands.hpp"
 #include "apps/figures.hpp"
 #include "apps/load_data.hpp"
+#include "apps/profile.hpp"
 #include "core/container.hpp"
 #include "core/parallel.hpp"
 #include "distill/evaluate.hpp"
@@ -43,8 +44,12 @@ ExitCode eval_command(const EvalOptions& options) {
   if (options.threads > 0) set_thread_count(static_cast<int>(options.threads));
   const Container file = Container::load(options.model);
   Evaluation result;
-  std::string how;
+  std::string how, profile;
   if (file.kind() == "teacher") {
+    if (options.profile) {
+      throw Error("--profile", "times the layers of integer models, and this is a teacher",
+                  "give an integer model", ExitCode::usage);
+    }
     Teacher teacher = load_teacher(options.model);
     const NetworkSpec& spec = teacher.net.spec();
     const Dataset test =
@@ -57,6 +62,10 @@ ExitCode eval_command(const EvalOptions& options) {
                                    model.width, model.channels);
     how = algorithm_list(model, options.algorithm);
     result = evaluate_integer(model, test, options.batch, options.algorithm);
+    if (options.profile && test.size() > 0) {
+      profile = "\n" + profile_text(profile_model(model, test.images.data(), test.size(),
+                                                  options.batch, options.algorithm));
+    }
   } else {
     throw Error(options.model, "is a '" + file.kind() + "' file",
                 "give a teacher or an integer model");
@@ -66,6 +75,7 @@ ExitCode eval_command(const EvalOptions& options) {
   std::printf("%.0f images/s (%s; %d threads, batch %lld)\n",
               static_cast<double>(result.images) / std::max(result.seconds, 1e-9), how.c_str(),
               thread_count(), static_cast<long long>(options.batch));
+  std::printf("%s", profile.c_str());
   return ExitCode::ok;
 }
 

@@ -8,12 +8,11 @@
 #include <string>
 #include <vector>
 
-#include "bench/int_peak.hpp"
+#include "bench/int_case.hpp"
 #include "bench/measure.hpp"
 #include "bench/shapes.hpp"
 #include "core/error.hpp"
-#include "core/memory.hpp"
-#include "core/rng.hpp"
+#include "core/int_peak.hpp"
 #include "quant/integer/plan.hpp"
 
 namespace intandem::bench {
@@ -26,67 +25,8 @@ struct Case {
   CacheState cache;
 };
 
-IntLayer random_layer(const Case& c) {
-  const Rng rng = Rng(1).stream("int_layers");
-  IntLayer layer;
-  layer.name = c.algorithm;
-  layer.shape = c.shape;
-  layer.shape.N = 1;
-  layer.kind = c.shape.is_linear() ? IntLayerKind::linear : IntLayerKind::conv;
-  layer.weight_bits = c.bits;
-  layer.in_max = layer.max_code = (1 << c.bits) - 1;
-  const std::int32_t half = 1 << (c.bits - 1);
-  const ConvShape& s = layer.shape;
-  layer.weights =
-      TensorS8(layer.kind == IntLayerKind::linear ? Shape{s.K, s.C} : Shape{s.K, s.R, s.S, s.C});
-  for (std::int64_t i = 0; i < layer.weights.size(); ++i) {
-    const std::uint32_t u = rng.below(static_cast<std::uint64_t>(i), 2 * half - 1);
-    layer.weights[i] = static_cast<std::int8_t>(static_cast<std::int32_t>(u) - half + 1);
-  }
-  layer.bias = TensorS32::zeros({s.K});
-  layer.pad_code = TensorU8::zeros({s.C});
-  measure_bounds(layer);
-  Multiplier scale{16384, 1};
-  while (scale.n < kMaxShift && ((layer.bound / 8 * scale.m) >> scale.n) > layer.max_code)
-    ++scale.n;
-  layer.scale = {scale};
-  return layer;
-}
-
-std::vector<std::uint8_t> random_codes(std::int64_t size, std::int32_t largest) {
-  const Rng rng = Rng(2).stream("codes");
-  std::vector<std::uint8_t> codes(static_cast<std::size_t>(size));
-  for (std::size_t i = 0; i < codes.size(); ++i) {
-    codes[i] = static_cast<std::uint8_t>(rng.below(i, static_cast<std::uint32_t>(largest) + 1));
-  }
-  return codes;
-}
-
-/// A prepared layer with its operands for N images.
-class Workload {
- public:
-  Workload(std::unique_ptr<PreparedLayer> prepared, const IntLayer& layer, std::int64_t N,
-           const std::vector<std::uint8_t>& input)
-      : prepared_(std::move(prepared)),
-        codes_(static_cast<std::size_t>(N * layer.output_size())),
-        scratch_(allocate_aligned(static_cast<std::size_t>(prepared_->scratch_bytes(N)))) {
-    args_.N = N;
-    args_.input = input.data();
-    args_.codes = codes_.data();
-    args_.scratch = scratch_.get();
-  }
-  void run() const { prepared_->run(args_); }
-  const std::vector<std::uint8_t>& codes() const { return codes_; }
-
- private:
-  std::unique_ptr<PreparedLayer> prepared_;
-  std::vector<std::uint8_t> codes_;
-  std::shared_ptr<std::byte> scratch_;
-  LayerRun args_;
-};
-
 void run_int_layer(benchmark::State& state, const Case& c) {
-  const IntLayer layer = random_layer(c);
+  const IntLayer layer = random_layer(c.shape, c.bits);
   const std::int64_t N = c.shape.N;
   const auto input = random_codes(N * layer.shape.H * layer.shape.W * layer.shape.C, layer.in_max);
   auto prepared = prepare_exactly(layer, c.algorithm);
@@ -96,10 +36,9 @@ void run_int_layer(benchmark::State& state, const Case& c) {
   }
   const std::string name = prepared->algorithm();
   const Workload fast(std::move(prepared), layer, N, input);
-  const Workload reference(prepare_reference(layer), layer, 1, input);
   fast.run();
-  reference.run();  // one image: the others follow from independence of the batch, which is tested
-  if (!std::equal(reference.codes().begin(), reference.codes().end(), fast.codes().begin())) {
+  const auto& exact = reference_codes(layer, input, layer.shape.str() + std::to_string(c.bits));
+  if (!std::equal(exact.begin(), exact.end(), fast.codes().begin())) {
     state.SkipWithError("differs from the reference");
     return;
   }

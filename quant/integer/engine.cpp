@@ -1,6 +1,7 @@
 #include "quant/integer/engine.hpp"
 
 #include <algorithm>
+#include <chrono>
 #include <cstdlib>
 #include <cstring>
 
@@ -15,6 +16,13 @@ namespace {
 constexpr std::int64_t kAlign = static_cast<std::int64_t>(kAlignment_bytes);
 
 std::int64_t aligned(std::int64_t bytes) { return (bytes + kAlign - 1) / kAlign * kAlign; }
+
+/// In integers, like everything here.
+std::int64_t now_ns() {
+  using std::chrono::nanoseconds;
+  const auto now = std::chrono::steady_clock::now().time_since_epoch();
+  return std::chrono::duration_cast<nanoseconds>(now).count();
+}
 
 /// A place in the activation arena.
 struct Slot {
@@ -35,6 +43,8 @@ struct Engine::State {
   std::int64_t lean_bytes = 0, full_bytes = 0, scratch_bytes = 0;
   std::shared_ptr<std::byte> lean_arena, full_arena, scratch, accumulators;
   bool kept = false;  // full_arena holds the codes of the last run
+  bool timing = false;
+  std::vector<std::int64_t> layer_ns;
 
   void plan_arenas();
   /// The layer after which the codes of layer k are no longer needed.
@@ -101,7 +111,9 @@ void Engine::State::run_layers(const std::uint8_t* images, std::int64_t N, int l
       args.codes = codes_of(k);
     }
     args.scratch = scratch.get();
+    const std::int64_t start = timing ? now_ns() : 0;
     layers[static_cast<std::size_t>(k)]->run(args);
+    if (timing) layer_ns[static_cast<std::size_t>(k)] += now_ns() - start;
   }
 }
 
@@ -172,6 +184,13 @@ const std::int32_t* Engine::accumulators() const {
   INTANDEM_CHECK(state_->kept, "accumulators were not kept");
   return reinterpret_cast<const std::int32_t*>(state_->accumulators.get());
 }
+
+void Engine::time_layers(bool on) {
+  state_->timing = on;
+  if (on) state_->layer_ns.assign(state_->layers.size(), 0);
+}
+
+const std::vector<std::int64_t>& Engine::layer_ns() const { return state_->layer_ns; }
 
 void argmax_rows(const std::int32_t* logits, std::int64_t N, std::int64_t classes,
                  std::int32_t* result) {

@@ -41,6 +41,12 @@ class Engine {
   /// Accumulators [N][classes] of the last layer after run_prefix(…, all layers).
   const std::int32_t* accumulators() const;
 
+  /// Starts (from zero) or stops adding up the time each layer takes, two clock readings per layer
+  /// and call.
+  void time_layers(bool on);
+  /// Nanoseconds spent in each layer since time_layers(true); empty before.
+  const std::vector<std::int64_t>& layer_ns() const;
+
  private:
   struct State;
   std::unique_ptr<State> state_;

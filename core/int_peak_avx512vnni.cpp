@@ -1,10 +1,10 @@
 // Twelve independent vpdpbusd chains per round: more than two pipes of latency 5 need.
-#include "bench/int_peak.hpp"
+#include "core/int_peak.hpp"
 
 #if defined(__AVX512VNNI__)
 #include <immintrin.h>
 
-namespace intandem::bench {
+namespace intandem {
 
 std::int64_t run_dot_avx512vnni(std::int64_t rounds, std::int32_t* sink) {
   const __m512i codes = _mm512_set1_epi32(*sink | 1), weights = _mm512_set1_epi32(*sink | 3);
@@ -37,5 +37,5 @@ std::int64_t run_dot_avx512vnni(std::int64_t rounds, std::int32_t* sink) {
   return rounds * 12 * 64 * 2;
 }
 
-}  // namespace intandem::bench
+}  // namespace intandem
 #endif

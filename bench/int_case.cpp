@@ -1,0 +1,68 @@
+#include "bench/int_case.hpp"
+
+#include "core/rng.hpp"
+
+namespace intandem::bench {
+
+IntLayer random_layer(const ConvShape& shape, std::int32_t bits) {
+  const Rng rng = Rng(1).stream("int_layers");
+  IntLayer layer;
+  layer.name = "random";
+  layer.shape = shape;
+  layer.shape.N = 1;
+  layer.kind = shape.is_linear() ? IntLayerKind::linear : IntLayerKind::conv;
+  layer.weight_bits = bits;
+  layer.in_max = layer.max_code = (1 << bits) - 1;
+  const std::int32_t half = 1 << (bits - 1);
+  const ConvShape& s = layer.shape;
+  layer.weights =
+      TensorS8(layer.kind == IntLayerKind::linear ? Shape{s.K, s.C} : Shape{s.K, s.R, s.S, s.C});
+  for (std::int64_t i = 0; i < layer.weights.size(); ++i) {
+    const std::uint32_t u = rng.below(static_cast<std::uint64_t>(i), 2 * half - 1);
+    layer.weights[i] = static_cast<std::int8_t>(static_cast<std::int32_t>(u) - half + 1);
+  }
+  layer.bias = TensorS32::zeros({s.K});
+  layer.pad_code = TensorU8::zeros({s.C});
+  measure_bounds(layer);
+  Multiplier scale{16384, 1};
+  while (scale.n < kMaxShift && ((layer.bound / 8 * scale.m) >> scale.n) > layer.max_code)
+    ++scale.n;
+  layer.scale = {scale};
+  return layer;
+}
+
+std::vector<std::uint8_t> random_codes(std::int64_t size, std::int32_t largest) {
+  const Rng rng = Rng(2).stream("codes");
+  std::vector<std::uint8_t> codes(static_cast<std::size_t>(size));
+  for (std::size_t i = 0; i < codes.size(); ++i) {
+    codes[i] = static_cast<std::uint8_t>(rng.below(i, static_cast<std::uint32_t>(largest) + 1));
+  }
+  return codes;
+}
+
+Workload::Workload(std::unique_ptr<PreparedLayer> prepared, const IntLayer& layer, std::int64_t N,
+                   const std::vector<std::uint8_t>& input)
+    : prepared_(std::move(prepared)),
+      codes_(static_cast<std::size_t>(N * layer.output_size())),
+      scratch_(allocate_aligned(static_cast<std::size_t>(prepared_->scratch_bytes(N)))) {
+  args_.N = N;
+  args_.input = input.data();
+  args_.codes = codes_.data();
+  args_.scratch = scratch_.get();
+}
+
+const std::vector<std::uint8_t>& reference_codes(const IntLayer& layer,
+                                                 const std::vector<std::uint8_t>& input,
+                                                 const std::string& key) {
+  static std::string last_key;
+  static std::vector<std::uint8_t> codes;
+  if (key != last_key) {
+    const Workload reference(prepare_reference(layer), layer, 1, input);
+    reference.run();
+    codes = reference.codes();
+    last_key = key;
+  }
+  return codes;
+}
+
+}  // namespace intandem::bench

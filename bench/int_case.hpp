@@ -1,0 +1,46 @@
+// Integer layers to measure: random weights and codes of a given shape, the same for every program
+// that asks for them.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/memory.hpp"
+#include "quant/integer/plan.hpp"
+
+namespace intandem::bench {
+
+/// A layer of `bits`-bit symmetric weights and codes with a scale that uses the whole output range
+/// and clamps a part, no pool, padding code 0. shape.N is ignored.
+IntLayer random_layer(const ConvShape& shape, std::int32_t bits);
+
+/// `size` codes, uniform in 0 … largest.
+std::vector<std::uint8_t> random_codes(std::int64_t size, std::int32_t largest);
+
+/// A prepared layer with buffers for N images.
+class Workload {
+ public:
+  /// `input` outlives the workload: codes [N][H][W][C].
+  Workload(std::unique_ptr<PreparedLayer> prepared, const IntLayer& layer, std::int64_t N,
+           const std::vector<std::uint8_t>& input);
+  void run() const { prepared_->run(args_); }
+  const PreparedLayer& prepared() const { return *prepared_; }
+  /// [N][pooled P][pooled Q][K]
+  const std::vector<std::uint8_t>& codes() const { return codes_; }
+
+ private:
+  std::unique_ptr<PreparedLayer> prepared_;
+  std::vector<std::uint8_t> codes_;
+  std::shared_ptr<std::byte> scratch_;
+  LayerRun args_;
+};
+
+/// The codes of the first image by the plain loops of the reference. (The other images follow: that
+/// results do not depend on the batch is tested.) Remembers the last layer asked for.
+const std::vector<std::uint8_t>& reference_codes(const IntLayer& layer,
+                                                 const std::vector<std::uint8_t>& input,
+                                                 const std::string& key);
+
+}  // namespace intandem::bench

@@ -1,0 +1,37 @@
+#!/bin/bash
+# Fetches the peers that Debian does not have from PyPI into build/peers/. Each is optional: what
+# cannot be fetched is said, and the comparison runs without it. Does nothing when all is there.
+#   build/peers/ort         onnxruntime and onnx
+#   build/peers/onednn      the newest oneDNN for CPUs on OpenMP
+#   build/peers/onednn-sycl the newest oneDNN of all (SYCL run time, 2 GB; only with PEERS_SYCL=1)
+set -uo pipefail
+cd "$(dirname "$0")/../.."
+python=/usr/bin/python3
+[ -x $python ] || python=python3
+mkdir -p build/peers
+problems=build/peers/problems.txt
+: >$problems
+
+# fetch DIRECTORY FILE-THAT-PROVES-IT PACKAGE…
+fetch() {
+  local directory=build/peers/$1 proof=$2
+  shift 2
+  compgen -G "$directory/$proof" >/dev/null && return
+  echo "fetching $* from PyPI"
+  if ! { $python -m venv "$directory" &&
+    "$directory/bin/pip" install --quiet --disable-pip-version-check --timeout 20 --retries 1 "$@"; } \
+    >"$directory.log" 2>&1 || ! compgen -G "$directory/$proof" >/dev/null; then
+    echo "not available: $* ($(tail -n 1 "$directory.log"))" | tee -a $problems >&2
+    rm -rf "$directory"
+  fi
+}
+
+fetch ort 'lib/python3*/site-packages/onnxruntime' onnxruntime onnx
+fetch onednn 'include/oneapi/dnnl/dnnl.hpp' onednn-cpu-gomp onednn-devel-cpu-gomp
+if [ -n "${PEERS_SYCL:-}" ]; then
+  fetch onednn-sycl 'include/oneapi/dnnl/dnnl.hpp' onednn onednn-devel
+  # The loader takes two libraries of one SONAME for the same one.
+  sed 's/libdnnl\.so\.3/libdnnl.so.S/g' build/peers/onednn-sycl/lib/libdnnl.so.3 \
+    >build/peers/onednn-sycl/lib/libdnnl.so.S || true
+fi
+exit 0

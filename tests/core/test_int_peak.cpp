@@ -1,0 +1,29 @@
+#include <catch2/catch.hpp>
+
+#include "core/cpu.hpp"
+#include "core/int_peak.hpp"
+
+using namespace intandem;
+
+TEST_CASE("the 8-bit peak is known for every vector instruction set", "[core][int_peak]") {
+  const Isa before = active_isa();
+  for (const Isa isa : {Isa::ref, Isa::avx2, Isa::avx512, Isa::avx512vnni}) {
+    if (isa > detected_isa()) continue;
+    set_active_isa(isa);
+    INFO(isa_name(isa));
+    if (isa == Isa::ref) {
+      CHECK(int8_peak_gops() == 0.0);
+    } else {
+      CHECK(int8_peak_gops() > 0.0);
+    }
+  }
+  set_active_isa(before);
+}
+
+#if defined(__x86_64__)
+TEST_CASE("the peak loops count two operations per multiply-add", "[core][int_peak]") {
+  std::int32_t sink = 0;
+  if (detected_isa() >= Isa::avx2) CHECK(run_dot_avx2(10, &sink) == 10 * 8 * 32 * 2);
+  if (detected_isa() >= Isa::avx512vnni) CHECK(run_dot_avx512vnni(10, &sink) == 10 * 12 * 64 * 2);
+}
+#endif
