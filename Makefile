@@ -49,6 +49,7 @@ LIB_SRC := $(wildcard core/*.cpp nn/*.cpp nn/networks/*.cpp quant/*.cpp quant/in
 APP_SRC := $(wildcard apps/*.cpp)
 TEST_SRC := $(wildcard tests/*.cpp tests/*/*.cpp)
 BENCH_SRC := $(wildcard bench/*.cpp)
+TESTED_BENCH := $(addprefix bench/,bar_chart.cpp bench_options.cpp int_case.cpp shapes.cpp)
 ALL_SRC := $(LIB_SRC) $(APP_SRC) $(TEST_SRC) $(BENCH_SRC)
 FORMATTED := $(ALL_SRC) $(wildcard */*.hpp */*/*.hpp)
 LIB := $(B)/libintandem.a
@@ -69,7 +70,7 @@ help:
 	@echo "                 (DATA=DIR: its four IDX .gz files are there)"
 	@echo "make test        all tests; TEST='[core]' selects, SAN=address,undefined or SAN=thread"
 	@echo "make check       format, layering, warnings as errors under g++ and clang++"
-	@echo "make bench       benchmarks; BENCH_ARGS=--benchmark_filter=gemm selects"
+	@echo "make bench       benchmarks: table, build/bench/*.svg, bench.json; docs/benchmarks.md for BENCH_ARGS"
 	@echo "make bench-peers kernels, a training step and whole networks beside OpenBLAS, oneDNN, PyTorch,"
 	@echo "                 ONNX Runtime; make run-int-peers, run-float-peers: one half"
 	@echo "make deps        installs all Debian packages any target needs"
@@ -154,10 +155,10 @@ $(B)/intandem: $(APP_SRC:%.cpp=$(B)/%.o) $(LIB)
 	$(call say,LINK $@)
 	$(Q)$(CXX) $(ALL_LDFLAGS) $(filter %.o,$^) $(LIB) $(LDLIBS) -o $@
 # Tests may link the command-line modules too, all but the one with main().
-$(TESTS): $(TEST_SRC:%.cpp=$(B)/%.o) $(patsubst %.cpp,$(B)/%.o,$(filter-out apps/intandem.cpp,$(APP_SRC))) $(LIB)
+$(TESTS): $(TEST_SRC:%.cpp=$(B)/%.o) $(patsubst %.cpp,$(B)/%.o,$(filter-out apps/intandem.cpp,$(APP_SRC)) $(TESTED_BENCH)) $(LIB)
 	$(call say,LINK $@)
 	$(Q)$(CXX) $(ALL_LDFLAGS) $(filter %.o,$^) $(LIB) $(LDLIBS) -o $@
-$(B)/intandem_bench: $(BENCH_SRC:%.cpp=$(B)/%.o) $(LIB)
+$(B)/intandem_bench: $(BENCH_SRC:%.cpp=$(B)/%.o) $(B)/apps/svg_chart.o $(LIB)
 	$(call say,LINK $@)
 	$(Q)$(CXX) $(ALL_LDFLAGS) $(filter %.o,$^) $(LIB) $(LDLIBS) -lbenchmark -o $@
 

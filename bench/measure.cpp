@@ -37,4 +37,31 @@ void measure(benchmark::State& state, CacheState cache, double flop,
   state.counters["threads"] = thread_count();
 }
 
+void measure_median(benchmark::State& state, CacheState cache, double operations,
+                    const std::function<void()>& run, const Scale& scale) {
+  constexpr double kEnough_s = 20e-3;
+  constexpr std::size_t kLeast = 5;
+  double peak = scale.peak();
+  run();
+  std::vector<double> seconds;
+  for (auto _ : state) {
+    for (double spent = 0.0; spent < kEnough_s || seconds.size() < kLeast;
+         spent += seconds.back()) {
+      if (cache == CacheState::cold) sweep_caches();
+      const auto start = std::chrono::steady_clock::now();
+      run();
+      const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
+      seconds.push_back(elapsed.count());
+      if (cache == CacheState::cold && seconds.size() >= kLeast) break;  // the sweeps take longer
+    }
+    std::sort(seconds.begin(), seconds.end());
+    state.SetIterationTime(seconds[seconds.size() / 2]);
+  }
+  peak = std::max(peak, scale.peak());
+  const double rate = operations / seconds[seconds.size() / 2] * 1e-9;
+  state.counters[scale.unit] = rate;
+  if (peak > 0.0) state.counters["peak_%"] = 100.0 * rate / peak;
+  state.counters["threads"] = thread_count();
+}
+
 }  // namespace intandem::bench

@@ -27,4 +27,9 @@ struct Scale {
 void measure(benchmark::State& state, CacheState cache, double flop,
              const std::function<void()>& run, const Scale& scale = {});
 
+/// For benchmarks registered with UseManualTime() and Iterations(1): `run` is repeated within the
+/// one iteration for 20 ms, at least five times, and the median counts. Same counters.
+void measure_median(benchmark::State& state, CacheState cache, double operations,
+                    const std::function<void()>& run, const Scale& scale = {});
+
 }  // namespace intandem::bench
