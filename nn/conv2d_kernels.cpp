@@ -6,6 +6,7 @@
 
 #include "core/parallel.hpp"
 #include "nn/conv2d_rows.hpp"
+#include "nn/conv2d_stem.hpp"
 #include "nn/conv2d_windows.hpp"
 
 namespace intandem {
@@ -156,6 +157,7 @@ void add_column_sums(const float* dy, int64_t rows, int64_t K, float* db) {
 void conv2d_forward(const ConvShape& shape, const float* x, const float* w, const float* bias,
                     float* y) {
   shape.check();
+  if (stem_admits_forward(shape)) return stem_forward(shape, x, w, bias, y);
   const WindowGrid grid = input_windows(shape, x);
   const StridedMatrix filters(Role::b, w, shape.reduction(), false);
   if (!is_pointwise(shape) && rows_pay(grid, shape.K)) {
@@ -209,6 +211,8 @@ void conv2d_backward_weights(const ConvShape& shape, const float* x, const float
                              float* db) {
   shape.check();
   const int64_t pixels = shape.N * shape.P() * shape.Q();
+  if (db != nullptr) add_column_sums(dy, pixels, shape.K, db);
+  if (stem_admits_backward_weights(shape)) return stem_backward_weights(shape, x, dy, dw);
   const StridedMatrix gradients(Role::a, dy, shape.K, true);
   const StridedMatrix images(Role::b, x, shape.C, true);
   const WindowColumns windows(input_windows(shape, x));
@@ -223,7 +227,6 @@ void conv2d_backward_weights(const ConvShape& shape, const float* x, const float
   g.accumulate = true;
   g.split_reduction = true;
   run_gemm(g);
-  if (db != nullptr) add_column_sums(dy, pixels, shape.K, db);
 }
 
 }  // namespace intandem

@@ -152,6 +152,24 @@ TEST_CASE("conv2d: every tile of the convolution by rows", "[conv2d_kernels]") {
   }
 }
 
+TEST_CASE("conv2d: first layers, tiles and bands with remainders", "[conv2d_kernels]") {
+  const RestoreSettings restore;
+  for (const Isa isa : available_isas()) {
+    set_active_isa(isa);
+    for (const ConvShape& shape : {
+             ConvShape{2, 19, 37, 3, 70, 3, 3, 1, 1},    // more than two panels of channels
+             ConvShape{1, 30, 47, 3, 33, 11, 11, 4, 2},  // 33 taps in a row
+             ConvShape{3, 10, 33, 1, 40, 5, 5, 2, 2},    // one channel
+             ConvShape{2, 9, 17, 4, 35, 3, 2, 1, 0},     // no padding, oblong
+             ConvShape{1, 12, 20, 3, 20, 3, 3, 3, 1},    // a distance of windows without a kernel
+             ConvShape{17, 3, 3, 3, 5, 3, 3, 1, 1},      // more images than shares of the gradient
+         }) {
+      check_shape(shape, false);
+      check_shape(shape, true);
+    }
+  }
+}
+
 TEST_CASE("conv2d: a null bias adds nothing and a null db is skipped", "[conv2d_kernels]") {
   const ConvShape shape{2, 5, 5, 3, 4, 3, 3, 1, 1};
   Problem<float> f(shape);
@@ -192,12 +210,14 @@ TEST_CASE("conv2d: an image's result does not depend on the batch", "[conv2d_ker
   const RestoreSettings restore;
   for (const Isa isa : available_isas()) {
     set_active_isa(isa);
-    ConvShape shape{9, 10, 10, 30, 34, 3, 3, 1, 1};
-    const Problem<float> batch = run_kernels(shape);
-    shape.N = 1;
-    const Problem<float> single = run_kernels(shape);
-    CHECK(std::equal(single.y.begin(), single.y.end(), batch.y.begin()));
-    CHECK(std::equal(single.dx.begin(), single.dx.end(), batch.dx.begin()));
+    for (const int64_t channels : {3, 30}) {
+      ConvShape shape{9, 10, 10, channels, 34, 3, 3, 1, 1};
+      const Problem<float> batch = run_kernels(shape);
+      shape.N = 1;
+      const Problem<float> single = run_kernels(shape);
+      CHECK(std::equal(single.y.begin(), single.y.end(), batch.y.begin()));
+      CHECK(std::equal(single.dx.begin(), single.dx.end(), batch.dx.begin()));
+    }
   }
 }
 
