@@ -1,6 +1,10 @@
 // Driver of the direct kernels: packs weights, finds the rows of codes a tile needs, shares the
 // tiles among threads.
 //
+// Where a row of outputs fills register tiles, the kernel's strips do it, from copies of a few
+// input rows with their padding (choose_strips). Everything else is cut into tiles over all rows
+// and images.
+//
 // A tile's operand is a table of pointers, one per output pixel and kernel position ("tap"), each
 // to consecutive codes in NHWC order. There are two ways to make the taps, with the same weights:
 //   whole rows: the S·C codes under a kernel row are consecutive where the window lies inside the
@@ -13,6 +17,7 @@
 #include "quant/integer/direct.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <cstring>
 
 #include "core/memory.hpp"
@@ -25,6 +30,9 @@ namespace {
 constexpr std::int64_t kTablePointers = 4096;  // of one row group, 32 KiB of stack
 constexpr std::int64_t kMaxGroupTiles = 16;    // keeps a group's codes in the second-level cache
 constexpr std::int64_t kTasksPerThread = 4;
+// Outputs of a task of strips, while its input rows take no more than this.
+constexpr std::int64_t kStripPixels = 1024, kStripBytes = 256 * 1024;
+constexpr std::int64_t kFirstCacheBytes = 24 * 1024;
 // Products per input code from which a padded copy pays: it costs well under 1 % of them, and short
 // taps at the image's edge several.
 constexpr std::int64_t kCopyProducts = 1024;
@@ -41,6 +49,7 @@ class DirectLayer final : public PreparedLayer {
         requant_data_(layer),
         requant_(requant_function(active_isa())) {
     choose_taps();
+    choose_strips();
     pack();
     chunk_ = narrow_chunk(layer);
   }
@@ -49,14 +58,17 @@ class DirectLayer final : public PreparedLayer {
 
   std::string algorithm() const override { return kernel_.name; }
   std::string reason() const override {
-    return copies_ ? "whole rows of a padded copy" : pad_ == 0 ? "whole rows" : "rows or positions";
+    return strips_     ? "rows of outputs"
+           : copies_   ? "whole rows of a padded copy"
+           : pad_ == 0 ? "whole rows"
+                       : "rows or positions";
   }
   std::int64_t packed_bytes() const override {
     return packed_bytes_ + bias_.size_bytes() + requant_data_.size_bytes();
   }
   std::int64_t executed_macs() const override { return layer_.shape.macs(); }
   std::int64_t scratch_bytes(std::int64_t N) const override {
-    return copy_bytes(N) + (layer_.pool_kernel > 0 ? N * pixels_ * layer_.shape.K : 0);
+    return unpooled_at(N) + (layer_.pool_kernel > 0 ? N * pixels_ * layer_.shape.K : 0);
   }
   void run(const LayerRun& args) const override;
 
@@ -72,12 +84,25 @@ class DirectLayer final : public PreparedLayer {
   };
 
   void choose_taps();
+  void choose_strips();
   void pack();
   void pack_panel(const Panel& panel);
   std::int64_t copy_bytes(std::int64_t N) const {
     return copies_ ? round_up(N * height_ * row_bytes_ + kGroup, 64) : 0;
   }
+  std::int64_t unpooled_at(std::int64_t N) const {
+    return strips_ ? workers_ * strip_bytes() : copy_bytes(N);
+  }
+  /// The scratch memory of one worker: padded copies of the input rows of one task.
+  std::int64_t strip_bytes() const {
+    const ConvShape& s = layer_.shape;
+    return strip_copies_ ? round_up(((strip_rows_ - 1) * s.stride + s.R) * row_bytes_ + kGroup, 64)
+                         : 0;
+  }
+  void copy_row(const std::uint8_t* image, std::int64_t h, std::uint8_t* row) const;
   void copy_padded(const LayerRun& args, std::uint8_t* copy) const;
+  void run_strips(const LayerRun& args, std::uint8_t* codes) const;
+  void run_tiles(const LayerRun& args, std::uint8_t* codes) const;
   void point_at(const std::uint8_t* source, Tile& tile) const;
   void run_rows(const LayerRun& args, const std::uint8_t* source, std::uint8_t* codes,
                 std::int64_t first, std::int64_t last, std::size_t panel_first,
@@ -94,6 +119,11 @@ class DirectLayer final : public PreparedLayer {
   std::int64_t row_groups_ = 0;                        // of a whole kernel row
   std::int64_t positions_ = 0;                         // most taps a tile may have
   std::int64_t height_ = 0, row_bytes_ = 0, pad_ = 0;  // of the image as the taps see it
+
+  bool strips_ = false;          // by DirectKernel::strip
+  bool strip_copies_ = false;    // from padded copies of the rows that a task needs
+  std::int64_t strip_rows_ = 0;  // output rows of a task
+  std::int64_t workers_ = 1;
 
   std::vector<Panel> panels_;
   std::shared_ptr<std::byte> packed_;
@@ -114,6 +144,26 @@ void DirectLayer::choose_taps() {
   height_ = copies_ ? s.H + 2 * s.pad : s.H;
   row_bytes_ = (copies_ ? s.W + 2 * s.pad : s.W) * s.C;
   if (!layer_.pad_code.empty()) pad_codes_ = layer_.pad_code;
+}
+
+// Strips need outputs enough in a row to fill tiles; the rows of a task are copied with their
+// padding into the cache unless every window lies inside the image in whole groups of codes.
+void DirectLayer::choose_strips() {
+  const ConvShape& s = layer_.shape;
+  const bool plain = !layer_.is_last() && layer_.add < 0 && requant_data_.from(0).quick;
+  const std::int64_t Q = s.Q(), most = kernel_.max_rows;
+  // Weights beyond the first-level cache come fast enough for nearly full tiles only.
+  const std::int64_t weight_bytes = s.R * row_groups_ * kGroup * kernel_.width;
+  const std::int64_t tiles = (Q + most - 1) / most;
+  const std::int64_t least = weight_bytes > kFirstCacheBytes ? most - 1 : most * 3 / 4;
+  strips_ = kernel_.strip != nullptr && plain && Q >= least * tiles;
+  if (!strips_) return;
+  strip_copies_ = s.pad > 0 || (s.S * s.C) % kGroup != 0;
+  copies_ = strip_copies_;
+  if (strip_copies_) row_bytes_ = (s.W + 2 * s.pad) * s.C;
+  strip_rows_ = std::clamp<std::int64_t>(
+      std::min(kStripPixels / Q, kStripBytes / (s.stride * row_bytes_)), 1, s.P());
+  workers_ = thread_count();
 }
 
 void DirectLayer::pack() {
@@ -157,6 +207,20 @@ void DirectLayer::pack_panel(const Panel& panel) {
   }
 }
 
+// Input row h of an image, which may lie outside it, with its padding codes on both sides.
+void DirectLayer::copy_row(const std::uint8_t* image, std::int64_t h, std::uint8_t* row) const {
+  const ConvShape& s = layer_.shape;
+  const auto fill = [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t w = begin; w < end; ++w) {
+      std::memcpy(row + w * s.C, pad_codes_.data(), static_cast<std::size_t>(s.C));
+    }
+  };
+  if (h < 0 || h >= s.H) return fill(0, s.W + 2 * s.pad);
+  fill(0, s.pad);
+  std::memcpy(row + s.pad * s.C, image + h * s.W * s.C, static_cast<std::size_t>(s.W * s.C));
+  fill(s.pad + s.W, s.W + 2 * s.pad);
+}
+
 // The images with their padding codes around them; the kernel may read up to 3 codes past the last
 // row, which belong to the scratch memory.
 void DirectLayer::copy_padded(const LayerRun& args, std::uint8_t* copy) const {
@@ -164,20 +228,7 @@ void DirectLayer::copy_padded(const LayerRun& args, std::uint8_t* copy) const {
   parallel_for(args.N * height_, 16, [&](std::int64_t first, std::int64_t last) {
     for (std::int64_t i = first; i < last; ++i) {
       const std::int64_t n = i / height_, h = i % height_ - s.pad;
-      std::uint8_t* row = copy + i * row_bytes_;
-      const auto fill = [&](std::int64_t begin, std::int64_t end) {
-        for (std::int64_t w = begin; w < end; ++w) {
-          std::memcpy(row + w * s.C, pad_codes_.data(), static_cast<std::size_t>(s.C));
-        }
-      };
-      if (h < 0 || h >= s.H) {
-        fill(0, s.W + 2 * s.pad);
-        continue;
-      }
-      fill(0, s.pad);
-      std::memcpy(row + s.pad * s.C, args.input + (n * s.H + h) * s.W * s.C,
-                  static_cast<std::size_t>(s.W * s.C));
-      fill(s.pad + s.W, s.W + 2 * s.pad);
+      copy_row(args.input + n * s.H * s.W * s.C, h, copy + i * row_bytes_);
     }
   });
 }
@@ -262,16 +313,48 @@ void DirectLayer::run_rows(const LayerRun& args, const std::uint8_t* source, std
   }
 }
 
-void DirectLayer::run(const LayerRun& args) const {
+// A task: some output rows of one image, all panels.
+void DirectLayer::run_strips(const LayerRun& args, std::uint8_t* codes) const {
+  const ConvShape& s = layer_.shape;
+  const std::int64_t P = s.P(), Q = s.Q();
+  const std::int64_t per_image = (P + strip_rows_ - 1) / strip_rows_, tasks = args.N * per_image;
+  std::atomic<std::int64_t> next{0};
+  parallel_for(workers_, 1, [&](std::int64_t worker, std::int64_t) {
+    auto* copy = reinterpret_cast<std::uint8_t*>(args.scratch) + worker * strip_bytes();
+    for (std::int64_t task = next++; task < tasks; task = next++) {
+      const std::int64_t n = task / per_image, part = task % per_image;
+      const std::int64_t first = P * part / per_image, last = P * (part + 1) / per_image;
+      const std::uint8_t* source = args.input + n * s.H * s.W * s.C;
+      const std::int64_t top = first * s.stride - s.pad;
+      if (strip_copies_) {
+        for (std::int64_t h = 0; h < (last - first - 1) * s.stride + s.R; ++h) {
+          copy_row(source, top + h, copy + h * row_bytes_);
+        }
+        source = copy;
+      } else {
+        source += top * row_bytes_;
+      }
+      for (const Panel& panel : panels_) {
+        for (std::int64_t p = first; p < last; ++p) {
+          kernel_.strip(
+              {source + (p - first) * s.stride * row_bytes_, s.stride * s.C, row_bytes_, Q, s.R,
+               row_groups_, packed_.get() + panel.offset_bytes, bias_.data() + panel.first,
+               codes + ((n * P + p) * Q) * s.K + panel.first, s.K,
+               std::min(panel.width, s.K - panel.first), requant_data_.from(panel.first)},
+              panel.width);
+        }
+      }
+    }
+  });
+}
+
+void DirectLayer::run_tiles(const LayerRun& args, std::uint8_t* codes) const {
   auto* scratch = reinterpret_cast<std::uint8_t*>(args.scratch);
   const std::uint8_t* source = args.input;
   if (copies_) {
     copy_padded(args, scratch);
     source = scratch;
   }
-  const bool pools = layer_.pool_kernel > 0;
-  std::uint8_t* codes = pools ? scratch + copy_bytes(args.N) : args.codes;
-
   // Rows are split into groups first; panels only as far as that leaves threads without work.
   const std::int64_t rows = args.N * pixels_, panels = static_cast<std::int64_t>(panels_.size());
   const std::int64_t tiles = (rows + kernel_.max_rows - 1) / kernel_.max_rows;
@@ -293,52 +376,25 @@ void DirectLayer::run(const LayerRun& args) const {
     run_rows(args, source, codes, row_of(group), row_of(group + 1), panel_of(split),
              panel_of(split + 1));
   });
+}
+
+void DirectLayer::run(const LayerRun& args) const {
+  const bool pools = layer_.pool_kernel > 0;
+  std::uint8_t* codes =
+      pools ? reinterpret_cast<std::uint8_t*>(args.scratch) + unpooled_at(args.N) : args.codes;
+  strips_ ? run_strips(args, codes) : run_tiles(args, codes);
   if (pools) {
     max_pool(codes, args.N, layer_.shape.P(), layer_.shape.Q(), layer_.shape.K, layer_.pool_kernel,
              layer_.pool_stride, args.codes);
   }
 }
 
-#if defined(__x86_64__)
-constexpr DirectKernel kVnni = {"direct_avx512vnni", WeightLayout::quads_s8, 12, 32,
-                                direct_tile_avx512vnni};
-constexpr DirectKernel kWideAvx2 = {"direct_avx2", WeightLayout::pairs_s16, 4, 16,
-                                    direct_tile_wide_avx2};
-constexpr DirectKernel kNarrowAvx2 = {"direct_narrow_avx2", WeightLayout::quads_s8, 4, 16,
-                                      direct_tile_narrow_avx2};
-#endif
-
 }  // namespace
-
-const DirectKernel* direct_kernel(Isa isa, bool narrow) {
-#if defined(__x86_64__)
-  if (isa >= Isa::avx512vnni) return &kVnni;
-  if (isa >= Isa::avx2) return narrow ? &kNarrowAvx2 : &kWideAvx2;
-#else
-  (void)isa, (void)narrow;
-#endif
-  return nullptr;
-}
-
-std::int64_t narrow_chunk(const IntLayer& layer) {
-  std::int32_t largest = 1;
-  for (const std::int8_t q : layer.weights)
-    largest = std::max<std::int32_t>(largest, q < 0 ? -q : q);
-  return 32767 / (2 * layer.in_max * largest);
-}
 
 std::unique_ptr<PreparedLayer> prepare_direct(const IntLayer& layer, const DirectKernel& kernel) {
   auto prepared = std::make_unique<DirectLayer>(layer, kernel);
   if (!prepared->admissible()) return nullptr;
   return prepared;
-}
-
-std::unique_ptr<PreparedLayer> prepare_direct(const IntLayer& layer) {
-  // Below four groups per chunk, widening the 16-bit sums costs more than the wide kernel.
-  const DirectKernel* kernel = direct_kernel(active_isa(), narrow_chunk(layer) >= 4);
-  if (kernel == nullptr) return nullptr;
-  if (layer.kind == IntLayerKind::avg_pool) return prepare_avg_pool(layer);
-  return prepare_direct(layer, *kernel);
 }
 
 }  // namespace intandem

@@ -18,6 +18,8 @@ struct DirectKernel {
   WeightLayout layout;
   std::int64_t max_rows, width;
   void (*tile)(const ProductTile& tile, std::int64_t rows, std::int64_t width);
+  /// A whole image row at once, of the same weights; null if there is none.
+  void (*strip)(const ProductStrip& strip, std::int64_t width) = nullptr;
 };
 
 /// Largest tile of any kernel, for buffers on the stack.
@@ -26,6 +28,7 @@ inline constexpr std::int64_t kMaxTileRows = 12, kMaxTileWidth = 32;
 #if defined(__x86_64__)
 /// vpdpbusd: any codes. 12 rows × 32 channels.
 void direct_tile_avx512vnni(const ProductTile& tile, std::int64_t rows, std::int64_t width);
+void direct_strip_avx512vnni(const ProductStrip& strip, std::int64_t width);
 /// vpmaddwd after widening to 16 bits: any codes. 4 rows × 16 channels, layout pairs_s16.
 void direct_tile_wide_avx2(const ProductTile& tile, std::int64_t rows, std::int64_t width);
 /// vpmaddubsw, sums of `chunk` groups in 16 bits. 4 rows × 16 channels, layout quads_s8. Exact if

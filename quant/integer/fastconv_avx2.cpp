@@ -48,13 +48,11 @@ template <int kCount>
       for (std::int64_t i = 0; i < lanes; ++i) tile.accumulators[at + i] = buffer[i];
       continue;
     }
-    const __m256i m = load_words(e.m + k), n = load_words(e.n + k);
     __m256i code;
-    if (e.mode == FastConvEpilogue::narrow) {
-      const __m256i one = _mm256_set1_epi32(1);
-      const __m256i half = _mm256_sllv_epi32(one, _mm256_sub_epi32(n, one));
-      code = requant_narrow(sum, m, n, half, load_words(e.cap + k));
+    if (e.mode == FastConvEpilogue::quick) {
+      code = quick_step(sum, quick_requant(e.m + k, e.n + k));
     } else {
+      const __m256i m = load_words(e.m + k), n = load_words(e.n + k);
       __m256i shortcut = _mm256_setzero_si256(), m2 = shortcut;
       if (e.add_m != nullptr) {
         std::uint64_t codes = 0;
@@ -65,8 +63,9 @@ template <int kCount>
       code = requant_wide(sum, m, n, shortcut, m2, _mm256_set1_epi32(e.max_code));
     }
     const __m128i half_words =
-        _mm_packus_epi32(_mm256_castsi256_si128(code), _mm256_extracti128_si256(code, 1));
-    const long long bytes = _mm_cvtsi128_si64(_mm_packus_epi16(half_words, half_words));
+        _mm_packs_epi32(_mm256_castsi256_si128(code), _mm256_extracti128_si256(code, 1));
+    const long long bytes = _mm_cvtsi128_si64(_mm_min_epu8(
+        _mm_packus_epi16(half_words, half_words), _mm_set1_epi8(static_cast<char>(e.max_code))));
     if (lanes == 8) {
       __builtin_memcpy(tile.codes + at, &bytes, 8);
     } else {

@@ -55,15 +55,13 @@ template <int kCount>
     }
     return;
   }
-  const __m512i m = load_words(e.m + k), n = load_words(e.n + k);
   __m512i code[4];
-  if (e.mode == FastConvEpilogue::narrow) {
-    const __m512i cap = load_words(e.cap + k);
-    const __m512i one = _mm512_set1_epi32(1);
-    const __m512i half = _mm512_sllv_epi32(one, _mm512_sub_epi32(n, one));
+  if (e.mode == FastConvEpilogue::quick) {
+    const QuickRequant constants = quick_requant(e.m + k, e.n + k);
 #pragma GCC unroll 4
-    for (int x = 0; x < kCount; ++x) code[x] = requant_narrow((__m512i)acc[x], m, n, half, cap);
+    for (int x = 0; x < kCount; ++x) code[x] = quick_step((__m512i)acc[x], constants);
   } else {
+    const __m512i m = load_words(e.m + k), n = load_words(e.n + k);
     const __m512i most = _mm512_set1_epi32(e.max_code);
     __m512i m2 = _mm512_setzero_si512();
     if (e.add_m != nullptr) m2 = load_words(e.add_m + k);
@@ -79,7 +77,8 @@ template <int kCount>
   }
 #pragma GCC unroll 4
   for (int x = kCount; x < 4; ++x) code[x] = code[0];
-  const __m512i rows = pack_rows(code[0], code[1], code[2], code[3]);
+  const __m512i rows = _mm512_min_epu8(pack_rows(code[0], code[1], code[2], code[3]),
+                                       _mm512_set1_epi8(static_cast<char>(e.max_code)));
   std::uint8_t* out = tile.codes + at;
   const std::int64_t step = tile.column_stride;
   store_codes<0>(out, lanes, rows);

@@ -69,16 +69,15 @@ struct FastConvProduct {
 /// How accumulators become codes; all arrays per output channel, padded to a multiple of 64.
 struct FastConvEpilogue {
   enum Mode : int {
-    raw,     ///< last layer: store the accumulator
-    narrow,  ///< clamp to [0, cap], then 16-bit product and 32-bit sum are exact
-    wide     ///< 64-bit arithmetic, with or without shortcut
+    raw,    ///< last layer: store the accumulator
+    quick,  ///< all n ≥ 17 and no shortcut: 32-bit arithmetic (docs/quantization.md, Q5a)
+    wide    ///< 64-bit arithmetic, with or without shortcut
   };
   Mode mode;
   std::int32_t max_code;
   const std::int32_t* bias;
   const std::int32_t* m;
   const std::int32_t* n;
-  const std::int32_t* cap;    ///< narrow only: the smallest accumulator that gives the largest code
   const std::int32_t* add_m;  ///< null without shortcut
 };
 

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cstdlib>
 
-#include "quant/integer/requant.hpp"
+#include "quant/integer/requant_block.hpp"
 
 namespace intandem {
 namespace {
@@ -52,21 +52,6 @@ std::int64_t channel_bound(const IntLayer& layer, std::int64_t k) {
     magnitude += std::abs(std::int32_t{layer.weights[k * taps + i]});
   }
   return magnitude * layer.in_max + std::abs(std::int64_t{layer.bias[k]});
-}
-
-/// The smallest accumulator in [0, limit] whose code is the largest one that limit reaches.
-std::int32_t saturation_point(Multiplier scale, std::int32_t max_code, std::int64_t limit) {
-  std::int64_t low = 0, high = limit;
-  const auto most = requantize(static_cast<std::int32_t>(limit), scale, max_code);
-  while (low < high) {
-    const std::int64_t middle = (low + high) / 2;
-    if (requantize(static_cast<std::int32_t>(middle), scale, max_code) == most) {
-      high = middle;
-    } else {
-      low = middle + 1;
-    }
-  }
-  return static_cast<std::int32_t>(low);
 }
 
 }  // namespace
@@ -226,19 +211,18 @@ bool plan_fastconv(const IntLayer& layer, int tile, bool pairs_in_16_bits, FastC
 
 void plan_epilogue(const IntLayer& layer, FastConvPlan& plan) {
   const std::int64_t K = layer.shape.K, stride = (K + 63) / 64 * 64;
-  plan.epilogue_table = TensorS32::zeros({5, stride});
+  plan.epilogue_table = TensorS32::zeros({4, stride});
   std::int32_t* bias = plan.epilogue_table.data();
-  std::int32_t *m = bias + stride, *n = m + stride, *cap = n + stride, *add_m = cap + stride;
+  std::int32_t *m = bias + stride, *n = m + stride, *add_m = n + stride;
   std::fill(m, m + stride, 1);
-  std::fill(n, n + stride, 1);
+  std::fill(n, n + stride, kQuickShift);
   plan.epilogue = {layer.is_last() ? FastConvEpilogue::raw : FastConvEpilogue::wide,
                    layer.max_code,
                    bias,
                    m,
                    n,
-                   cap,
                    layer.add >= 0 ? add_m : nullptr};
-  bool narrow = !layer.is_last() && layer.add < 0;
+  bool quick = !layer.is_last() && layer.add < 0;
   for (std::int64_t k = 0; k < K; ++k) {
     bias[k] = layer.bias[k];
     if (layer.is_last()) continue;
@@ -246,11 +230,14 @@ void plan_epilogue(const IntLayer& layer, FastConvPlan& plan) {
     m[k] = scale.m;
     n[k] = scale.n;
     if (layer.add >= 0) add_m[k] = layer.add_m[layer.add_m.size() == 1 ? 0 : k];
-    cap[k] = saturation_point(scale, layer.max_code, channel_bound(layer, k));
-    const std::int64_t code = (std::int64_t{cap[k]} * scale.m + (1LL << (scale.n - 1))) >> scale.n;
-    narrow = narrow && cap[k] <= 32767 && scale.n <= 31 && code <= layer.max_code;
+    if (layer.add < 0) {
+      const Multiplier scaled = scale_up(scale);
+      m[k] = scaled.m;
+      n[k] = scaled.n;
+    }
+    quick = quick && n[k] >= kQuickShift;
   }
-  if (narrow) plan.epilogue.mode = FastConvEpilogue::narrow;
+  if (quick) plan.epilogue.mode = FastConvEpilogue::quick;
 }
 
 }  // namespace intandem

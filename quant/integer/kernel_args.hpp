@@ -31,6 +31,20 @@ struct RequantTables {
       ceiling;                ///< least accumulator whose code is max_code (see requant_block.hpp)
   const std::int32_t* add_m;  ///< Q6 mantissas of the shortcut; null without one
   std::int32_t max_code;
+  bool quick;  ///< all n ≥ 17 and no shortcut: 32-bit arithmetic does (docs/quantization.md, Q5a)
+};
+
+/// The outputs of one image row and one panel of channels, from windows to codes (Q3, then Q5a):
+/// the window of pixel i starts at codes + i·step, and its kernel rows lie row_step bytes apart.
+struct ProductStrip {
+  const std::uint8_t* codes;  ///< readable up to 4·groups bytes from the last window's last row
+  std::int64_t step, row_step, pixels;
+  std::int64_t taps, groups;  ///< kernel rows, each of 4·groups codes
+  const void* weights;        ///< [taps][groups][width][4]
+  const std::int32_t* bias;   ///< [width]
+  std::uint8_t* out;          ///< [pixels], out_stride bytes apart, `channels` codes each
+  std::int64_t out_stride, channels;
+  RequantTables tables;  ///< quick
 };
 
 /// Q5, or Q6 if shortcut is not null, on a block of accumulators: rows × channels. Channel k of the

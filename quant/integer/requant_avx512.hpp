@@ -9,15 +9,25 @@
 namespace intandem {
 namespace {
 
-/// clamp((acc·m + 2ⁿ⁻¹) >> n, 0, max_code) where cap ≤ 32767 is an accumulator whose code is the
-/// largest one reached (RequantNarrow in fastconv_plan.hpp finds it): below 0 and above cap nothing
-/// changes any more, so the product of two 15-bit numbers is exact in 32 bits. n ≤ 31.
-/// half = 2ⁿ⁻¹ per lane.
-[[gnu::always_inline]] static inline __m512i requant_narrow(__m512i acc, __m512i m, __m512i n,
-                                                            __m512i half, __m512i cap) {
-  const __m512i clamped = _mm512_min_epi32(_mm512_max_epi32(acc, _mm512_setzero_si512()), cap);
-  // The upper 16 bits of both factors are zero, so the pairwise sum is the one product.
-  return _mm512_srav_epi32(_mm512_add_epi32(_mm512_madd_epi16(clamped, m), half), n);
+/// The constants of 16 channels for quick_step.
+struct QuickRequant {
+  __m512i m, m_high, half, shift;
+};
+[[gnu::always_inline]] static inline QuickRequant quick_requant(const void* m, const void* n) {
+  const __m512i factor = _mm512_loadu_si512(m);
+  const __m512i shift = _mm512_sub_epi32(_mm512_loadu_si512(n), _mm512_set1_epi32(16));
+  const __m512i one = _mm512_set1_epi32(1);
+  return {factor, _mm512_slli_epi32(factor, 16),
+          _mm512_sllv_epi32(one, _mm512_sub_epi32(shift, one)), shift};
+}
+
+/// (acc·m + 2ⁿ⁻¹) >> n for n ≥ 17 and any acc, in 32 bits (docs/quantization.md, Q5a): with
+/// acc = high·2¹⁶ + low the product is (high·m + low·m/2¹⁶)·2¹⁶, and what the division of low·m
+/// drops lies below the last bit that the shift keeps.
+[[gnu::always_inline]] static inline __m512i quick_step(__m512i acc, const QuickRequant& c) {
+  const __m512i product =
+      _mm512_add_epi32(_mm512_madd_epi16(acc, c.m_high), _mm512_mulhi_epu16(acc, c.m));
+  return _mm512_srav_epi32(_mm512_add_epi32(product, c.half), c.shift);
 }
 
 /// Any m, n of requant.hpp: even and odd lanes in 64 bits. shortcut: codes in 32-bit lanes, m2
@@ -42,10 +52,10 @@ namespace {
   return _mm512_or_si512(sum[0], _mm512_slli_epi64(sum[1], 32));
 }
 
-/// Four vectors of 16 codes (32-bit lanes, each ≤ 255) → the four rows of 16 bytes, one after the
-/// other.
+/// Four vectors of 16 numbers → the four rows of 16 bytes, one after the other; numbers outside
+/// 0 … 255 become 0 or 255.
 [[gnu::always_inline]] static inline __m512i pack_rows(__m512i a, __m512i b, __m512i c, __m512i d) {
-  const __m512i bytes = _mm512_packus_epi16(_mm512_packus_epi32(a, b), _mm512_packus_epi32(c, d));
+  const __m512i bytes = _mm512_packus_epi16(_mm512_packs_epi32(a, b), _mm512_packs_epi32(c, d));
   const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
   return _mm512_permutexvar_epi32(order, bytes);
 }

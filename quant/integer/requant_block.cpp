@@ -20,12 +20,22 @@ std::int32_t ceiling_of(Multiplier scale, std::int32_t max_code) {
 
 }  // namespace
 
+Multiplier scale_up(Multiplier scale) {
+  while (scale.n < kQuickShift && 2 * scale.m < 1 << kMaxMultiplierBits) {
+    scale = {2 * scale.m, scale.n + 1};
+  }
+  return scale;
+}
+
 RequantData::RequantData(const IntLayer& layer) : max_code_(layer.max_code) {
   if (layer.is_last()) return;
   const std::int64_t padded = (layer.shape.K + 15) / 16 * 16;
+  quick_ = layer.add < 0;
   for (std::int64_t k = 0; k < padded; ++k) {
     const std::int64_t channel = std::min(k, layer.shape.K - 1);
-    const Multiplier scale = layer.channel_scale(channel);
+    Multiplier scale = layer.channel_scale(channel);
+    if (layer.add < 0) scale = scale_up(scale);
+    quick_ = quick_ && scale.n >= kQuickShift;
     m_.push_back(scale.m);
     n_.push_back(scale.n);
     ceiling_.push_back(ceiling_of(scale, layer.max_code));
@@ -37,8 +47,12 @@ RequantData::RequantData(const IntLayer& layer) : max_code_(layer.max_code) {
 }
 
 RequantTables RequantData::from(std::int64_t first) const {
-  return {m_.data() + first, n_.data() + first, ceiling_.data() + first,
-          add_m_.empty() ? nullptr : add_m_.data() + first, max_code_};
+  return {m_.data() + first,
+          n_.data() + first,
+          ceiling_.data() + first,
+          add_m_.empty() ? nullptr : add_m_.data() + first,
+          max_code_,
+          quick_};
 }
 
 std::int64_t RequantData::size_bytes() const {

@@ -1,7 +1,8 @@
 // Requantization (Q5, Q6) of blocks of accumulators by vector instructions: the epilogue of every
 // fast kernel.
 //
-// Without a shortcut the 64-bit arithmetic of Q5 is replaced by 32×32→64-bit unsigned products of
+// Without a shortcut and with n ≥ 17 the arithmetic of Q5a needs 32 bits. Else, without a shortcut
+// the 64-bit arithmetic of Q5 is replaced by 32×32→64-bit unsigned products of
 // accumulators clamped first, which gives the same code:
 //   f(acc) = (acc·m + 2^(n−1)) >> n does not decrease with acc, and f(0) = 0. So for acc < 0 the
 //   code is clamp(f(acc)) = 0 = clamp(f(0)), and for acc above the ceiling — the least accumulator
@@ -19,6 +20,12 @@
 
 namespace intandem {
 
+/// From this n on 32-bit arithmetic does (docs/quantization.md, Q5a).
+inline constexpr std::int32_t kQuickShift = 17;
+
+/// The same rational with the largest n ≤ kQuickShift its m has room for; Q5 gives the same codes.
+Multiplier scale_up(Multiplier scale);
+
 /// The tables of one layer. Empty (no channel) for a raw-accumulator layer.
 class RequantData {
  public:
@@ -31,6 +38,7 @@ class RequantData {
  private:
   std::vector<std::int32_t> m_, n_, ceiling_, add_m_;
   std::int32_t max_code_ = 0;
+  bool quick_ = false;
 };
 
 /// Requantizes a block. The function for an instruction set; bit-exact to requantize() and

@@ -6,6 +6,8 @@
 #if defined(__x86_64__)
 #include <immintrin.h>
 
+#include "quant/integer/requant_avx2.hpp"
+
 namespace intandem {
 namespace {
 
@@ -75,6 +77,16 @@ void plain_8(const RequantBlock& b, std::int64_t k) {
   }
 }
 
+void quick_8(const RequantBlock& b, std::int64_t k) {
+  const QuickRequant c = quick_requant(b.tables.m + k, b.tables.n + k);
+  const __m256i max_code = _mm256_set1_epi32(b.tables.max_code), zero = _mm256_setzero_si256();
+  for (std::int64_t i = 0; i < b.rows; ++i) {
+    const __m256i codes = quick_step(load(b.acc + i * b.acc_stride + k), c);
+    store_codes(b.codes + i * b.code_stride + k,
+                _mm256_max_epi32(_mm256_min_epi32(codes, max_code), zero), b.channels - k);
+  }
+}
+
 // |acc·m| < 2^46, q₂·m₂ < 2^39 and 2^(n−1) < 2^46: the sum is far below 2^62. The code is the
 // clamped sum >> n; where the quotient leaves 32 bits it is replaced before the lanes are joined.
 void add_8(const RequantBlock& b, std::int64_t k) {
@@ -105,7 +117,9 @@ void add_8(const RequantBlock& b, std::int64_t k) {
 
 void requant_block_avx2(const RequantBlock& b) {
   for (std::int64_t k = 0; k < b.channels; k += 8) {
-    if (b.shortcut == nullptr) {
+    if (b.shortcut == nullptr && b.tables.quick) {
+      quick_8(b, k);
+    } else if (b.shortcut == nullptr) {
       plain_8(b, k);
     } else {
       add_8(b, k);

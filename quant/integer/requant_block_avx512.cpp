@@ -5,6 +5,8 @@
 #if defined(__x86_64__)
 #include <immintrin.h>
 
+#include "quant/integer/requant_avx512.hpp"
+
 namespace intandem {
 namespace {
 
@@ -60,40 +62,64 @@ struct Plain {
   return join(x);
 }
 
-void plain_16(const RequantBlock& b, std::int64_t k, __mmask16 lanes) {
-  const Plain c = plain_constants(b.tables, k);
-  const __m512i max_code = _mm512_set1_epi32(b.tables.max_code);
+// Either way to requantize behind one name.
+[[gnu::always_inline]] inline Plain constants_of(const Plain*, const RequantTables& t,
+                                                 std::int64_t k) {
+  return plain_constants(t, k);
+}
+[[gnu::always_inline]] inline QuickRequant constants_of(const QuickRequant*, const RequantTables& t,
+                                                        std::int64_t k) {
+  return quick_requant(t.m + k, t.n + k);
+}
+[[gnu::always_inline]] inline __m512i step(__m512i acc, const Plain& c) {
+  return plain_step(acc, c);
+}
+[[gnu::always_inline]] inline __m512i step(__m512i acc, const QuickRequant& c) {
+  return quick_step(acc, c);
+}
+
+// Up to 16 channels.
+template <class Constants>
+void requant_16(const RequantBlock& b, std::int64_t k, __mmask16 lanes) {
+  const Constants c = constants_of(static_cast<Constants*>(nullptr), b.tables, k);
+  const __m512i max_code = _mm512_set1_epi32(b.tables.max_code), zero = _mm512_setzero_si512();
   for (std::int64_t i = 0; i < b.rows; ++i) {
     const __m512i acc = _mm512_maskz_loadu_epi32(lanes, b.acc + i * b.acc_stride + k);
-    const __m512i codes = _mm512_min_epi32(plain_step(acc, c), max_code);
+    const __m512i codes = _mm512_max_epi32(_mm512_min_epi32(step(acc, c), max_code), zero);
     _mm512_mask_cvtepi32_storeu_epi8(b.codes + i * b.code_stride + k, lanes, codes);
   }
 }
 
-// 32 channels of two rows at a time, so that one narrowing serves 64 codes. The packs saturate,
-// which changes nothing below 2^15 but clamping at 255, and interleave their operands by 128-bit
-// lanes: group of four codes L of the lower (upper) 16 channels of row r ends in lane L at 2r (2r +
-// 1).
-void plain_32(const RequantBlock& b, std::int64_t k) {
-  const Plain low = plain_constants(b.tables, k), high = plain_constants(b.tables, k + 16);
+// 32 channels of two rows at a time, so that one narrowing serves 64 codes.
+template <class Constants>
+void requant_32(const RequantBlock& b, std::int64_t k) {
+  const Constants low = constants_of(static_cast<Constants*>(nullptr), b.tables, k);
+  const Constants high = constants_of(static_cast<Constants*>(nullptr), b.tables, k + 16);
   const __m512i max_code = _mm512_set1_epi8(static_cast<char>(b.tables.max_code));
-  const __m512i in_order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
   for (std::int64_t i = 0; i < b.rows; i += 2) {
     const bool two = i + 1 < b.rows;
     const std::int32_t* acc = b.acc + i * b.acc_stride + k;
     const std::int32_t* next = two ? acc + b.acc_stride : acc;
-    const __m512i words0 = _mm512_packus_epi32(plain_step(_mm512_loadu_si512(acc), low),
-                                               plain_step(_mm512_loadu_si512(acc + 16), high));
-    const __m512i words1 = _mm512_packus_epi32(plain_step(_mm512_loadu_si512(next), low),
-                                               plain_step(_mm512_loadu_si512(next + 16), high));
-    const __m512i mixed = _mm512_min_epu8(_mm512_packus_epi16(words0, words1), max_code);
-    const __m512i codes = _mm512_permutexvar_epi32(in_order, mixed);
+    const __m512i codes = _mm512_min_epu8(
+        pack_rows(step(_mm512_loadu_si512(acc), low), step(_mm512_loadu_si512(acc + 16), high),
+                  step(_mm512_loadu_si512(next), low), step(_mm512_loadu_si512(next + 16), high)),
+        max_code);
     std::uint8_t* out = b.codes + i * b.code_stride + k;
     _mm256_storeu_si256(reinterpret_cast<__m256i*>(out), _mm512_castsi512_si256(codes));
     if (two) {
       _mm256_storeu_si256(reinterpret_cast<__m256i*>(out + b.code_stride),
                           _mm512_extracti64x4_epi64(codes, 1));
     }
+  }
+}
+
+template <class Constants>
+void requant_plain(const RequantBlock& b) {
+  std::int64_t k = 0;
+  for (; k + 32 <= b.channels; k += 32) requant_32<Constants>(b, k);
+  for (; k < b.channels; k += 16) {
+    const std::int64_t rest = b.channels - k;
+    requant_16<Constants>(b, k, static_cast<__mmask16>(rest >= 16 ? 0xFFFF : (1 << rest) - 1));
   }
 }
 
@@ -124,18 +150,12 @@ void add_16(const RequantBlock& b, std::int64_t k, __mmask16 lanes) {
 }  // namespace
 
 void requant_block_avx512(const RequantBlock& b) {
-  std::int64_t k = 0;
   if (b.shortcut == nullptr) {
-    for (; k + 32 <= b.channels; k += 32) plain_32(b, k);
+    return b.tables.quick ? requant_plain<QuickRequant>(b) : requant_plain<Plain>(b);
   }
-  for (; k < b.channels; k += 16) {
+  for (std::int64_t k = 0; k < b.channels; k += 16) {
     const std::int64_t rest = b.channels - k;
-    const auto lanes = static_cast<__mmask16>(rest >= 16 ? 0xFFFF : (1 << rest) - 1);
-    if (b.shortcut == nullptr) {
-      plain_16(b, k, lanes);
-    } else {
-      add_16(b, k, lanes);
-    }
+    add_16(b, k, static_cast<__mmask16>(rest >= 16 ? 0xFFFF : (1 << rest) - 1));
   }
 }
 

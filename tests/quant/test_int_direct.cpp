@@ -125,6 +125,33 @@ TEST_CASE("first layers: few channels, large kernels, strides", "[integer]") {
   }
 }
 
+TEST_CASE("strips: every row length, stride, padding and channel count", "[integer]") {
+  Draw draw(48);
+  int strips = 0;
+  for (std::int64_t width = 9; width <= 50; ++width) {
+    LayerOptions o;
+    const std::int64_t kernel = draw.pick<std::int64_t>({1, 2, 3, 5});
+    const std::int64_t stride = draw.between(1, 3);
+    o.shape = {1,
+               kernel + draw.between(0, 3),
+               width * stride,
+               draw.pick<std::int64_t>({1, 3, 4, 8, 21}),
+               draw.pick<std::int64_t>({1, 15, 16, 17, 32, 33, 50, 64}),
+               kernel,
+               kernel,
+               stride,
+               draw.between(0, 2)};
+    o.max_code = draw.pick({1, 15, 255});
+    o.per_channel = draw.coin();
+    o.weights = draw.pick({Values::random, Values::largest, Values::smallest});
+    if (draw.coin()) o.pool_kernel = o.pool_stride = o.shape.P() > 1 ? 2 : 1;
+    check_all(o, draw.between(1, 3), draw.pick({Values::random, Values::largest}), draw);
+    const auto prepared = prepare_direct(make_layer(o, draw));
+    if (prepared != nullptr && prepared->reason() == "rows of outputs") ++strips;
+  }
+  if (detected_isa() >= Isa::avx512vnni) CHECK(strips > 10);
+}
+
 TEST_CASE("fully connected layers at every batch up to the tile and beyond", "[integer]") {
   Draw draw(44);
   for (std::int64_t N = 1; N <= 14; ++N) {

@@ -1,0 +1,45 @@
+// Which kernel the direct algorithm uses on which instruction set.
+#include <algorithm>
+
+#include "quant/integer/direct.hpp"
+
+namespace intandem {
+namespace {
+
+#if defined(__x86_64__)
+constexpr DirectKernel kVnni = {"direct_avx512vnni",    WeightLayout::quads_s8, 12, 32,
+                                direct_tile_avx512vnni, direct_strip_avx512vnni};
+constexpr DirectKernel kWideAvx2 = {"direct_avx2", WeightLayout::pairs_s16, 4, 16,
+                                    direct_tile_wide_avx2};
+constexpr DirectKernel kNarrowAvx2 = {"direct_narrow_avx2", WeightLayout::quads_s8, 4, 16,
+                                      direct_tile_narrow_avx2};
+#endif
+
+}  // namespace
+
+const DirectKernel* direct_kernel(Isa isa, bool narrow) {
+#if defined(__x86_64__)
+  if (isa >= Isa::avx512vnni) return &kVnni;
+  if (isa >= Isa::avx2) return narrow ? &kNarrowAvx2 : &kWideAvx2;
+#else
+  (void)isa, (void)narrow;
+#endif
+  return nullptr;
+}
+
+std::int64_t narrow_chunk(const IntLayer& layer) {
+  std::int32_t largest = 1;
+  for (const std::int8_t q : layer.weights)
+    largest = std::max<std::int32_t>(largest, q < 0 ? -q : q);
+  return 32767 / (2 * layer.in_max * largest);
+}
+
+std::unique_ptr<PreparedLayer> prepare_direct(const IntLayer& layer) {
+  // Below four groups per chunk, widening the 16-bit sums costs more than the wide kernel.
+  const DirectKernel* kernel = direct_kernel(active_isa(), narrow_chunk(layer) >= 4);
+  if (kernel == nullptr) return nullptr;
+  if (layer.kind == IntLayerKind::avg_pool) return prepare_avg_pool(layer);
+  return prepare_direct(layer, *kernel);
+}
+
+}  // namespace intandem
