@@ -1,6 +1,7 @@
 #include "quant/integer/plan.hpp"
 
 #include "core/error.hpp"
+#include "quant/integer/binary.hpp"
 #include "quant/integer/direct.hpp"
 #include "quant/integer/fastconv.hpp"
 #include "quant/integer/fc_packed.hpp"
@@ -38,7 +39,8 @@ const std::vector<Algorithm>& algorithms() {
   static const std::vector<Algorithm> table = {
       {"packed2", prepare_packed2, 80},      {"packed4", prepare_packed4, 90},
       {"direct", prepare_direct, 100},       {"winograd4", prepare_winograd4, 100},
-      {"winograd2", prepare_winograd2, 100}, {"ref", prepare_reference, 10000},
+      {"winograd2", prepare_winograd2, 100}, {"binary", prepare_binary, 100},
+      {"ref", prepare_reference, 10000},
   };
   return table;
 }

@@ -191,6 +191,52 @@ TEST_CASE("packed fully connected layers: every kind of code, extremes, tails", 
   }
 }
 
+TEST_CASE("binary layers: shapes, padding codes, many words, refusals", "[integer]") {
+  Draw draw(49);
+  std::set<std::string> ran;
+  LayerOptions o;
+  o.weight_bits = o.in_max = 1;
+  for (int trial = 0; trial < 24; ++trial) {
+    const std::int64_t kernel = draw.pick<std::int64_t>({1, 3, 3, 5});
+    o.shape = {1,
+               kernel + draw.between(0, 4),
+               kernel + draw.between(0, 9),
+               draw.pick<std::int64_t>({1, 31, 32, 33, 64, 100}),
+               draw.between(1, 70),
+               kernel,
+               kernel,
+               draw.between(1, 2),
+               draw.between(0, 2)};
+    o.max_code = draw.pick({0, 1, 255});
+    o.with_add = o.max_code > 0 && draw.coin();
+    o.pool_kernel = o.pool_stride = o.max_code > 0 && draw.coin() ? 1 : 0;
+    o.weights = draw.pick({Values::random, Values::largest, Values::smallest});
+    ran.merge(check_all(o, draw.between(0, 3), draw.pick({Values::random, Values::largest}), draw));
+  }
+  // More than 31 blocks of eight words, with all bits set.
+  o = {};
+  o.kind = IntLayerKind::linear;
+  o.weight_bits = o.in_max = 1;
+  o.max_code = 0;
+  for (const std::int64_t C : {7936, 7937, 9216, 20000}) {
+    o.shape = {1, 1, 1, C, 17, 1, 1, 1, 0};
+    for (const Values values : {Values::random, Values::largest}) {
+      o.weights = values;
+      ran.merge(check_all(o, 2, values, draw));
+    }
+  }
+  CHECK(ran.count("binary_ref") == 1);
+  if (detected_isa() >= Isa::avx2) CHECK(ran.count("binary_avx2") == 1);
+  if (detected_isa() >= Isa::avx512) CHECK(ran.count("binary_avx512") == 1);
+
+  IntLayer layer = make_layer(o, draw);
+  CHECK(prepare_exactly(layer, "binary") != nullptr);
+  layer.weights[3] = 0;
+  CHECK(prepare_exactly(layer, "binary") == nullptr);
+  o.in_max = 3;
+  CHECK(prepare_exactly(make_layer(o, draw), "binary") == nullptr);
+}
+
 TEST_CASE("layers the direct kernels cannot take go to the reference", "[integer]") {
   Draw draw(45);
   LayerOptions o;
