@@ -93,9 +93,9 @@ class BinaryLayer final : public PreparedLayer {
   TensorS32 bias_;  // padded to whole panels
 };
 
-/// In products of the direct algorithm, which executes about 110 per cycle: eight words take 15
-/// full adders and a count, a window's last counts as much as eight words; measured on Cascade
-/// Lake.
+/// In products of the direct algorithm, which executes about 110 per cycle: sixteen words take as
+/// many ands, 15 full adders and a count; every output, with its last counts and its
+/// requantization, as much as thirty words more. Calibrated on Cascade Lake.
 std::int64_t BinaryLayer::cost() const {
   constexpr std::int64_t kPerWord = 12, kPerOutput = 400, kPerWindowWord = 250;
   const std::int64_t outputs = pixels() * panels_ * kLanes;
