@@ -96,13 +96,18 @@ int64_t block_depth(const GemmProblem& g, int64_t K) {
   return std::clamp<int64_t>(round_up(ceil_div(K, blocks), 4), 4, most);
 }
 
-// Packs columns [n0, n1) of one reduction block, one panel after the other.
+// Packs columns [n0, n1) of one reduction block into one panel after the other.
 void pack_columns(const GemmProblem& g, const GemmKernels& kernels, float* dst, int64_t n0,
                   int64_t n1, int64_t k0, int64_t depth) {
-  for (int64_t n = n0; n < n1; n += kernels.nr) {
-    const int count = static_cast<int>(std::min<int64_t>(kernels.nr, g.N - n));
-    g.b->pack(kernels, dst, n, count, k0, depth);
-    dst += depth * kernels.nr;
+  const int64_t together = std::min(depth, g.b->steps_together());
+  for (int64_t p = 0; p < depth; p += together) {
+    const int64_t steps = std::min(together, depth - p);
+    float* panel = dst + p * kernels.nr;
+    for (int64_t n = n0; n < n1; n += kernels.nr) {
+      const int count = static_cast<int>(std::min<int64_t>(kernels.nr, g.N - n));
+      g.b->pack(kernels, panel, n, count, k0 + p, steps);
+      panel += depth * kernels.nr;
+    }
   }
 }
 

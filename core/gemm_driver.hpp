@@ -22,6 +22,9 @@ class PanelSource {
   /// again.
   virtual Prefetch ahead(std::int64_t first, int count, std::int64_t k0, std::int64_t depth,
                          std::int64_t part, std::int64_t parts, const float* idle) const;
+  /// How many steps of B to pack into all panels of a slice before going on. Few, if a step is a
+  /// stretch of memory: long stretches are what hardware prefetchers follow.
+  virtual std::int64_t steps_together() const { return kMaxDepth; }
   /// Which of A's two layouts pack() writes.
   virtual bool by_rows() const { return false; }
 };
@@ -66,6 +69,7 @@ class StridedMatrix final : public PanelSource {
             std::int64_t k0, std::int64_t depth) const override;
   Prefetch ahead(std::int64_t first, int count, std::int64_t k0, std::int64_t depth,
                  std::int64_t part, std::int64_t parts, const float* idle) const override;
+  std::int64_t steps_together() const override { return by_steps_ ? 8 : kMaxDepth; }
   bool by_rows() const override { return !by_steps_; }
 
  private:
