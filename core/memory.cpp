@@ -44,20 +44,35 @@ std::byte* new_block(std::size_t capacity_bytes) {
   return static_cast<std::byte*>(block);
 }
 
+// A large request may also get a free block that is bigger by up to a quarter: activations come in
+// many sizes, and a block kept for each of them would add up.
+constexpr std::size_t kExactBelow_bytes = std::size_t{1} << 20;
+
+std::size_t largest_fit(std::size_t wanted_bytes) {
+  return wanted_bytes < kExactBelow_bytes ? wanted_bytes : wanted_bytes + wanted_bytes / 4;
+}
+
+struct Block {
+  std::byte* data = nullptr;
+  std::size_t capacity_bytes = 0;
+};
+
 class BlockCache {
  public:
-  std::byte* take(std::size_t capacity_bytes) {
+  Block take(std::size_t wanted_bytes) {
     {
       const std::lock_guard lock(mutex_);
-      const auto list = free_.find(capacity_bytes);
-      if (list != free_.end() && !list->second.empty()) {
-        std::byte* block = list->second.back();
+      for (auto list = free_.lower_bound(wanted_bytes);
+           list != free_.end() && list->first <= largest_fit(wanted_bytes); ++list) {
+        if (list->second.empty()) continue;
+        const Block block = {list->second.back(), list->first};
         list->second.pop_back();
-        use_.cached_bytes -= static_cast<std::int64_t>(capacity_bytes);
-        count(static_cast<std::int64_t>(capacity_bytes));
+        use_.cached_bytes -= static_cast<std::int64_t>(block.capacity_bytes);
+        count(static_cast<std::int64_t>(wanted_bytes));
         return block;
       }
     }
+    const std::size_t capacity_bytes = wanted_bytes;
     std::byte* block = new_block(capacity_bytes);
     if (block == nullptr) {
       throw Error("memory", "cannot allocate " + std::to_string(capacity_bytes) + " bytes",
@@ -65,18 +80,18 @@ class BlockCache {
     }
     const std::lock_guard lock(mutex_);
     count(static_cast<std::int64_t>(capacity_bytes));
-    return block;
+    return {block, capacity_bytes};
   }
 
-  void give_back(std::byte* block, std::size_t capacity_bytes) {
+  void give_back(Block block, std::size_t wanted_bytes) {
     const std::lock_guard lock(mutex_);
-    use_.live_bytes -= static_cast<std::int64_t>(capacity_bytes);
+    use_.live_bytes -= static_cast<std::int64_t>(wanted_bytes);
     if (!kRecycle) {
-      std::free(block);
+      std::free(block.data);
       return;
     }
-    use_.cached_bytes += static_cast<std::int64_t>(capacity_bytes);
-    free_[capacity_bytes].push_back(block);
+    use_.cached_bytes += static_cast<std::int64_t>(block.capacity_bytes);
+    free_[block.capacity_bytes].push_back(block.data);
   }
 
   void release() {
@@ -117,10 +132,11 @@ std::shared_ptr<std::byte> allocate_aligned(std::size_t size_bytes) {
     throw Error("memory", "cannot allocate " + std::to_string(size_bytes) + " bytes",
                 "check the sizes of the network and the batch");
   }
-  const std::size_t capacity_bytes =
+  const std::size_t wanted_bytes =
       std::max(kAlignment_bytes, (size_bytes + kAlignment_bytes - 1) & ~(kAlignment_bytes - 1));
-  std::byte* block = cache().take(capacity_bytes);
-  return {block, [capacity_bytes](std::byte* p) { cache().give_back(p, capacity_bytes); }};
+  const Block block = cache().take(wanted_bytes);
+  return {block.data,
+          [block, wanted_bytes](std::byte*) { cache().give_back(block, wanted_bytes); }};
 }
 
 void release_cached_memory() { cache().release(); }

@@ -37,6 +37,27 @@ TEST_CASE("live and peak count what is handed out, releasing empties the cache",
   CHECK(memory_use().cached_bytes == 0);
 }
 
+TEST_CASE("a large block serves smaller requests again, but not much smaller ones",
+          "[core][memory]") {
+  release_cached_memory();
+  constexpr std::size_t kLarge_bytes = 8 << 20;
+  allocate_aligned(kLarge_bytes);
+  const std::int64_t cached = memory_use().cached_bytes, live = memory_use().live_bytes;
+  if (cached == 0) return;  // under AddressSanitizer nothing is kept
+  REQUIRE(cached == kLarge_bytes);
+  {
+    const auto smaller = allocate_aligned(7 << 20);
+    CHECK(memory_use().cached_bytes == 0);
+    CHECK(memory_use().live_bytes == live + (7 << 20));
+  }
+  CHECK(memory_use().cached_bytes == kLarge_bytes);  // whole again
+  {
+    const auto half = allocate_aligned(4 << 20);
+    CHECK(memory_use().cached_bytes == kLarge_bytes);
+  }
+  release_cached_memory();
+}
+
 TEST_CASE("blocks live at the same time never overlap, across threads", "[core][memory]") {
   const auto work = [](unsigned char mark, bool* good) {
     for (int round = 0; round < 200; ++round) {
