@@ -101,6 +101,8 @@ class Program {
   void add_train() {
     CLI::App* command = app_.add_subcommand("train", "train the float teacher");
     add_job_options(*command, job_);
+    command->add_flag("--profile", job_.profile,
+                      "time every layer: a table after each epoch, profile.json, report.html");
     train_flags_.add_to(*command, describe(train_));
     actions_[command] = [this] {
       train_flags_.apply(describe(train_));

@@ -139,7 +139,7 @@ std::string render_report(const std::string& run) {
          subtitle(inputs) + "</p></header>\n" + cards(inputs) + results_section(inputs) +
          stages_section(inputs) + sqnr_section(inputs) + teacher_section(inputs) +
          confusion_section(inputs) + images_section(inputs) + layers_section(inputs) +
-         provenance_section(inputs) + "</main></body></html>\n";
+         profile_section(inputs) + provenance_section(inputs) + "</main></body></html>\n";
 }
 
 ExitCode report_command(const std::string& run, const std::string& output) {

@@ -26,6 +26,7 @@
 //   and the headline student's plain figures again at the top level.
 //
 // NAME.samples.json: { first: […], wrong: […] } of { index, label, predicted, png (base64) }.
+// profile.json: apps/training_profile.hpp.
 #pragma once
 
 #include <string>

@@ -59,6 +59,8 @@ ReportInputs read_report_inputs(const std::string& run) {
   }
   if (file_exists(results)) inputs.results = parse_json(read_file(results, ""), results, false);
   if (file_exists(config)) inputs.config = parse_json(read_file(config, ""), config, false);
+  const std::string profile = run + "/profile.json";
+  if (file_exists(profile)) inputs.profile = parse_json(read_file(profile, ""), profile, false);
   if (file_exists(log)) {
     std::istringstream lines(read_file(log, ""));
     for (std::string text; std::getline(lines, text);) {

@@ -16,6 +16,7 @@ struct ReportInputs {
   std::string title;
   Json results = Json::object();
   Json config = Json::object();         ///< config.json
+  Json profile = Json::object();        ///< profile.json
   std::vector<Json> log;                ///< lines of log.jsonl
   std::map<std::string, Json> samples;  ///< by student
 };
@@ -41,6 +42,7 @@ std::string sqnr_section(const ReportInputs& inputs);
 std::string confusion_section(const ReportInputs& inputs);
 std::string images_section(const ReportInputs& inputs);
 std::string layers_section(const ReportInputs& inputs);
+std::string profile_section(const ReportInputs& inputs);
 std::string provenance_section(const ReportInputs& inputs);
 
 /// The same results as text for a terminal: teacher, untrained baselines, students.

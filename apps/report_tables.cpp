@@ -5,6 +5,7 @@
 #include "apps/figures.hpp"
 #include "apps/report_inputs.hpp"
 #include "apps/svg_chart.hpp"
+#include "apps/training_profile.hpp"
 
 namespace intandem {
 namespace {
@@ -190,6 +191,22 @@ std::string layers_section(const ReportInputs& inputs) {
          "per "
          "layer and no batch norm.</p>\n" +
          tables + "</section>\n";
+}
+
+std::string profile_section(const ReportInputs& inputs) {
+  if (array_of(inputs.profile, "rows").empty()) return {};
+  const auto cells = profile_cells(inputs.profile);
+  std::string rows;
+  for (std::size_t i = 1; i < cells.size(); ++i) {
+    rows += row_head(cells[i][0]) + "<td class=\"text\">" + html_escape(cells[i][1]) + "</td>";
+    for (std::size_t j = 2; j < cells[i].size(); ++j) rows += cell(html_escape(cells[i][j]));
+    rows += "</tr>";
+  }
+  return "<section><h2>Where training spent its time</h2>\n<p>" +
+         html_escape(profile_summary(inputs.profile)) +
+         ". GFLOPS and GB/s count what the operation is defined to do, each operand read and each "
+         "result written once per necessary pass.</p>\n" +
+         table("Time per training step, by unit and phase", cells[0], rows) + "</section>\n";
 }
 
 std::string provenance_section(const ReportInputs& inputs) {

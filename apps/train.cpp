@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <filesystem>
 #include <nlohmann/json.hpp>
 #include <optional>
 
@@ -9,8 +10,10 @@
 #include "apps/figures.hpp"
 #include "apps/load_data.hpp"
 #include "apps/stop_signal.hpp"
+#include "apps/training_profile.hpp"
 #include "core/container.hpp"
 #include "core/error.hpp"
+#include "core/file.hpp"
 #include "core/parallel.hpp"
 #include "core/progress.hpp"
 #include "core/version.hpp"
@@ -53,22 +56,29 @@ ModelInfo teacher_info(const TrainConfig& config, const Dataset& train, const No
 /// The input size is known before the number of classes, which the data tell.
 constexpr std::int64_t kAnyClasses = 10;
 constexpr std::int64_t kTestBatch = 256;
+constexpr const char* kProfileFile = "profile.json";
 
 /// The run as it is watched: log, progress line, checkpoints.
 class TrainJob {
  public:
   TrainJob(RunDir& run, const ConfigKeys& keys, const TrainConfig& config, TeacherTrainer& trainer,
-           double seconds_before)
+           double seconds_before, bool profile)
       : run_(run),
         keys_(keys),
         config_(config),
         trainer_(trainer),
-        seconds_before_(seconds_before) {}
+        seconds_before_(seconds_before),
+        profile_(profile) {
+    // An earlier try's profile would pass for this one's.
+    if (!profile) std::filesystem::remove(run.path(kProfileFile));
+  }
 
   bool train() {
     TeacherTrainer::Events events;
     events.on_step = [this](std::int64_t step, double loss) { return after_step(step, loss); };
     events.on_epoch = [this](const TeacherEpoch& epoch) { return after_epoch(epoch); };
+    if (profile_) peaks_ = measure_machine_peaks();
+    const UseProfiler use(profile_ ? &profiler_ : nullptr);
     return trainer_.run(events);
   }
 
@@ -103,7 +113,14 @@ class TrainJob {
               {"lr", epoch.lr},
               {"seconds", rounded(seconds(), 1)}});
     checkpoint();
+    if (profile_) write_profile();
     return stop_requested();
+  }
+
+  void write_profile() {
+    const Json profile = profile_to_json(profiler_, peaks_);
+    write_file_atomic(run_.path(kProfileFile), to_text(profile, 1) + "\n");
+    std::fprintf(stderr, "%s", profile_table(profile).c_str());
   }
 
   void checkpoint() {
@@ -119,6 +136,9 @@ class TrainJob {
   const TrainConfig& config_;
   TeacherTrainer& trainer_;
   double seconds_before_;
+  bool profile_;
+  Profiler profiler_;
+  MachinePeaks peaks_;
   Stopwatch watch_;
   std::optional<Progress> progress_;
 };
@@ -160,7 +180,7 @@ ExitCode train_command(TrainConfig config, const JobOptions& job) {
     run.open_log(resume ? &*resume : nullptr);
     watch_stop_signals();
     const double seconds_before = resume ? resume->tensor<double>("seconds", Shape{1})[0] : 0.0;
-    TrainJob work(run, keys, config, trainer, seconds_before);
+    TrainJob work(run, keys, config, trainer, seconds_before, job.profile);
     if (!work.train()) {
       std::fprintf(stderr, "stopped at step %lld of %lld; go on with --resume\n",
                    static_cast<long long>(trainer.step()),

@@ -6,7 +6,7 @@
 
 #include <functional>
 
-#include "bench/peak.hpp"
+#include "core/machine_peak.hpp"
 
 namespace intandem::bench {
 

@@ -3,11 +3,9 @@
 // 2 MiB, cold ones 64 MiB (larger than the caches); the caches hold what the previous run left.
 #include <benchmark/benchmark.h>
 
-#include <algorithm>
-#include <cstring>
-#include <functional>
 #include <string>
 
+#include "core/machine_peak.hpp"
 #include "core/parallel.hpp"
 #include "core/progress.hpp"
 #include "nn/ops.hpp"
@@ -20,22 +18,6 @@ struct Size {
   std::int64_t images;  // of 32×32×64 floats, 256 KiB each
 };
 constexpr Size kSizes[] = {{"hot_L3", 8}, {"cold", 256}};
-
-// GB/s of reading and writing n floats in parallel; best of five.
-double copy_gbytes_per_s(std::int64_t n) {
-  const TensorF from = TensorF::full({n}, 1.0f);
-  TensorF to = TensorF::zeros({n});
-  double best_s = 1e30;
-  for (int run = 0; run < 5; ++run) {
-    const Stopwatch watch;
-    parallel_for(n, 1 << 15, [&](std::int64_t begin, std::int64_t end) {
-      std::memcpy(to.data() + begin, from.data() + begin,
-                  static_cast<std::size_t>(end - begin) * 4);
-    });
-    best_s = std::min(best_s, watch.seconds());
-  }
-  return 8e-9 * static_cast<double>(n) / best_s;
-}
 
 // One operation with everything it needs, on one activation.
 struct Setup {

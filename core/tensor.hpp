@@ -73,6 +73,8 @@ class Tensor {
   std::int64_t size() const { return buffer_ ? shape_.size() : 0; }
   std::int64_t size_bytes() const { return size() * static_cast<std::int64_t>(sizeof(T)); }
   bool empty() const { return size() == 0; }
+  /// No other handle shares the buffer.
+  bool is_sole_owner() const { return buffer_.use_count() == 1; }
 
   T* data() { return reinterpret_cast<T*>(buffer_.get()); }
   const T* data() const { return reinterpret_cast<const T*>(buffer_.get()); }

@@ -5,6 +5,8 @@
 
 #include "core/container.hpp"
 #include "core/error.hpp"
+#include "core/profile.hpp"
+#include "core/progress.hpp"
 #include "distill/evaluate.hpp"
 #include "nn/ops.hpp"
 #include "nn/tape.hpp"
@@ -31,6 +33,18 @@ LearningRate make_rate(const TeacherOptions& options, std::int64_t steps_per_epo
   rate.warmup_steps = std::llround(options.warmup_epochs * static_cast<double>(steps_per_epoch));
   rate.step_every = std::max<std::int64_t>(1, rate.total_steps / 3);
   return rate;
+}
+
+TensorF normalized(const TensorU8& images, const Normalization& norm) {
+  const ProfileUnit unit("data");
+  const ProfileScope scope("normalize", 0, 5.0 * static_cast<double>(images.size()));
+  return normalize(images, norm);
+}
+
+bool next_batch(Loader& loader, Batch& batch) {
+  const ProfileUnit unit("data");
+  const ProfileScope scope("wait", 0, 0);
+  return loader.next(batch);
 }
 
 }  // namespace
@@ -66,9 +80,10 @@ double TeacherTrainer::train_step(const Batch& batch) {
   mode.training = mode.train_parameters = true;
   mode.rng = Rng(options_.seed).stream("dropout").stream(static_cast<std::uint64_t>(step_));
   Tape tape;
-  std::vector<Var> values(static_cast<std::size_t>(net_.unit_count()));
-  const Var x = tape.constant(normalize(batch.images, norm_));
+  std::vector<Var> values;
+  const Var x = tape.constant(normalized(batch.images, norm_));
   const Var logits = net_.forward(tape, 0, net_.unit_count(), x, values, mode);
+  values.clear();  // the backward pass frees what it has used
   train_correct_ += count_correct(logits->value, batch.labels);
   const Var loss = cross_entropy(tape, logits, batch.labels, options_.label_smoothing);
   const double loss_value = loss->value[0];
@@ -76,15 +91,15 @@ double TeacherTrainer::train_step(const Batch& batch) {
     throw Error("teacher training", "the loss is not finite after step " + std::to_string(step_),
                 "lower --lr or set --clip-norm");
   }
-  sgd_.zero_grad();
   tape.backward(loss);
-  sgd_.step(static_cast<float>(rate_.at(step_)));
+  sgd_.step_and_zero_grad(static_cast<float>(rate_.at(step_)));
   ++step_;
   loss_sum_ += loss_value;
   return loss_value;
 }
 
 TeacherEpoch TeacherTrainer::end_epoch() {
+  const UseProfiler none(nullptr);  // the profile is about training
   TeacherEpoch result;
   result.epoch = step_ / steps_per_epoch_;
   result.step = step_;
@@ -109,11 +124,20 @@ bool TeacherTrainer::run(const Events& events) {
     Batch batch;
     // A resumed run starts inside an epoch: the batches before its step are passed over.
     for (std::int64_t skip = step_ % steps_per_epoch_; skip > 0; --skip) loader.next(batch);
-    while (loader.next(batch)) {
+    const Stopwatch epoch_watch;
+    while (next_batch(loader, batch)) {
+      const Stopwatch step_watch;
       const double loss = train_step(batch);
+      if (Profiler* const profiler = active_profiler()) {
+        ++profiler->steps;
+        profiler->step_seconds += step_watch.seconds();
+      }
       // An epoch's last step is followed by its evaluation, so that no stop can separate the two.
       if (step_ % steps_per_epoch_ == 0) break;
       if (events.on_step(step_, loss)) return false;
+    }
+    if (Profiler* const profiler = active_profiler()) {
+      profiler->epoch_seconds += epoch_watch.seconds();
     }
     if (events.on_epoch(end_epoch())) return false;
   }

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "core/parallel.hpp"
+#include "core/profile.hpp"
 #include "nn/ops.hpp"
 
 namespace intandem {
@@ -22,13 +23,19 @@ TensorF map(const Shape& shape, const F& f) {
   return out;
 }
 
+double bytes(double tensors, const Var& x) {
+  return tensors * static_cast<double>(x->value.size_bytes());
+}
+
 }  // namespace
 
 Var relu(Tape& tape, const Var& x) {
+  const ProfileScope scope("relu", 0, bytes(2, x));
   const float* xp = x->value.data();
   // NaN passes, so that a diverged network is noticed.
   TensorF y = map(x->value.shape(), [xp](std::int64_t i) { return xp[i] < 0.0f ? 0.0f : xp[i]; });
   return tape.record(std::move(y), {x}, [x](const Node& self) {
+    const ProfileScope backward_scope("relu backward", 0, bytes(3, x));
     const float* in = x->value.data();
     const float* dy = self.grad.data();
     accumulate(x, map(x->value.shape(), [in, dy](std::int64_t i) {
@@ -40,6 +47,7 @@ Var relu(Tape& tape, const Var& x) {
 
 Var add(Tape& tape, const Var& a, const Var& b) {
   check_same_shape(b->value.shape(), a->value.shape(), "second addend");
+  const ProfileScope scope("add", 0, bytes(3, a));
   const float* pa = a->value.data();
   const float* pb = b->value.data();
   TensorF y = map(a->value.shape(), [pa, pb](std::int64_t i) { return pa[i] + pb[i]; });
@@ -52,6 +60,7 @@ Var add(Tape& tape, const Var& a, const Var& b) {
 Var dropout(Tape& tape, const Var& x, float p, const Rng& rng) {
   INTANDEM_CHECK(p >= 0.0f && p < 1.0f, "dropout probability " + std::to_string(p));
   if (p == 0.0f) return x;
+  const ProfileScope scope("dropout", 0, bytes(2.25, x));
   // An element is dropped if its 32-bit word is below p·2³². Four elements share one block.
   const auto threshold = static_cast<std::uint32_t>(std::lround(static_cast<double>(p) * 0x1p32));
   const float factor = 1.0f / (1.0f - p);
@@ -70,6 +79,7 @@ Var dropout(Tape& tape, const Var& x, float p, const Rng& rng) {
   TensorF y =
       map(x->value.shape(), [=](std::int64_t i) { return mask[i] != 0 ? factor * xp[i] : 0.0f; });
   return tape.record(std::move(y), {x}, [x, keep, factor](const Node& self) {
+    const ProfileScope backward_scope("dropout backward", 0, bytes(2.25, x));
     const std::uint8_t* kept = keep.data();
     const float* dy = self.grad.data();
     accumulate(x, map(x->value.shape(),

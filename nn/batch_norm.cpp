@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "core/parallel.hpp"
+#include "core/profile.hpp"
 #include "nn/elementwise_kernels.hpp"
 #include "nn/ops.hpp"
 #include "nn/pool_shape.hpp"
@@ -133,14 +134,19 @@ InputGradient parameter_gradients(const Saved& s, std::int64_t rows, const float
   return out;
 }
 
+double bytes(double tensors, const TensorF& t) {
+  return tensors * static_cast<double>(t.size_bytes());
+}
+
 void backward(const Saved& s, const Var& x, const Var& gamma, const Var& beta, const TensorF& dy) {
+  const ProfileScope scope("batch norm backward", 0, bytes(5, dy));
   const float* xp = x->value.data();
   const float* g = dy.data();
   const InputGradient k = parameter_gradients(s, s.rows, xp, g, gamma, beta);
   if (!x->needs_grad) return;
 
   const ElementwiseKernels& kernels = elementwise_kernels();
-  TensorF dx(x->value.shape());
+  TensorF dx = spent_storage(x);
   float* out = dx.data();
   const bool plain = !s.training && !s.relu;  // dx = a·dy: x need not be read
   parallel_for(s.rows, chunk_rows(s.C), [&](std::int64_t begin, std::int64_t end) {
@@ -159,12 +165,13 @@ void backward(const Saved& s, const Var& x, const Var& gamma, const Var& beta, c
 void backward_pooled(const Saved& s, const PoolShape& pool, const Var& x, const Var& gamma,
                      const Var& beta, const TensorF& chosen_x, const TensorU8& argmax,
                      const TensorF& dy) {
+  const ProfileScope scope("batch norm, pool backward", 0, bytes(2, x->value) + bytes(3.25, dy));
   const InputGradient k =
       parameter_gradients(s, dy.size() / s.C, chosen_x.data(), dy.data(), gamma, beta);
   if (!x->needs_grad) return;
 
   const ElementwiseKernels& kernels = elementwise_kernels();
-  TensorF dx(x->value.shape());
+  TensorF dx = spent_storage(x);
   const float* xp = x->value.data();
   float* out = dx.data();
   const std::int64_t row = pool.W * pool.C, image = pool.P * pool.Q * pool.C;
@@ -196,6 +203,7 @@ Var batch_norm(Tape& tape, const Var& x, const Var& gamma, const Var& beta, Batc
                bool training, bool relu) {
   const TensorF& in = x->value;
   check_operands(in, gamma, beta, state);
+  const ProfileScope scope("batch norm", 0, bytes(training ? 3 : 2, in));
   const Saved s = prepare(in, gamma->value, beta->value, state, training, relu);
   TensorF y(in.shape());
   const float* xp = in.data();
@@ -216,8 +224,9 @@ Var batch_norm_pool(Tape& tape, const Var& x, const Var& gamma, const Var& beta,
   const TensorF& in = x->value;
   check_operands(in, gamma, beta, state);
   const PoolShape pool = pool_shape(in.shape(), kernel, stride);
-  const Saved s = prepare(in, gamma->value, beta->value, state, training, relu);
   TensorF y({in.dim(0), pool.P, pool.Q, pool.C});
+  const ProfileScope scope("batch norm, pool", 0, bytes(training ? 2 : 1, in) + bytes(2.25, y));
+  const Saved s = prepare(in, gamma->value, beta->value, state, training, relu);
   TensorF chosen_x;
   TensorU8 argmax;
   if (x->needs_grad || gamma->needs_grad || beta->needs_grad) {

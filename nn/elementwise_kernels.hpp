@@ -32,7 +32,7 @@ struct ElementwiseKernels {
   void (*affine_moments)(std::int64_t rows, std::int64_t C, const float* x, const float* dy,
                          const float* a, const float* b, bool relu, double* sum, double* sum_x);
 
-  /// dx = p·g + q·x + r with g as above.
+  /// dx = p·g + q·x + r with g as above; dx may be x.
   void (*affine_backward)(std::int64_t rows, std::int64_t C, const float* x, const float* dy,
                           const float* a, const float* b, bool relu, const float* p, const float* q,
                           const float* r, float* dx);
@@ -52,7 +52,7 @@ struct ElementwiseKernels {
 
   /// Input row h of the gradient of both: dx = p·g + q·x + r, where g is what
   /// max_pool_backward_row yields for this element if relu is false or a·x + b > 0, else 0.
-  /// x and dx [W][C] are row h.
+  /// x and dx [W][C] are row h and may be the same.
   void (*affine_pool_backward_row)(const PoolShape& shape, std::int64_t h, const float* dy,
                                    const std::uint8_t* argmax, const float* x, const float* a,
                                    const float* b, bool relu, const float* p, const float* q,

@@ -1,5 +1,6 @@
 // Reference kernels: plain loops, any CPU. The other instruction sets are tested against these.
 #include <algorithm>
+#include <vector>
 
 #include "nn/elementwise_kernels.hpp"
 
@@ -134,8 +135,9 @@ void affine_pool_backward_row(const PoolShape& shape, std::int64_t h, const floa
                               const std::uint8_t* argmax, const float* x, const float* a,
                               const float* b, bool with_relu, const float* p, const float* q,
                               const float* r, float* dx) {
-  max_pool_backward_row(shape, h, dy, argmax, dx);
-  affine_backward(shape.W, shape.C, x, dx, a, b, with_relu, p, q, r, dx);
+  std::vector<float> g(static_cast<std::size_t>(shape.W * shape.C));  // dx may be x
+  max_pool_backward_row(shape, h, dy, argmax, g.data());
+  affine_backward(shape.W, shape.C, x, g.data(), a, b, with_relu, p, q, r, dx);
 }
 
 void sgd(std::int64_t n, const SgdCoefficients& k, const float* g, float* v, float* w) {

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "core/parallel.hpp"
+#include "core/profile.hpp"
 #include "nn/ops.hpp"
 
 namespace intandem {
@@ -52,6 +53,8 @@ Var cross_entropy(Tape& tape, const Var& logits, const std::vector<std::int32_t>
     INTANDEM_CHECK(label >= 0 && label < classes, "label " + std::to_string(label) + " of " +
                                                       std::to_string(classes) + " classes");
   }
+  const ProfileUnit unit("loss");
+  const ProfileScope scope("forward", 0, 2.0 * static_cast<double>(logits->value.size_bytes()));
   const double off = static_cast<double>(smoothing) / static_cast<double>(classes);
   const double on = 1.0 - smoothing + off;
   TensorF grad(logits->value.shape());

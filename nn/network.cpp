@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "core/parallel.hpp"
+#include "core/profile.hpp"
 
 namespace intandem {
 namespace {
@@ -228,6 +229,7 @@ Var FloatNetwork::forward(Tape& tape, int first, int last, const Var& input,
   values.resize(static_cast<std::size_t>(unit_count()));
   Var x = input;
   for (int k = first; k < last; ++k) {
+    const ProfileUnit unit(spec_.units[static_cast<std::size_t>(k)].name);
     x = is_fusible(k) ? drop(tape, k, normalized_product(tape, k, x, mode, true), mode)
                       : finish(tape, k, preactivation(tape, k, x, values, mode), mode);
     values[static_cast<std::size_t>(k)] = x;

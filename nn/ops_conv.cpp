@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "core/parallel.hpp"
+#include "core/profile.hpp"
 #include "nn/conv2d_kernels.hpp"
 #include "nn/ops.hpp"
 
@@ -27,16 +28,27 @@ void add_column_sums(const TensorF& dy, std::int64_t K, TensorF& db) {
   });
 }
 
+double bytes(const TensorF& a, const TensorF& b, const TensorF& c) {
+  return static_cast<double>(a.size_bytes() + b.size_bytes() + c.size_bytes());
+}
+
 Var record_product(Tape& tape, const ConvShape& shape, const Shape& y_shape, const Var& x,
                    const Var& w, const Var& b) {
   shape.check();
   check_bias(b, shape.K);
   TensorF y(y_shape);
-  conv2d_forward(shape, x->value.data(), w->value.data(), b ? b->value.data() : nullptr, y.data());
-  return tape.record(std::move(y), {x, w, b}, [shape, x, w, b](const Node& self) {
+  const double flop = 2.0 * static_cast<double>(shape.macs());
+  {
+    const ProfileScope scope("forward", flop, bytes(x->value, w->value, y));
+    conv2d_forward(shape, x->value.data(), w->value.data(), b ? b->value.data() : nullptr,
+                   y.data());
+  }
+  return tape.record(std::move(y), {x, w, b}, [shape, flop, x, w, b](const Node& self) {
     const bool bias_grad = b && b->needs_grad;
     if (w->needs_grad) {
       float* db = bias_grad ? gradient_storage(b).data() : nullptr;
+      const ProfileScope scope("weight gradient", flop,
+                               bytes(x->value, self.grad, w->value) + bytes(w->value, {}, {}));
       conv2d_backward_weights(shape, x->value.data(), self.grad.data(), gradient_storage(w).data(),
                               db);
     } else if (bias_grad) {
@@ -44,7 +56,10 @@ Var record_product(Tape& tape, const ConvShape& shape, const Shape& y_shape, con
     }
     if (x->needs_grad) {
       TensorF dx(x->value.shape());
-      conv2d_backward_data(shape, self.grad.data(), w->value.data(), dx.data());
+      {
+        const ProfileScope scope("data gradient", flop, bytes(self.grad, w->value, dx));
+        conv2d_backward_data(shape, self.grad.data(), w->value.data(), dx.data());
+      }
       accumulate(x, std::move(dx));
     }
   });

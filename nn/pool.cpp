@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "core/parallel.hpp"
+#include "core/profile.hpp"
 #include "nn/elementwise_kernels.hpp"
 #include "nn/ops.hpp"
 #include "nn/pool_shape.hpp"
@@ -13,6 +14,10 @@ namespace {
 constexpr std::int64_t kChunk = 1 << 14;
 
 std::int64_t grain(std::int64_t row_size) { return std::max<std::int64_t>(1, kChunk / row_size); }
+
+double bytes(const TensorF& x, const TensorF& y) {
+  return static_cast<double>(x.size_bytes() + y.size_bytes());
+}
 
 void average_row(const PoolShape& s, const float* x, float* y) {
   const float factor = 1.0f / static_cast<float>(s.kernel * s.kernel);
@@ -51,6 +56,7 @@ Var max_pool(Tape& tape, const Var& x, std::int64_t kernel, std::int64_t stride)
   const std::int64_t N = x->value.dim(0);
   const ElementwiseKernels& kernels = elementwise_kernels();
   TensorF y({N, s.P, s.Q, s.C});
+  const ProfileScope scope("pool", 0, bytes(x->value, y));
   TensorU8 argmax;
   if (x->needs_grad) argmax = TensorU8(y.shape());
   const float* xp = x->value.data();
@@ -67,6 +73,7 @@ Var max_pool(Tape& tape, const Var& x, std::int64_t kernel, std::int64_t stride)
   return tape.record(std::move(y), {x}, [s, N, x, argmax](const Node& self) {
     const ElementwiseKernels& k = elementwise_kernels();
     TensorF dx(x->value.shape());
+    const ProfileScope backward_scope("pool backward", 0, bytes(dx, self.grad));
     float* out = dx.data();
     const float* dy = self.grad.data();
     const std::int64_t image = s.P * s.Q * s.C, in_row = s.W * s.C;
@@ -85,6 +92,7 @@ Var avg_pool(Tape& tape, const Var& x, std::int64_t kernel, std::int64_t stride)
   const PoolShape s = pool_shape(x->value.shape(), kernel, stride);
   const std::int64_t N = x->value.dim(0);
   TensorF y({N, s.P, s.Q, s.C});
+  const ProfileScope scope("pool", 0, bytes(x->value, y));
   const float* xp = x->value.data();
   float* yp = y.data();
   parallel_for(N * s.P, grain(s.Q * s.C), [&](std::int64_t begin, std::int64_t end) {
@@ -95,6 +103,7 @@ Var avg_pool(Tape& tape, const Var& x, std::int64_t kernel, std::int64_t stride)
   });
   return tape.record(std::move(y), {x}, [s, N, x](const Node& self) {
     TensorF dx(x->value.shape());
+    const ProfileScope backward_scope("pool backward", 0, bytes(dx, self.grad));
     float* out = dx.data();
     const float* dy = self.grad.data();
     parallel_for(N, 1, [&](std::int64_t begin, std::int64_t end) {

@@ -7,6 +7,7 @@
 
 #include "core/container.hpp"
 #include "core/parallel.hpp"
+#include "core/profile.hpp"
 #include "nn/elementwise_kernels.hpp"
 
 namespace intandem {
@@ -14,23 +15,33 @@ namespace {
 
 constexpr std::int64_t kGrain = 1 << 15;
 
+double sum_of_squares(const float* p, std::int64_t n) {
+  // Several independent sums, added in a fixed order, so that the loop is not one long chain.
+  double part[8] = {};
+  std::int64_t i = 0;
+  for (; i + 8 <= n; i += 8) {
+    for (int j = 0; j < 8; ++j) {
+      const double value = p[i + j];
+      part[j] += value * value;
+    }
+  }
+  double sum = 0.0;
+  for (; i < n; ++i) sum += static_cast<double>(p[i]) * p[i];
+  for (const double s : part) sum += s;
+  return sum;
+}
+
 double sum_of_squares(const TensorF& t) {
   const float* p = t.data();
   return parallel_sum<double>(t.size(), kGrain, [p](std::int64_t begin, std::int64_t end) {
-    // Several independent sums, added in a fixed order, so that the loop is not one long chain.
-    double part[8] = {};
-    std::int64_t i = begin;
-    for (; i + 8 <= end; i += 8) {
-      for (int j = 0; j < 8; ++j) {
-        const double value = p[i + j];
-        part[j] += value * value;
-      }
-    }
-    double sum = 0.0;
-    for (; i < end; ++i) sum += static_cast<double>(p[i]) * p[i];
-    for (const double s : part) sum += s;
-    return sum;
+    return sum_of_squares(p + begin, end - begin);
   });
+}
+
+double total_bytes(const std::vector<Parameter*>& parameters) {
+  double sum = 0.0;
+  for (const Parameter* p : parameters) sum += static_cast<double>(p->value.size_bytes());
+  return sum;
 }
 
 std::string momentum_name(const std::string& prefix, const Parameter& p) {
@@ -45,6 +56,8 @@ Sgd::Sgd(std::vector<Parameter*> parameters, SgdOptions options)
 }
 
 void Sgd::zero_grad() {
+  const ProfileUnit unit("update");
+  const ProfileScope scope("zero gradients", 0, total_bytes(parameters_));
   for (Parameter* p : parameters_) {
     float* g = p->grad.data();
     parallel_for(p->grad.size(), kGrain, [g](std::int64_t begin, std::int64_t end) {
@@ -54,14 +67,27 @@ void Sgd::zero_grad() {
 }
 
 double Sgd::step(float lr, const std::vector<float>& lr_scale) {
+  return update(lr, lr_scale, false);
+}
+
+double Sgd::step_and_zero_grad(float lr, const std::vector<float>& lr_scale) {
+  return update(lr, lr_scale, true);
+}
+
+double Sgd::update(float lr, const std::vector<float>& lr_scale, bool zero_grad) {
   INTANDEM_CHECK(lr_scale.empty() || lr_scale.size() == parameters_.size(),
                  "learning-rate factors: one per parameter");
-  double sum = 0.0;
-  for (const Parameter* p : parameters_) sum += sum_of_squares(p->grad);
-  const double norm = std::sqrt(sum);
+  // Five passes: g, and v and w both ways; sixth and seventh: zeros into g, the norm before it.
+  const bool clip = options_.clip_norm > 0.0f;
+  const ProfileUnit unit("update");
+  const ProfileScope scope("step", 0,
+                           total_bytes(parameters_) * (5.0 + (zero_grad ? 1 : 0) + (clip ? 1 : 0)));
   float grad_scale = 1.0f;
-  if (options_.clip_norm > 0.0f && norm > options_.clip_norm) {
-    grad_scale = static_cast<float>(options_.clip_norm / norm);
+  double sum = 0.0;
+  if (clip) {  // the norm must be known before the first update
+    for (const Parameter* p : parameters_) sum += sum_of_squares(p->grad);
+    const double norm = std::sqrt(sum);
+    if (norm > options_.clip_norm) grad_scale = static_cast<float>(options_.clip_norm / norm);
   }
   const ElementwiseKernels& kernels = elementwise_kernels();
   for (std::size_t i = 0; i < parameters_.size(); ++i) {
@@ -69,14 +95,21 @@ double Sgd::step(float lr, const std::vector<float>& lr_scale) {
     check_same_shape(p.grad.shape(), velocity_[i].shape(), p.name.c_str());
     const SgdCoefficients k{lr_scale.empty() ? lr : lr * lr_scale[i], options_.momentum,
                             p.decay ? options_.weight_decay : 0.0f, grad_scale, options_.nesterov};
-    const float* g = p.grad.data();
+    float* g = p.grad.data();
     float* v = velocity_[i].data();
     float* w = p.value.data();
-    parallel_for(p.value.size(), kGrain, [&](std::int64_t begin, std::int64_t end) {
-      kernels.sgd(end - begin, k, g + begin, v + begin, w + begin);
-    });
+    // Without clipping the norm is for the caller alone and taken while the gradient is in the
+    // cache; zeros are written there, too.
+    const double squares =
+        parallel_sum<double>(p.value.size(), kGrain, [&](std::int64_t begin, std::int64_t end) {
+          const double part = clip ? 0.0 : sum_of_squares(g + begin, end - begin);
+          kernels.sgd(end - begin, k, g + begin, v + begin, w + begin);
+          if (zero_grad) std::fill(g + begin, g + end, 0.0f);
+          return part;
+        });
+    if (!clip) sum += squares;
   }
-  return norm;
+  return std::sqrt(sum);
 }
 
 void Sgd::store(Container& file, const std::string& prefix) const {

@@ -28,12 +28,15 @@ class Sgd {
   /// One step; lr_scale[i], if given, multiplies the rate of parameter i. Returns the gradient norm
   /// before clipping (double accumulation in fixed order).
   double step(float lr, const std::vector<float>& lr_scale = {});
+  /// The same step, after which every gradient is zero: no pass over memory of its own for that.
+  double step_and_zero_grad(float lr, const std::vector<float>& lr_scale = {});
 
   /// Momentum under "<prefix>/<parameter name>/momentum".
   void store(Container& file, const std::string& prefix) const;
   void load(const Container& file, const std::string& prefix);
 
  private:
+  double update(float lr, const std::vector<float>& lr_scale, bool zero_grad);
   std::vector<Parameter*> parameters_;
   SgdOptions options_;
   std::vector<TensorF> velocity_;

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "core/parallel.hpp"
+#include "core/profile.hpp"
 
 namespace intandem {
 namespace {
@@ -50,6 +51,13 @@ TensorF& gradient_storage(const Var& v) {
   return v->grad;
 }
 
+TensorF spent_storage(const Var& v) {
+  // A result with a closure is held by the tape; the second holder is the operation itself.
+  const bool recorded = static_cast<bool>(v->backward);
+  if (recorded && v.use_count() == 2 && v->value.is_sole_owner()) return v->value;
+  return TensorF(v->value.shape());
+}
+
 Var Tape::constant(TensorF value) {
   auto node = std::make_shared<Node>();
   node->value = std::move(value);
@@ -82,6 +90,7 @@ Var Tape::record(TensorF value, const std::vector<Var>& inputs,
   if (needs_grad) {
     node->needs_grad = true;
     node->backward = std::move(backward);
+    node->profile_unit = current_profile_unit();
     nodes_.push_back(node);
   }
   return node;
@@ -97,7 +106,10 @@ void Tape::backward(const Var& loss) {
   while (!nodes_.empty()) {
     const Var node = std::move(nodes_.back());
     nodes_.pop_back();
-    if (!node->grad.empty()) node->backward(*node);
+    if (!node->grad.empty()) {
+      const ProfileUnit unit(node->profile_unit);
+      node->backward(*node);
+    }
     node->backward = nullptr;  // drops the values the operation saved
     node->grad = {};
   }

@@ -32,14 +32,21 @@ struct Node {
   TensorF grad;
   bool needs_grad = false;
   bool owns_grad = false;  ///< nobody else holds grad's buffer: it may be added to in place
-  /// Adds to the grads of the inputs (through accumulate), given this node's grad.
+  /// Adds to the grads of the inputs (through accumulate), given this node's grad. It must not read
+  /// self.value, whose storage the operation that used it last may have taken (spent_storage).
   std::function<void(const Node& self)> backward;
+  int profile_unit = 0;  ///< whose backward pass this is (core/profile.hpp)
 };
 using Var = std::shared_ptr<Node>;
 
 /// Adds g to v's gradient, or takes it over when it is the first; a no-op unless v->needs_grad.
 /// g must not be modified afterwards by the caller.
 void accumulate(const Var& v, TensorF g);
+
+/// For the backward pass of an operation that holds v and is done with v's value when it writes: a
+/// tensor of v's shape, v's own storage if nobody but the tape and this operation can still look at
+/// it, otherwise new. Saves memory, and a result written over its operand is read from memory once.
+TensorF spent_storage(const Var& v);
 
 /// v's gradient as storage to add to in place (zero if nothing has contributed yet), for kernels
 /// that accumulate themselves. v->needs_grad must hold.

@@ -16,10 +16,10 @@
 #include <unordered_map>
 #include <vector>
 
-#include "bench/peak.hpp"
 #include "bench/shapes.hpp"
 #include "core/cpu.hpp"
 #include "core/gemm_f32.hpp"
+#include "core/machine_peak.hpp"
 #include "core/parallel.hpp"
 #include "core/rng.hpp"
 #include "core/tensor.hpp"
@@ -63,7 +63,7 @@ void compare(const std::string& name, double flop, const std::vector<Contender>&
   std::vector<std::vector<double>> seconds(contenders.size());
   std::vector<double> peak;
   for (int i = -2; i < repetitions; ++i) {
-    peak.push_back(bench::peak_gflops_all_threads());
+    peak.push_back(peak_gflops_all_threads());
     for (std::size_t c = 0; c < contenders.size(); ++c) {
       const double start = now();
       contenders[c].run();

@@ -54,14 +54,13 @@ class Trainer {
 
   void step() {
     mode_.rng = rng_.stream("dropout").stream(static_cast<std::uint64_t>(step_++));
-    sgd_.zero_grad();
     Tape tape;
     std::vector<Var> values;
     const Var logits =
         net_.forward(tape, 0, net_.unit_count(), tape.constant(images_), values, mode_);
     values.clear();
     tape.backward(cross_entropy(tape, logits, labels_, 0.0f));
-    sgd_.step(0.01f);
+    sgd_.step_and_zero_grad(0.01f);
   }
 
  private:

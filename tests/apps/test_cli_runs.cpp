@@ -144,7 +144,16 @@ TEST_CASE("killed at any moment and resumed, a run ends in the same bits", "[app
   const std::string data = write_bars(scratch);
   const std::string whole = scratch.path("whole"), broken = scratch.path("broken");
   const std::vector<std::string> often = {"--checkpoint-every", "1"};
-  REQUIRE(run(scratch, small_train(data, whole)).code == 0);
+  // Profiled, unlike the one it is compared with: that changes no figure.
+  const Outcome profiled = run(scratch, with(small_train(data, whole), {"--profile"}));
+  REQUIRE(profiled.code == 0);
+  CHECK_THAT(profiled.err, Catch::Contains("conv1") && Catch::Contains("weight gradient"));
+  const Json profile = Json::parse(slurp(whole + "/profile.json"));
+  CHECK(profile.at("steps").get<int>() > 0);
+  double accounted = 0;
+  for (const Json& row : profile.at("rows")) accounted += row.at("seconds").get<double>();
+  CHECK(accounted > 0);
+  CHECK(accounted <= profile.at("epoch_seconds").get<double>());
 
   const auto train = with(small_train(data, broken), often);
   const Outcome killed = run(scratch, train, signal_after(broken + "/train.checkpoint", SIGKILL));

@@ -10,6 +10,7 @@
 #include "apps/report.hpp"
 #include "apps/svg_chart.hpp"
 #include "apps/text_table.hpp"
+#include "apps/training_profile.hpp"
 #include "data/image_file.hpp"
 #include "tests/data/temporary_directory.hpp"
 
@@ -110,6 +111,37 @@ TEST_CASE("the report of a run that has only begun leaves out what is missing", 
   CHECK_THAT(html, Contains("w2a2") && Contains("not verified") && !Contains("Confusion"));
   scratch.write("results.json", "{");
   data_test::check_error([&] { render_report(scratch.path()); }, {"results.json"});
+}
+
+TEST_CASE("a profile is shown as a table, on a terminal and in the report", "[apps]") {
+  const TemporaryDirectory scratch;
+  Profiler profiler;
+  profiler.steps = 2;
+  profiler.step_seconds = 3.9;
+  profiler.epoch_seconds = 4.0;
+  profiler.unit = profiler.unit_index("conv<1>");
+  profiler.add("forward", 1.0, 50e9, 2e9);
+  profiler.add("forward", 1.0, 50e9, 2e9);
+  profiler.unit = profiler.unit_index("update");
+  profiler.add("step", 0.5, 0, 4e9);
+  const Json profile = profile_to_json(profiler, {200, 10});
+  const auto cells = profile_cells(profile);
+  REQUIRE(cells.size() == 4);
+  CHECK(cells[1] == std::vector<std::string>{"conv<1>", "forward", "2", "1000.000", "50.0", "50.0",
+                                             "25.0", "2.0"});
+  CHECK(cells[2] ==
+        std::vector<std::string>{"update", "step", "1", "250.000", "12.5", "-", "-", "8.0"});
+  CHECK(cells[3][3] == "750.000");
+  CHECK_THAT(profile_summary(profile), Contains("2 steps of 1950.00 ms") && Contains("2.56 %"));
+
+  scratch.write("results.json", "{}");
+  CHECK_THAT(render_report(scratch.path()), !Contains("spent its time"));
+  scratch.write("profile.json", profile.dump());
+  const std::string html = render_report(scratch.path());
+  CHECK_THAT(html, Contains("conv&lt;1&gt;") && Contains("1000.000") && Contains("spent its time"));
+  check_balanced(html.substr(html.find("<body>"), html.rfind("</html>") - html.find("<body>")));
+  scratch.write("profile.json", R"({"rows": [{"unit": 1}, 7]})");
+  CHECK_THAT(render_report(scratch.path()), !Contains("nan"));
 }
 
 TEST_CASE("ticks are round and inside the range", "[apps]") {

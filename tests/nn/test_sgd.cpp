@@ -1,4 +1,5 @@
 // SGD against steps computed by hand, and the learning-rate schedules.
+#include <algorithm>
 #include "core/container.hpp"
 #include "nn/sgd.hpp"
 #include "tests/nn/reference.hpp"
@@ -54,6 +55,25 @@ TEST_CASE("the gradient norm is global and clips", "[nn][sgd]") {
   b.grad[0] = 0.4f;
   REQUIRE(sgd.step(1.0f) == Approx(0.5));
   REQUIRE(b.value[0] == Approx(-1.2));
+}
+
+TEST_CASE("a step that zeroes the gradients is the same step", "[nn][sgd]") {
+  for (const float clip : {0.0f, 0.5f}) {
+    constexpr std::int64_t kSize = 70001;  // three chunks
+    Parameter a("a", TensorF::full({kSize}, 1.0f), true),
+        b("b", TensorF::full({kSize}, 1.0f), true);
+    Sgd plain({&a}, {.weight_decay = 0.01f, .clip_norm = clip});
+    Sgd zeroing({&b}, {.weight_decay = 0.01f, .clip_norm = clip});
+    for (int step = 0; step < 2; ++step) {
+      for (std::int64_t i = 0; i < kSize; ++i) {
+        a.grad[i] = b.grad[i] = static_cast<float>(i % 7 - 3 + step);
+      }
+      REQUIRE(plain.step(0.1f) == zeroing.step_and_zero_grad(0.1f));
+      REQUIRE(a.grad[kSize - 1] != 0.0f);
+      for (const float g : b.grad) REQUIRE(g == 0.0f);
+      REQUIRE(std::equal(a.value.begin(), a.value.end(), b.value.begin()));
+    }
+  }
 }
 
 TEST_CASE("momentum survives a container", "[nn][sgd]") {

@@ -123,3 +123,27 @@ TEST_CASE("operations refuse shapes that do not fit", "[nn]") {
   REQUIRE_THROWS_AS(mse(tape, x, TensorF::zeros({32})), Error);
   REQUIRE_THROWS_AS(weighted_sum(tape, {x}, {1.0f}), Error);
 }
+
+TEST_CASE("a value's storage is taken only when nobody can look at it any more", "[nn][tape]") {
+  // y = 2x, held by nobody, by the caller, by a later operation, or through its buffer.
+  for (const char* holder : {"nobody", "caller", "operation", "buffer", "input"}) {
+    const std::string who = holder;
+    Tape tape;
+    const Var x = tape.input(filled(1.0f));
+    const Var two = tape.constant(TensorF::full({1}, 2.0f));
+    Var y = who == "input" ? tape.input(filled(2.0f)) : scale(tape, x, two);
+    Var z = tape.record(filled(0.0f), {y}, [y, who](const Node& self) {
+      const TensorF taken = spent_storage(y);
+      CHECK(taken.shape() == y->value.shape());
+      INFO("held by " << who);
+      CHECK((taken.data() == y->value.data()) == (who == "nobody"));
+      accumulate(y, self.grad);
+    });
+    const Var kept = who == "caller" ? y : nullptr;
+    const TensorF buffer = who == "buffer" ? y->value : TensorF();
+    if (who == "operation") z = add(tape, z, scale(tape, z, two));  // after z: gone by then
+    const Var other = who == "input" ? y : nullptr;
+    if (who != "operation") y = nullptr;
+    tape.backward(probe(tape, z, filled(1.0f)));
+  }
+}

@@ -1,10 +1,10 @@
 // Twelve independent FMA chains per round hide the latency of two pipes.
-#include "bench/peak.hpp"
+#include "core/machine_peak.hpp"
 
 #if defined(__AVX512F__)
 #include <immintrin.h>
 
-namespace intandem::bench {
+namespace intandem {
 
 std::int64_t run_fma_avx512(std::int64_t rounds, float* sink) {
   const __m512 a = _mm512_set1_ps(0.5f), b = _mm512_set1_ps(1.0f);
@@ -44,5 +44,5 @@ std::int64_t run_fma_avx512(std::int64_t rounds, float* sink) {
   return rounds * 12 * 16 * 2;
 }
 
-}  // namespace intandem::bench
+}  // namespace intandem
 #endif

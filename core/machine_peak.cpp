@@ -1,11 +1,14 @@
-#include "bench/peak.hpp"
+#include "core/machine_peak.hpp"
 
 #include <algorithm>
 #include <chrono>
+#include <cstring>
 
 #include "core/cpu.hpp"
+#include "core/parallel.hpp"
+#include "core/tensor.hpp"
 
-namespace intandem::bench {
+namespace intandem {
 
 std::int64_t run_fma_ref(std::int64_t rounds, float* sink) {
   constexpr int kLanes = 32;
@@ -52,4 +55,20 @@ double peak_gflops_all_threads() {
   return sum;
 }
 
-}  // namespace intandem::bench
+double copy_gbytes_per_s(std::int64_t floats) {
+  const TensorF from = TensorF::full({floats}, 1.0f);
+  TensorF to = TensorF::zeros({floats});
+  double best_s = 1e30;
+  for (int run = 0; run < 5; ++run) {
+    const auto start = std::chrono::steady_clock::now();
+    parallel_for(floats, 1 << 15, [&](std::int64_t begin, std::int64_t end) {
+      std::memcpy(to.data() + begin, from.data() + begin,
+                  static_cast<std::size_t>(end - begin) * sizeof(float));
+    });
+    const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
+    best_s = std::min(best_s, elapsed.count());
+  }
+  return 8e-9 * static_cast<double>(floats) / best_s;
+}
+
+}  // namespace intandem
