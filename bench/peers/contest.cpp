@@ -45,7 +45,8 @@ ContestResult contest(const std::vector<Contender>& contenders, const ContestOpt
   std::vector<double> peaks;
   for (int round = 0; round < options.rounds; ++round) {
     peaks.push_back(int8_peak_gops());
-    for (std::size_t c = 0; c < contenders.size(); ++c) {
+    for (std::size_t i = 0; i < contenders.size(); ++i) {
+      const std::size_t c = (i + static_cast<std::size_t>(round)) % contenders.size();
       if (thread_count() > 1) std::this_thread::sleep_for(std::chrono::milliseconds(20));
       if (!options.cold || round == 0) timed(contenders[c], false);
       double spent = 0.0;

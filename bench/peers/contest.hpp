@@ -26,10 +26,11 @@ struct ContestResult {
   double peak_gops = 0;         ///< median of the peaks measured between the turns
 };
 
-/// In every round each contender in turn runs once untimed (unless cold), then for 5 ms or at least
-/// once. Time is the wall clock, on one thread the CPU time of the process, which other processes
-/// disturb less. With several threads a pause of 20 ms before each turn lets the OpenMP threads of
-/// the last one stop spinning: contenders may have thread pools of their own.
+/// In every round each contender in turn (another one first each time) runs once untimed (unless
+/// cold), then for 5 ms or at least once. Time is the wall clock, on one thread the CPU time of the
+/// process, which other processes disturb less. With several threads a pause of 20 ms before each
+/// turn lets the OpenMP threads of the last one stop spinning: contenders may have thread pools of
+/// their own.
 ContestResult contest(const std::vector<Contender>& contenders, const ContestOptions& options);
 
 /// Reads and writes 128 MiB.
