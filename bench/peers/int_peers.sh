@@ -24,13 +24,6 @@ library() {
 library onednn_debian -ldnnl
 venv=$PWD/build/peers/onednn
 [ ! -d $venv ] || library onednn_pypi -isystem "$venv/include" "$venv/lib/libdnnl.so.3" "-Wl,-rpath,$venv/lib"
-sycl=$PWD/build/peers/onednn-sycl
-if [ -n "${PEERS_SYCL:-}" ] && [ -d "$sycl" ]; then
-  library onednn_sycl -isystem "$sycl/include" "$sycl/lib/libdnnl.so.S" "-Wl,-rpath,$sycl/lib" \
-    "-Wl,-rpath-link,$sycl/lib"
-  export OCL_ICD_FILENAMES=$sycl/lib/libintelocl.so ONEDNN_VERBOSE=0
-  export LD_LIBRARY_PATH=$sycl/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
-fi
 ort=""
 [ ! -x build/peers/ort/bin/python ] || ort="build/peers/ort/bin/python bench/peers/ort_worker.py"
 

@@ -29,7 +29,11 @@ for run in runs:
         cells += [f"{row['ms'][p]:.3f}" if p in row["ms"] else "-" for p in peers]
         ratios = row.get("ratio_to_fastest_peer", {})
         for w in ("W8A8", "W4A4", "W2A2"):
-            cells.append(f"{row['ms'][w]:.3f} ({ratios[w]:.2f})" if w in ratios else "-")
+            cell = f"{row['ms'][w]:.3f} ({ratios[w]:.2f})" if w in ratios else "-"
+            if "lossy" in row.get("peer", "") and w in ratios:
+                direct = row["ratio_to_fastest_direct_peer"][w]
+                cell = f"{row['ms'][w]:.3f} ({ratios[w]:.2f}, direct {direct:.2f})"
+            cells.append(cell)
         cells.append(f"{row['our_w8a8_percent_of_peak']:.0f}")
         errors = row.get("code_difference_to_exact") or {}
         worst = max(errors.items(), key=lambda item: item[1]["largest"], default=None)
@@ -40,7 +44,8 @@ for run in runs:
     for row in table:
         print("  ".join(cell.rjust(w) if c > 1 else cell.ljust(w)
                         for c, (cell, w) in enumerate(zip(row, widths))))
-print("\n(x): times as fast as the fastest peer. Cold: caches swept before every run. Peers' codes are "
+print("\n(x): times as fast as the fastest peer; direct: as the fastest that does not use its lossy "
+      "Winograd. Cold: caches swept before every run. Peers' codes are "
       "compared with the exact integers.")
 for problem in problems + [p for run in runs for p in run["problems"]]:
     print("left out:", problem)

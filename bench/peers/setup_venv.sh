@@ -3,7 +3,7 @@
 # cannot be fetched is said, and the comparison runs without it. Does nothing when all is there.
 #   build/peers/ort         onnxruntime and onnx
 #   build/peers/onednn      the newest oneDNN for CPUs on OpenMP
-#   build/peers/onednn-sycl the newest oneDNN of all (SYCL run time, 2 GB; only with PEERS_SYCL=1)
+# PyPI's still newer oneDNN (package onednn) needs the SYCL run time and a 2 GB installation: left out.
 set -uo pipefail
 cd "$(dirname "$0")/../.."
 python=/usr/bin/python3
@@ -28,10 +28,4 @@ fetch() {
 
 fetch ort 'lib/python3*/site-packages/onnxruntime' onnxruntime onnx
 fetch onednn 'include/oneapi/dnnl/dnnl.hpp' onednn-cpu-gomp onednn-devel-cpu-gomp
-if [ -n "${PEERS_SYCL:-}" ]; then
-  fetch onednn-sycl 'include/oneapi/dnnl/dnnl.hpp' onednn onednn-devel
-  # The loader takes two libraries of one SONAME for the same one.
-  sed 's/libdnnl\.so\.3/libdnnl.so.S/g' build/peers/onednn-sycl/lib/libdnnl.so.3 \
-    >build/peers/onednn-sycl/lib/libdnnl.so.S || true
-fi
 exit 0
