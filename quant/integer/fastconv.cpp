@@ -83,7 +83,7 @@ class FastConvLayer final : public PreparedLayer {
     std::int64_t begin[kSizes] = {};                         ///< row of the first tile of a size
     std::int64_t first_row[kKinds] = {}, rows[kKinds] = {};  ///< of the positions of a kind
     std::int64_t values[kPositions2d] = {};                  ///< where a position's values begin
-    std::int64_t products[kPositions2d] = {};  ///< where its products of row 0 would be
+    std::int64_t product_bytes[kPositions2d] = {};  ///< where its products of row 0 would be
   };
   /// Where one tile's values go, per kind of position: its first chunk, and from chunk to chunk.
   struct Place {
@@ -196,7 +196,8 @@ void FastConvLayer::lay_out(Group& group) const {
     const int kind = kind_[p];
     group.values[p] = values;
     values += group.rows[kind] * plan_.value_stride + kValueChunk;
-    group.products[p] = products - group.first_row[kind] * kPanelWidth;
+    group.product_bytes[p] =
+        (products - group.first_row[kind] * kPanelWidth) * std::int64_t{sizeof(std::int32_t)};
     products += group.rows[kind] * kPanelWidth + kPadWords;
   }
 }
@@ -281,7 +282,8 @@ void FastConvLayer::multiply_panel(const Group& group, std::int64_t k, const std
     const int kind = kind_[p];
     kernels_.multiply({values + group.values[p], group.rows[kind], by_column[column], plan_.quads,
                        width, start + s * width,
-                       products + group.products[p] + group.first_row[kind] * kPanelWidth,
+                       products + group.product_bytes[p] / std::int64_t{sizeof(std::int32_t)} +
+                           group.first_row[kind] * kPanelWidth,
                        row + 3 * stride + s % plan_.tap_rows() * plan_.quads * 128});
   }
 }
@@ -295,7 +297,7 @@ void FastConvLayer::finish_panel(const Group& group, std::int64_t k, const std::
     const std::int64_t at = ((tile.image * P + tile.row) * Q + tile.column) * shape_.K;
     FastConvOutput out = {};
     out.products = products + (group.begin[tile.size] + done[tile.size]++) * kPanelWidth;
-    out.offset = group.products;
+    out.offset_bytes = group.product_bytes;
     out.outputs_v = tile.outputs_v;
     out.outputs_h = tile.outputs_h;
     out.rows = static_cast<int>(std::min<std::int64_t>(tile.outputs_v, P - tile.row));

@@ -83,16 +83,16 @@ struct FastConvEpilogue {
 
 /// Step 4: one tile's products → accumulators (Aᵀ M A >> shift) + bias → codes.
 struct FastConvOutput {
-  const std::int32_t* products;  ///< position p at products + offset[p], `channels` each
-  const std::int64_t* offset;    ///< [49]
-  int outputs_v, outputs_h;      ///< tile size
-  int rows, columns;             ///< the part of the tile that lies inside the output
-  std::int64_t first, channels;  ///< output channels first … first + channels − 1
-  std::uint8_t* codes;           ///< out, at the tile's first output, channel 0
-  const std::uint8_t* shortcut;  ///< likewise
-  std::int32_t* accumulators;    ///< out instead of codes, in mode raw
-  std::int64_t row_stride;       ///< elements from one output row to the next
-  std::int64_t column_stride;    ///< elements from one output to its right neighbour: K
+  const std::int32_t* products;  ///< position p offset_bytes[p] bytes from here, `channels` each
+  const std::int64_t* offset_bytes;  ///< [49]; bytes, because a load takes them without a shift
+  int outputs_v, outputs_h;          ///< tile size
+  int rows, columns;                 ///< the part of the tile that lies inside the output
+  std::int64_t first, channels;      ///< output channels first … first + channels − 1
+  std::uint8_t* codes;               ///< out, at the tile's first output, channel 0
+  const std::uint8_t* shortcut;      ///< likewise
+  std::int32_t* accumulators;        ///< out instead of codes, in mode raw
+  std::int64_t row_stride;           ///< elements from one output row to the next
+  std::int64_t column_stride;        ///< elements from one output to its right neighbour: K
   const FastConvEpilogue* epilogue;
 };
 

@@ -76,7 +76,7 @@ void fastconv_output_ref(const FastConvOutput& tile) {
           for (int j = 0; j < h.products; ++j) {
             const int position = v.position[i] * kPositions1d + h.position[j];
             const auto product =
-                static_cast<std::uint32_t>(tile.products[tile.offset[position] + q]);
+                static_cast<std::uint32_t>(tile.products[tile.offset_bytes[position] / 4 + q]);
             sum += static_cast<std::uint32_t>(v.output[y][i] * h.output[x][j]) * product;
           }
         }

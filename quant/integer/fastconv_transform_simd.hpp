@@ -51,9 +51,6 @@ template <int kOutputs>
   }
 }
 
-/// How far ahead the output transform fetches the products, which lie in the second-level cache.
-constexpr std::int64_t kPrefetchLines = 1;
-
 /// Row of kTapTransform of product i of F(kOutputs, 3); the tables of fastconv_math.hpp.
 template <int kOutputs>
 constexpr int position_of(int i) {
@@ -112,6 +109,7 @@ void output_tile(const FastConvOutput& tile) {
   constexpr int kOnes = kH == 1 ? 0 : 1;
   for (std::int64_t q = 0; q < tile.channels; q += kWordLanes) {
     const std::int64_t k = tile.first + q;
+    const auto* products = reinterpret_cast<const char*>(tile.products + q);
     Words bias;
     __builtin_memcpy(&bias, tile.epilogue->bias + k, sizeof bias);
     bias = bias << kShift;
@@ -122,10 +120,7 @@ void output_tile(const FastConvOutput& tile) {
 #pragma GCC unroll 8
       for (int i = 0; i < kProducts<kV>; ++i) {
         const int position = position_of<kV>(i) * kPositions1d + position_of<kH>(j);
-        const std::int32_t* from = tile.products + tile.offset[position] + q;
-        __builtin_memcpy(&m[i], from, sizeof m[i]);
-        // The next channels, or the next tile's first ones; a stray prefetch does no harm.
-        __builtin_prefetch(from + kPrefetchLines * 16);
+        __builtin_memcpy(&m[i], products + tile.offset_bytes[position], sizeof m[i]);
       }
       output_1d<kV>(m, y);
 #pragma GCC unroll 8
