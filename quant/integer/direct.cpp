@@ -161,9 +161,10 @@ void DirectLayer::choose_strips() {
   strip_copies_ = s.pad > 0 || (s.S * s.C) % kGroup != 0;
   copies_ = strip_copies_;
   if (strip_copies_) row_bytes_ = (s.W + 2 * s.pad) * s.C;
-  strip_rows_ = std::clamp<std::int64_t>(
-      std::min(kStripPixels / Q, kStripBytes / (s.stride * row_bytes_)), 1, s.P());
   workers_ = thread_count();
+  strip_rows_ = std::min(kStripPixels / Q, kStripBytes / (s.stride * row_bytes_));
+  const std::int64_t tasks = round_up(s.P() / std::max<std::int64_t>(strip_rows_, 1) + 1, workers_);
+  strip_rows_ = (s.P() + tasks - 1) / tasks;
 }
 
 void DirectLayer::pack() {
@@ -360,7 +361,8 @@ void DirectLayer::run_tiles(const LayerRun& args, std::uint8_t* codes) const {
   const std::int64_t tiles = (rows + kernel_.max_rows - 1) / kernel_.max_rows;
   const std::int64_t group_tiles =
       std::min(kMaxGroupTiles, kTablePointers / (positions_ * kernel_.max_rows));
-  const std::int64_t groups = (tiles + group_tiles - 1) / group_tiles;
+  const std::int64_t groups =
+      std::min(tiles, round_up((tiles + group_tiles - 1) / group_tiles, thread_count()));
   const std::int64_t wanted = thread_count() == 1 ? 1 : kTasksPerThread * thread_count();
   const std::int64_t splits =
       groups == 0 ? 1 : std::min(panels, std::max<std::int64_t>(1, wanted / groups));
