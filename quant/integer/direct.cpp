@@ -146,8 +146,7 @@ void DirectLayer::choose_taps() {
   if (!layer_.pad_code.empty()) pad_codes_ = layer_.pad_code;
 }
 
-// Strips need outputs enough in a row to fill tiles; the rows of a task are copied with their
-// padding into the cache unless every window lies inside the image in whole groups of codes.
+// The rows of a task are copied, unless all windows lie inside the image in whole groups of codes.
 void DirectLayer::choose_strips() {
   const ConvShape& s = layer_.shape;
   const bool plain = !layer_.is_last() && layer_.add < 0 && requant_data_.from(0).quick;
@@ -158,9 +157,8 @@ void DirectLayer::choose_strips() {
   const std::int64_t least = weight_bytes > kFirstCacheBytes ? most - 1 : most * 3 / 4;
   strips_ = kernel_.strip != nullptr && plain && Q >= least * tiles;
   if (!strips_) return;
-  strip_copies_ = s.pad > 0 || (s.S * s.C) % kGroup != 0;
-  copies_ = strip_copies_;
-  if (strip_copies_) row_bytes_ = (s.W + 2 * s.pad) * s.C;
+  copies_ = strip_copies_ = s.pad > 0 || (s.S * s.C) % kGroup != 0;
+  row_bytes_ = (s.W + 2 * s.pad) * s.C;  // pad is 0 if nothing is copied
   workers_ = thread_count();
   strip_rows_ = std::min(kStripPixels / Q, kStripBytes / (s.stride * row_bytes_));
   const std::int64_t tasks = round_up(s.P() / std::max<std::int64_t>(strip_rows_, 1) + 1, workers_);
