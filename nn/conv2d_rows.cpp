@@ -5,12 +5,11 @@
 #include "nn/conv2d_rows.hpp"
 
 #include <algorithm>
-#include <cstring>
 
 #include "core/cpu.hpp"
 #include "core/error.hpp"
-#include "core/memory.hpp"
 #include "core/parallel.hpp"
+#include "nn/conv2d_padded.hpp"
 #include "nn/conv2d_rows_kernels.hpp"
 
 namespace intandem {
@@ -35,13 +34,6 @@ const RowKernels& row_kernels() {
   return kRowKernels_ref;
 }
 
-std::shared_ptr<std::byte> float_block(int64_t floats) {
-  return allocate_aligned(static_cast<std::size_t>(floats) * sizeof(float));
-}
-float* floats_of(const std::shared_ptr<std::byte>& block) {
-  return reinterpret_cast<float*>(block.get());
-}
-
 /// Neighbouring pixels of one output row: where their windows start, where their results go.
 struct Run {
   const float* window;
@@ -59,7 +51,8 @@ class RowJob {
         columns_((grid_.Q - 1) * grid_.stride + grid_.S),
         line_(columns_ * grid_.C),
         // Runs of half a tile at most, all of one length or one shorter.
-        runs_(ceil_div(grid_.Q, kernels_.max_pixels / 2)) {
+        runs_(ceil_div(grid_.Q, kernels_.max_pixels / 2)),
+        weights_(panels_ * panel_floats()) {
     const int64_t row_floats = grid_.stride * line_;
     band_rows_ = std::clamp<int64_t>(kBandFloats / row_floats, 1, grid_.P);
     bands_ = ceil_div(grid_.P, band_rows_);
@@ -72,11 +65,10 @@ class RowJob {
     pack_weights();
     const int64_t groups = ceil_div(g_.N, images_);
     parallel_for(groups * bands_, 1, [&](int64_t first, int64_t last) {
-      const std::shared_ptr<std::byte> copy = float_block(images_ * input_floats());
+      const FloatBlock copy(images_ * input_floats());
       for (int64_t task = first; task < last; ++task) {
         const int64_t n = task / bands_ * images_, p = task % bands_ * band_rows_;
-        run_band(n, std::min(g_.N, n + images_), p, std::min(grid_.P, p + band_rows_),
-                 floats_of(copy));
+        run_band(n, std::min(g_.N, n + images_), p, std::min(grid_.P, p + band_rows_), copy.data());
       }
     });
   }
@@ -91,35 +83,22 @@ class RowJob {
   void pack_weights() {
     INTANDEM_CHECK(gemm_kernels().nr == kernels_.nr, "panels of weights differ in width");
     const int64_t taps = grid_.taps(), nr = kernels_.nr;
-    weights_ = float_block(panels_ * taps * nr);
     const int64_t blocks = ceil_div(taps, kMaxDepth);
     parallel_for(panels_ * blocks, 4, [&](int64_t first, int64_t last) {
       for (int64_t i = first; i < last; ++i) {
         const int64_t panel = i / blocks, k0 = i % blocks * kMaxDepth;
         const int count = static_cast<int>(std::min(nr, g_.channels - panel * nr));
-        g_.b->pack(gemm_kernels(), floats_of(weights_) + (panel * taps + k0) * nr, panel * nr,
-                   count, k0, std::min<int64_t>(kMaxDepth, taps - k0));
+        g_.b->pack(gemm_kernels(), weights_.data() + (panel * taps + k0) * nr, panel * nr, count,
+                   k0, std::min<int64_t>(kMaxDepth, taps - k0));
       }
     });
   }
 
   /// The input of output rows [p, p_end) of image n, with its padding: [row][column][C].
   void copy_input(int64_t n, int64_t p, int64_t p_end, float* to) const {
-    const int64_t C = grid_.C;
-    const int64_t left = std::clamp<int64_t>(-grid_.origin_w, 0, columns_);
-    const int64_t right = std::clamp<int64_t>(grid_.W - grid_.origin_w, left, columns_);
-    const auto bytes = [C](int64_t pixels) { return static_cast<std::size_t>(pixels * C) * 4; };
-    for (int64_t i = 0; i < input_rows(p_end - p); ++i, to += line_) {
-      const int64_t h = p * grid_.stride + grid_.origin_h + i;
-      if (h < 0 || h >= grid_.H) {
-        std::memset(to, 0, bytes(columns_));
-        continue;
-      }
-      const float* row = grid_.image + ((n * grid_.H + h) * grid_.W + grid_.origin_w + left) * C;
-      std::memset(to, 0, bytes(left));
-      std::memcpy(to + left * C, row, bytes(right - left));
-      std::memset(to + right * C, 0, bytes(columns_ - right));
-    }
+    copy_padded_lines(grid_.image + n * grid_.H * grid_.W * grid_.C, grid_.H, grid_.W, grid_.C,
+                      p * grid_.stride + grid_.origin_h, input_rows(p_end - p), grid_.origin_w,
+                      columns_, to);
   }
 
   void run_band(int64_t n0, int64_t n1, int64_t p0, int64_t p1, float* copy) const {
@@ -169,7 +148,7 @@ class RowJob {
     tile.rows = grid_.R;
     tile.length = grid_.S * grid_.C;
     tile.row_stride = line_;
-    tile.b = floats_of(weights_) + first * grid_.taps();
+    tile.b = weights_.data() + first * grid_.taps();
     tile.c_low = low.c + first;
     tile.c_high = high.c + first;
     tile.ldc = g_.pixel_step;
@@ -192,7 +171,7 @@ class RowJob {
   const RowKernels& kernels_;
   int64_t panels_, columns_, line_, runs_;
   int64_t band_rows_ = 0, bands_ = 0, images_ = 0;
-  std::shared_ptr<std::byte> weights_;
+  FloatBlock weights_;
 };
 
 }  // namespace

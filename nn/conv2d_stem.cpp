@@ -1,12 +1,10 @@
 #include "nn/conv2d_stem.hpp"
 
 #include <algorithm>
-#include <cstring>
-#include <memory>
 
 #include "core/cpu.hpp"
-#include "core/memory.hpp"
 #include "core/parallel.hpp"
+#include "nn/conv2d_padded.hpp"
 
 namespace intandem {
 namespace {
@@ -30,13 +28,6 @@ const StemKernels& stem_kernels() {
   return kStemKernels_ref;
 }
 
-float* floats(const std::shared_ptr<std::byte>& block) {
-  return reinterpret_cast<float*>(block.get());
-}
-std::shared_ptr<std::byte> allocate_floats(int64_t n) {
-  return allocate_aligned(static_cast<std::size_t>(n) * sizeof(float));
-}
-
 // Windows multiplied at a time: as equal parts of an output row as the kernels allow.
 int windows_per_tile(const ConvShape& s, const StemKernels& kernels) {
   return static_cast<int>(ceil_div(s.Q(), ceil_div(s.Q(), kernels.pixels)));
@@ -56,29 +47,17 @@ struct Band {
 class PaddedLines {
  public:
   explicit PaddedLines(const ConvShape& s)
-      : line_((s.W + 2 * s.pad) * s.C),
-        block_(allocate_floats(((kBandRows - 1) * s.stride + s.R) * line_)) {}
+      : line_((s.W + 2 * s.pad) * s.C), block_(((kBandRows - 1) * s.stride + s.R) * line_) {}
 
   StemWindows fill(const ConvShape& s, const float* x, const Band& band) {
-    const int64_t lines = (band.rows - 1) * s.stride + s.R, width = s.W * s.C, left = s.pad * s.C;
-    for (int64_t i = 0; i < lines; ++i) {
-      const int64_t h = band.p * s.stride - s.pad + i;
-      float* line = floats(block_) + i * line_;
-      if (h < 0 || h >= s.H) {
-        std::fill(line, line + line_, 0.0f);
-        continue;
-      }
-      std::fill(line, line + left, 0.0f);
-      std::memcpy(line + left, x + (band.n * s.H + h) * width,
-                  static_cast<std::size_t>(width) * sizeof(float));
-      std::fill(line + left + width, line + line_, 0.0f);
-    }
-    return {floats(block_), line_, s.stride * s.C, s.stride * line_, s.R, s.S * s.C};
+    copy_padded_lines(x + band.n * s.H * s.W * s.C, s.H, s.W, s.C, band.p * s.stride - s.pad,
+                      (band.rows - 1) * s.stride + s.R, -s.pad, s.W + 2 * s.pad, block_.data());
+    return {block_.data(), line_, s.stride * s.C, s.stride * line_, s.R, s.S * s.C};
   }
 
  private:
   int64_t line_;
-  std::shared_ptr<std::byte> block_;
+  FloatBlock block_;
 };
 
 bool is_stem(const ConvShape& s) { return s.C <= kMostChannels && s.R * s.S > 1; }
@@ -101,8 +80,8 @@ void stem_forward(const ConvShape& shape, const float* x, const float* w, const 
   const int64_t columns = kernels.columns, panels = ceil_div(shape.K, columns);
   const int64_t taps = shape.reduction();
   // Weights [panel][tap][columns], then the bias [panel][columns], both padded with zeros.
-  const auto packed = allocate_floats(panels * columns * (taps + 1));
-  float* weights = floats(packed);
+  const FloatBlock packed(panels * columns * (taps + 1));
+  float* weights = packed.data();
   float* padded_bias = weights + panels * columns * taps;
   for (int64_t k = 0; k < panels * columns; ++k) {
     const int64_t panel = k / columns, j = k % columns;
@@ -142,11 +121,11 @@ void stem_backward_weights(const ConvShape& shape, const float* x, const float* 
   const int64_t taps = shape.reduction(), row_taps = shape.S * shape.C;
   // A window row in equal parts of at most kernels.taps.
   const int64_t part = ceil_div(row_taps, ceil_div(row_taps, kernels.taps));
-  const auto partial = allocate_floats(shares * taps * shape.K);  // [share][tap][K]
+  const FloatBlock partial(shares * taps * shape.K);  // [share][tap][K]
   parallel_for(shares, 1, [&](int64_t first, int64_t last) {
     PaddedLines lines(shape);
     for (int64_t i = first; i < last; ++i) {
-      float* sums = floats(partial) + i * taps * shape.K;
+      float* sums = partial.data() + i * taps * shape.K;
       std::fill(sums, sums + taps * shape.K, 0.0f);
       for (int64_t j = i * share; j < std::min(bands, (i + 1) * share); ++j) {
         const Band band(shape, j);
@@ -170,7 +149,7 @@ void stem_backward_weights(const ConvShape& shape, const float* x, const float* 
   for (int64_t k = 0; k < shape.K; ++k) {
     for (int64_t t = 0; t < taps; ++t) {
       float sum = dw[k * taps + t];
-      for (int64_t i = 0; i < shares; ++i) sum += floats(partial)[(i * taps + t) * shape.K + k];
+      for (int64_t i = 0; i < shares; ++i) sum += partial.data()[(i * taps + t) * shape.K + k];
       dw[k * taps + t] = sum;
     }
   }
