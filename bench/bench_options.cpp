@@ -67,7 +67,7 @@ BenchOptions take_options(int& argc, char** argv) {
     if (name == "--batch") {
       options.batches = numbers<std::int64_t>(name, value, 1, 4096);
     } else if (name == "--bits") {
-      options.bits = numbers<std::int32_t>(name, value, 2, 8);
+      options.bits = numbers<std::int32_t>(name, value, 1, 8);
     } else if (name == "--network") {
       options.networks = split(value);
     } else if (name == "--isa") {

@@ -1,5 +1,7 @@
 #include "bench/int_case.hpp"
 
+#include <map>
+
 #include "core/rng.hpp"
 
 namespace intandem::bench {
@@ -18,8 +20,11 @@ IntLayer random_layer(const ConvShape& shape, std::int32_t bits) {
   layer.weights =
       TensorS8(layer.kind == IntLayerKind::linear ? Shape{s.K, s.C} : Shape{s.K, s.R, s.S, s.C});
   for (std::int64_t i = 0; i < layer.weights.size(); ++i) {
-    const std::uint32_t u = rng.below(static_cast<std::uint64_t>(i), 2 * half - 1);
-    layer.weights[i] = static_cast<std::int8_t>(static_cast<std::int32_t>(u) - half + 1);
+    const auto at = static_cast<std::uint64_t>(i);
+    const auto weight = bits == 1
+                            ? 2 * static_cast<std::int32_t>(rng.below(at, 2)) - 1
+                            : static_cast<std::int32_t>(rng.below(at, 2 * half - 1)) - half + 1;
+    layer.weights[i] = static_cast<std::int8_t>(weight);
   }
   layer.bias = TensorS32::zeros({s.K});
   layer.pad_code = TensorU8::zeros({s.C});
@@ -54,15 +59,14 @@ Workload::Workload(std::unique_ptr<PreparedLayer> prepared, const IntLayer& laye
 const std::vector<std::uint8_t>& reference_codes(const IntLayer& layer,
                                                  const std::vector<std::uint8_t>& input,
                                                  const std::string& key) {
-  static std::string last_key;
-  static std::vector<std::uint8_t> codes;
-  if (key != last_key) {
+  static std::map<std::string, std::vector<std::uint8_t>> known;
+  const auto [at, is_new] = known.try_emplace(key);
+  if (is_new) {
     const Workload reference(prepare_reference(layer), layer, 1, input);
     reference.run();
-    codes = reference.codes();
-    last_key = key;
+    at->second = reference.codes();
   }
-  return codes;
+  return at->second;
 }
 
 }  // namespace intandem::bench

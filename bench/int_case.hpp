@@ -12,8 +12,8 @@
 
 namespace intandem::bench {
 
-/// A layer of `bits`-bit symmetric weights and codes with a scale that uses the whole output range
-/// and clamps a part, no pool, padding code 0. shape.N is ignored.
+/// A layer of `bits`-bit symmetric weights (±1 for one bit) and codes with a scale that uses the
+/// whole output range and clamps a part, no pool, padding code 0. shape.N is ignored.
 IntLayer random_layer(const ConvShape& shape, std::int32_t bits);
 
 /// `size` codes, uniform in 0 … largest.
@@ -38,7 +38,8 @@ class Workload {
 };
 
 /// The codes of the first image by the plain loops of the reference. (The other images follow: that
-/// results do not depend on the batch is tested.) Remembers the last layer asked for.
+/// results do not depend on the batch is tested.) Remembers the answer by the key, which names
+/// layer and input.
 const std::vector<std::uint8_t>& reference_codes(const IntLayer& layer,
                                                  const std::vector<std::uint8_t>& input,
                                                  const std::string& key);

@@ -95,7 +95,8 @@ void add(const NamedShape& named, const Case& c) {
 // What may be admissible; the rest of the question is answered when it is run.
 bool worth_listing(const ConvShape& s, const Case& c) {
   if (c.isa == Isa::ref) return c.algorithm == "ref";
-  if (c.algorithm == "packed2") return s.is_linear() && c.bits == 2;
+  if (c.algorithm == "binary") return c.bits == 1;
+  if (c.algorithm == "packed2") return s.is_linear() && c.bits <= 2;
   if (c.algorithm == "packed4") return s.is_linear() && c.bits <= 4 && c.bits > 2;
   if (c.algorithm.rfind("winograd", 0) == 0) {
     return s.R == 3 && s.S == 3 && s.stride == 1 && c.bits <= 6;

@@ -1,6 +1,8 @@
-// The integer engine beside oneDNN's int8 and ONNX Runtime's: "their int8, our W8A8 / W4A4 / W2A2".
-// Usage: int_peers THREADS ROUNDS FILTER ORT_COMMAND LIBRARY…  → JSON on standard output, a table
-// on standard error. Built and run by `make bench-peers` (docs/benchmarks.md).
+// The integer engine beside oneDNN's int8 and ONNX Runtime's: "their int8, our W8A8 / W4A4 / …".
+// Usage: int_peers THREADS ROUNDS FILTER LIMIT ORT_COMMAND LIBRARY…  → JSON on standard output, a
+// table on standard error. LIMIT says what the caller has limited both sides to by their
+// environment variables: none, avx512vnni or avx2. Built and run by `make bench-peers`
+// (docs/benchmarks.md).
 #include "bench/peers/int_peers.hpp"
 
 #include <dlfcn.h>
@@ -56,6 +58,7 @@ nlohmann::json compare_all(const std::vector<const IntPeer*>& peers, const Peers
       // At batch 1 the weights of a linear layer come from memory in any network.
       const bool cold = N == 1 && named.shape.is_linear();
       const std::string name = named.network + "/" + named.layer + "/b" + std::to_string(N);
+      if (!selected(named, N, options.limit)) continue;
       if (!seen.insert(shape_key(named.shape)).second || !wanted(name)) continue;
       rows.push_back(compare_layer(named, N, cold, peers, options));
     }
@@ -64,6 +67,11 @@ nlohmann::json compare_all(const std::vector<const IntPeer*>& peers, const Peers
 }
 
 }  // namespace
+
+bool selected(const NamedShape& named, std::int64_t N, const std::string& limit) {
+  if (limit == "none" || named.network == "alexnet224") return true;
+  return named.network == "vgg16" && (N == 1 || limit != "avx2");
+}
 
 std::vector<const IntPeer*> load_peers(const std::vector<std::string>& libraries,
                                        nlohmann::json& problems) {
@@ -122,26 +130,31 @@ nlohmann::json score(const std::string& name, double operations, double peak_gop
 int main(int count, char** arguments) {
   using namespace intandem;
   bench::PeersOptions options;
-  if (count < 5) {
-    std::fprintf(stderr, "usage: int_peers THREADS ROUNDS FILTER ORT_COMMAND LIBRARY...\n");
+  if (count < 6) {
+    std::fprintf(stderr, "usage: int_peers THREADS ROUNDS FILTER LIMIT ORT_COMMAND LIBRARY...\n");
     return 2;
   }
   try {
     options.threads = std::max(1, std::atoi(arguments[1]));
     options.rounds = std::max(1, std::atoi(arguments[2]));
     options.filter = arguments[3];
-    options.ort_worker = arguments[4];
+    options.limit = arguments[4];
+    options.ort_worker = arguments[5];
     set_thread_count(options.threads);
     bench::limit_processors(options.threads);
     nlohmann::json problems = nlohmann::json::array();
-    const auto peers = bench::load_peers({arguments + 5, arguments + count}, problems);
-    std::fprintf(stderr, "their int8, our W8A8 / W4A4 / W2A2; %d thread(s), isa %s, %d rounds\n",
-                 options.threads, std::string(isa_name(active_isa())).c_str(), options.rounds);
+    const auto peers = bench::load_peers({arguments + 6, arguments + count}, problems);
+    std::fprintf(
+        stderr,
+        "their int8, our W8A8 / W4A4 / W2A2 / W1A1; %d thread(s), isa %s, limit %s, %d rounds\n",
+        options.threads, std::string(isa_name(active_isa())).c_str(), options.limit.c_str(),
+        options.rounds);
     nlohmann::json versions = nlohmann::json::array();
     for (const IntPeer* peer : peers) versions.push_back(peer->name);
     const nlohmann::json rows = bench::compare_all(peers, options, problems);
     const nlohmann::json report = {
         {"isa", std::string(isa_name(active_isa()))},
+        {"limit", options.limit},
         {"threads", options.threads},
         {"clock", options.threads == 1 ? "process CPU time" : "wall clock"},
         {"rounds", options.rounds},

@@ -14,15 +14,21 @@ struct PeersOptions {
   int threads = 1;
   int rounds = 5;
   std::string filter;      ///< part of "network/layer"; "whole" selects the whole network
+  std::string limit;       ///< what both sides are limited to, see selected()
   std::string ort_worker;  ///< command that starts bench/peers/ort_worker.py; empty: not available
 };
+
+/// Whether a layer is compared at batch N under an instruction-set limit: every one without a limit
+/// ("none"), AlexNet and VGG-16 under "avx512vnni", and without VGG-16 at larger batches, which
+/// takes too long for what it adds, under "avx2".
+bool selected(const NamedShape& named, std::int64_t N, const std::string& limit);
 
 /// The peers' libraries that can be loaded. What cannot is said in `problems`.
 std::vector<const IntPeer*> load_peers(const std::vector<std::string>& libraries,
                                        nlohmann::json& problems);
 
-/// One layer at batch N: our W8A8 direct, W4A4 and W2A2 as planned, against every peer, on the same
-/// 8-bit operands. Prints a line, returns the JSON row.
+/// One layer at batch N: our W8A8 direct, W4A4, W2A2 and W1A1 as planned, against every peer, on
+/// the same 8-bit operands. Prints a line, returns the JSON row.
 nlohmann::json compare_layer(const NamedShape& named, std::int64_t N, bool cold,
                              const std::vector<const IntPeer*>& peers, const PeersOptions& options);
 

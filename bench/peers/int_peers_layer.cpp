@@ -56,9 +56,12 @@ nlohmann::json compare_layer(const NamedShape& named, std::int64_t N, bool cold,
   const OurLayer w8 = prepare_ours(named, N, 8, "direct");
   const OurLayer w4 = prepare_ours(named, N, 4, "auto");
   const OurLayer w2 = prepare_ours(named, N, 2, "auto");
+  const OurLayer w1 = prepare_ours(named, N, 1, "auto");
   std::vector<Contender> contenders = {{"W8A8", [&] { w8.workload->run(); }},
                                        {"W4A4", [&] { w4.workload->run(); }},
-                                       {"W2A2", [&] { w2.workload->run(); }}};
+                                       {"W2A2", [&] { w2.workload->run(); }},
+                                       {"W1A1", [&] { w1.workload->run(); }}};
+  const std::size_t our_count = contenders.size();
   const PeerLayer layer = peer_layer(w8.layer);
   nlohmann::json errors, unavailable, implementations;
   std::vector<std::shared_ptr<PeerNetwork>> networks;
@@ -89,7 +92,7 @@ nlohmann::json compare_layer(const NamedShape& named, std::int64_t N, bool cold,
   const ContestResult result = contest(contenders, {options.rounds, cold});
   std::vector<Scored> ours, theirs;
   for (std::size_t c = 0; c < contenders.size(); ++c) {
-    (c < 3 ? ours : theirs).push_back({contenders[c].name, result.seconds[c]});
+    (c < our_count ? ours : theirs).push_back({contenders[c].name, result.seconds[c]});
   }
   const double operations = 2.0 * static_cast<double>(N * w8.layer.shape.macs());
   nlohmann::json row = score(named.network + "/" + named.layer + "/b" + std::to_string(N),
@@ -97,7 +100,8 @@ nlohmann::json compare_layer(const NamedShape& named, std::int64_t N, bool cold,
   row["cache"] = cold ? "cold" : "hot";
   row["our_algorithms"] = {{"W8A8", w8.workload->prepared().algorithm()},
                            {"W4A4", w4.workload->prepared().algorithm()},
-                           {"W2A2", w2.workload->prepared().algorithm()}};
+                           {"W2A2", w2.workload->prepared().algorithm()},
+                           {"W1A1", w1.workload->prepared().algorithm()}};
   row["peer_implementations"] = implementations;
   row["code_difference_to_exact"] = errors;
   if (!unavailable.empty()) row["peers_cannot"] = unavailable;

@@ -55,7 +55,9 @@ std::unique_ptr<Worker> start_ort(std::int64_t N, const std::vector<std::uint8_t
                                   const PeersOptions& options, std::string& name,
                                   nlohmann::json& problems) {
   std::string why = "no virtual environment with onnxruntime (bench/peers/setup_venv.sh)";
-  if (!options.ort_worker.empty()) {
+  if (options.limit != "none") {
+    why = "its instruction set cannot be limited (here: to " + options.limit + ")";
+  } else if (!options.ort_worker.empty()) {
     try {
       Container file("integer-model");
       store_model(alexnet_of(8), file);

@@ -1,34 +1,38 @@
 #!/usr/bin/python3
-"""Joins the runs of int_peers into build/bench/int_peers.json and prints them as one table.
+"""Joins the runs of int_peers into build/bench/int_peers.json and prints each as a table.
 
-Usage: int_table.py PROBLEMS-FILE THREADS...
+Usage: int_table.py PROBLEMS-FILE RUN.json...   (the runs are removed)
 """
 import json
 import os
 import sys
 
+OURS = ("W8A8", "W4A4", "W2A2", "W1A1")
+
 runs = []
-for threads in sys.argv[2:]:
-    with open(f"build/bench/int_peers_{threads}.json") as file:
+for path in sys.argv[2:]:
+    with open(path) as file:
         runs.append(json.load(file))
-    os.remove(f"build/bench/int_peers_{threads}.json")
+for path in sys.argv[2:]:
+    os.remove(path)
 problems = open(sys.argv[1]).read().splitlines() if os.path.exists(sys.argv[1]) else []
 with open("build/bench/int_peers.json", "w") as file:
     json.dump({"problems": problems, "runs": runs}, file, indent=1)
 
 for run in runs:
-    print(f"\nTheir int8 beside our W8A8, W4A4 and W2A2: {run['threads']} thread(s), isa {run['isa']}, "
-          f"{run['clock']}, {run['statistic']}")
+    limit = "without a limit" if run["limit"] == "none" else f"both sides limited to {run['limit']}"
+    print(f"\nTheir int8 beside our {', '.join(OURS)}: {run['threads']} thread(s), {limit}, "
+          f"our isa {run['isa']}, {run['clock']}, {run['statistic']}")
     peers = run["peers"] + sorted({name for row in run["results"] for name in row["ms"]}
-                                  - set(run["peers"]) - {"W8A8", "W4A4", "W2A2"})
+                                  - set(run["peers"]) - set(OURS))
     header = ["layer", "cache"] + [p + " ms" for p in peers] + [
-        f"our {w} ms (x)" for w in ("W8A8", "W4A4", "W2A2")] + ["W8A8 % of peak", "worst code error"]
+        f"our {w} ms (x)" for w in OURS] + ["W8A8 % of peak", "worst code error"]
     table = [header]
     for row in run["results"]:
         cells = [row["name"], row["cache"]]
         cells += [f"{row['ms'][p]:.3f}" if p in row["ms"] else "-" for p in peers]
         ratios = row.get("ratio_to_fastest_peer", {})
-        for w in ("W8A8", "W4A4", "W2A2"):
+        for w in OURS:
             cell = f"{row['ms'][w]:.3f} ({ratios[w]:.2f})" if w in ratios else "-"
             if "lossy" in row.get("peer", "") and w in ratios:
                 direct = row["ratio_to_fastest_direct_peer"][w]
@@ -47,5 +51,5 @@ for run in runs:
 print("\n(x): times as fast as the fastest peer; direct: as the fastest that does not use its lossy "
       "Winograd. Cold: caches swept before every run. Peers' codes are "
       "compared with the exact integers.")
-for problem in problems + [p for run in runs for p in run["problems"]]:
+for problem in dict.fromkeys(problems + [p for run in runs for p in run["problems"]]):
     print("left out:", problem)
