@@ -1,4 +1,4 @@
-// Driver of the direct kernels: packs weights, finds the rows of codes a tile needs, shares the
+// Driver of the direct kernels: finds the rows of codes a tile needs, shares the
 // tiles among threads.
 //
 // Where a row of outputs fills register tiles, the kernel's strips do it, from copies of a few
@@ -13,7 +13,8 @@
 // The images are first copied with their padding, so that all windows lie inside, where C is no
 // multiple of 4 (then S·C is rounded up to groups of 4 and the weights of the surplus codes are
 // zero: an 11×11×3 kernel row is 33 codes in 9 groups, 92 %, where 11 positions of 3 codes would
-// waste a quarter of every group), and where the products per copied code make the copy cheap.
+// waste a quarter of every group), and where the products per copied code make the copy cheap. A
+// kernel that wants codes 16 bits wide always gets a copy, which widens them.
 #include "quant/integer/direct.hpp"
 
 #include <algorithm>
@@ -22,6 +23,7 @@
 
 #include "core/memory.hpp"
 #include "core/parallel.hpp"
+#include "quant/integer/direct_pack.hpp"
 #include "quant/integer/requant_block.hpp"
 
 namespace intandem {
@@ -46,12 +48,15 @@ class DirectLayer final : public PreparedLayer {
   DirectLayer(const IntLayer& layer, const DirectKernel& kernel)
       : layer_(layer),
         kernel_(kernel),
+        code_bytes_(code_bytes(kernel.layout)),
+        weights_(pack_direct(layer, kernel)),
         requant_data_(layer),
         requant_(requant_function(active_isa())) {
     choose_taps();
     choose_strips();
-    pack();
     chunk_ = narrow_chunk(layer);
+    bias_ = TensorS32::zeros({round_up(layer.shape.K, kernel.width)});
+    std::copy(layer.bias.begin(), layer.bias.end(), bias_.begin());
   }
 
   bool admissible() const { return positions_ * kernel_.max_rows <= kTablePointers; }
@@ -64,7 +69,7 @@ class DirectLayer final : public PreparedLayer {
                        : "rows or positions";
   }
   std::int64_t packed_bytes() const override {
-    return packed_bytes_ + bias_.size_bytes() + requant_data_.size_bytes();
+    return weights_.bytes + bias_.size_bytes() + requant_data_.size_bytes();
   }
   std::int64_t executed_macs() const override { return layer_.shape.macs(); }
   std::int64_t scratch_bytes(std::int64_t N) const override {
@@ -73,10 +78,6 @@ class DirectLayer final : public PreparedLayer {
   void run(const LayerRun& args) const override;
 
  private:
-  struct Panel {
-    std::int64_t first, width;  // output channels
-    std::int64_t offset_bytes;  // into packed_
-  };
   struct Tile {
     std::int64_t first, rows;  // output pixels
     std::int64_t taps, groups;
@@ -85,10 +86,8 @@ class DirectLayer final : public PreparedLayer {
 
   void choose_taps();
   void choose_strips();
-  void pack();
-  void pack_panel(const Panel& panel);
   std::int64_t copy_bytes(std::int64_t N) const {
-    return copies_ ? round_up(N * height_ * row_bytes_ + kGroup, 64) : 0;
+    return copies_ ? round_up(N * height_ * row_bytes_ + kGroup * code_bytes_, 64) : 0;
   }
   std::int64_t unpooled_at(std::int64_t N) const {
     return strips_ ? workers_ * strip_bytes() : copy_bytes(N);
@@ -99,7 +98,8 @@ class DirectLayer final : public PreparedLayer {
     return strip_copies_ ? round_up(((strip_rows_ - 1) * s.stride + s.R) * row_bytes_ + kGroup, 64)
                          : 0;
   }
-  void copy_row(const std::uint8_t* image, std::int64_t h, std::uint8_t* row) const;
+  template <class Code>
+  void copy_row(const std::uint8_t* image, std::int64_t h, Code* row) const;
   void copy_padded(const LayerRun& args, std::uint8_t* copy) const;
   void run_strips(const LayerRun& args, std::uint8_t* codes) const;
   void run_tiles(const LayerRun& args, std::uint8_t* codes) const;
@@ -110,6 +110,8 @@ class DirectLayer final : public PreparedLayer {
 
   const IntLayer layer_;
   const DirectKernel& kernel_;
+  const std::int64_t code_bytes_;
+  const DirectWeights weights_;
   const RequantData requant_data_;
   const RequantFn requant_;
   std::int64_t chunk_ = 0;
@@ -125,9 +127,6 @@ class DirectLayer final : public PreparedLayer {
   std::int64_t strip_rows_ = 0;  // output rows of a task
   std::int64_t workers_ = 1;
 
-  std::vector<Panel> panels_;
-  std::shared_ptr<std::byte> packed_;
-  std::int64_t packed_bytes_ = 0;
   TensorS32 bias_;      // padded to whole panels
   TensorU8 pad_codes_;  // one pixel outside the image
 };
@@ -137,12 +136,13 @@ void DirectLayer::choose_taps() {
   pixels_ = s.P() * s.Q();
   row_groups_ = (s.S * s.C + kGroup - 1) / kGroup;
   const bool whole_rows = s.pad == 0 && (s.S * s.C) % kGroup == 0;
-  copies_ =
-      !whole_rows && (s.C % kGroup != 0 || s.R * s.S * s.K >= kCopyProducts * s.stride * s.stride);
+  copies_ = code_bytes_ > 1 ||
+            (!whole_rows &&
+             (s.C % kGroup != 0 || s.R * s.S * s.K >= kCopyProducts * s.stride * s.stride));
   pad_ = copies_ ? 0 : s.pad;
   positions_ = pad_ == 0 ? s.R : s.R * s.S;
   height_ = copies_ ? s.H + 2 * s.pad : s.H;
-  row_bytes_ = (copies_ ? s.W + 2 * s.pad : s.W) * s.C;
+  row_bytes_ = (copies_ ? s.W + 2 * s.pad : s.W) * s.C * code_bytes_;
   if (!layer_.pad_code.empty()) pad_codes_ = layer_.pad_code;
 }
 
@@ -165,58 +165,18 @@ void DirectLayer::choose_strips() {
   strip_rows_ = (s.P() + tasks - 1) / tasks;
 }
 
-void DirectLayer::pack() {
-  const std::int64_t K = layer_.shape.K, width = kernel_.width;
-  const std::int64_t element_bytes = kernel_.layout == WeightLayout::pairs_s16 ? 2 : 1;
-  for (std::int64_t k = 0; k < K; k += width) {
-    const Panel panel{k, K - k <= width / 2 ? width / 2 : width, packed_bytes_};
-    packed_bytes_ += layer_.shape.R * row_groups_ * kGroup * panel.width * element_bytes;
-    panels_.push_back(panel);
-  }
-  packed_ = allocate_aligned(static_cast<std::size_t>(packed_bytes_));
-  parallel_for(static_cast<std::int64_t>(panels_.size()), 1, [&](std::int64_t i, std::int64_t) {
-    pack_panel(panels_[static_cast<std::size_t>(i)]);
-  });
-  bias_ = TensorS32::zeros({round_up(K, width)});
-  std::copy(layer_.bias.begin(), layer_.bias.end(), bias_.begin());
-}
-
-void DirectLayer::pack_panel(const Panel& panel) {
-  const std::int64_t R = layer_.shape.R, row_codes = layer_.shape.S * layer_.shape.C;
-  auto* bytes = reinterpret_cast<std::int8_t*>(packed_.get() + panel.offset_bytes);
-  auto* words = reinterpret_cast<std::int16_t*>(bytes);
-  std::int64_t block = 0;  // index of the current group of the panel
-  for (std::int64_t r = 0; r < R; ++r) {
-    for (std::int64_t group = 0; group < row_groups_; ++group, ++block) {
-      for (std::int64_t k = 0; k < panel.width; ++k) {
-        for (std::int64_t j = 0; j < kGroup; ++j) {
-          const std::int64_t channel = panel.first + k, code = group * kGroup + j;
-          const bool real = channel < layer_.shape.K && code < row_codes;
-          const std::int8_t weight =
-              real ? layer_.weights[(channel * R + r) * row_codes + code] : std::int8_t{0};
-          const std::int64_t base = block * kGroup * panel.width;
-          if (kernel_.layout == WeightLayout::quads_s8) {
-            bytes[base + k * kGroup + j] = weight;
-          } else {
-            words[base + (j % 2) * 2 * panel.width + k * 2 + j / 2] = weight;
-          }
-        }
-      }
-    }
-  }
-}
-
 // Input row h of an image, which may lie outside it, with its padding codes on both sides.
-void DirectLayer::copy_row(const std::uint8_t* image, std::int64_t h, std::uint8_t* row) const {
+template <class Code>
+void DirectLayer::copy_row(const std::uint8_t* image, std::int64_t h, Code* row) const {
   const ConvShape& s = layer_.shape;
   const auto fill = [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t w = begin; w < end; ++w) {
-      std::memcpy(row + w * s.C, pad_codes_.data(), static_cast<std::size_t>(s.C));
+      std::copy_n(pad_codes_.data(), s.C, row + w * s.C);
     }
   };
   if (h < 0 || h >= s.H) return fill(0, s.W + 2 * s.pad);
   fill(0, s.pad);
-  std::memcpy(row + s.pad * s.C, image + h * s.W * s.C, static_cast<std::size_t>(s.W * s.C));
+  std::copy_n(image + h * s.W * s.C, s.W * s.C, row + s.pad * s.C);
   fill(s.pad + s.W, s.W + 2 * s.pad);
 }
 
@@ -227,7 +187,12 @@ void DirectLayer::copy_padded(const LayerRun& args, std::uint8_t* copy) const {
   parallel_for(args.N * height_, 16, [&](std::int64_t first, std::int64_t last) {
     for (std::int64_t i = first; i < last; ++i) {
       const std::int64_t n = i / height_, h = i % height_ - s.pad;
-      copy_row(args.input + n * s.H * s.W * s.C, h, copy + i * row_bytes_);
+      const std::uint8_t* image = args.input + n * s.H * s.W * s.C;
+      if (code_bytes_ == 1) {
+        copy_row(image, h, copy + i * row_bytes_);
+      } else {
+        copy_row(image, h, reinterpret_cast<std::uint16_t*>(copy + i * row_bytes_));
+      }
     }
   });
 }
@@ -235,7 +200,8 @@ void DirectLayer::copy_padded(const LayerRun& args, std::uint8_t* copy) const {
 // Fills the pointer table [taps][rows] of a tile and says how many taps of how many groups it has.
 void DirectLayer::point_at(const std::uint8_t* source, Tile& tile) const {
   const ConvShape& s = layer_.shape;
-  const std::int64_t P = s.P(), Q = s.Q(), width = row_bytes_ / s.C;
+  const std::int64_t P = s.P(), Q = s.Q(), pixel_bytes = s.C * code_bytes_;
+  const std::int64_t width = row_bytes_ / pixel_bytes;
   struct Corner {
     std::int64_t h, w;
     const std::uint8_t* codes;
@@ -244,7 +210,7 @@ void DirectLayer::point_at(const std::uint8_t* source, Tile& tile) const {
   bool inside = true;
   for (std::int64_t i = 0; i < tile.rows; ++i) {
     const std::int64_t h = p * s.stride - pad_, w = q * s.stride - pad_;
-    corners[i] = {h, w, source + (n * height_ + h) * row_bytes_ + w * s.C};
+    corners[i] = {h, w, source + (n * height_ + h) * row_bytes_ + w * pixel_bytes};
     inside = inside && h >= 0 && w >= 0 && h + s.R <= height_ && w + s.S <= width;
     if (++q == Q) {
       q = 0;
@@ -290,9 +256,9 @@ void DirectLayer::run_rows(const LayerRun& args, const std::uint8_t* source, std
   }
   alignas(64) std::int32_t acc[kMaxTileRows * kMaxTileWidth];
   for (std::size_t i = panel_first; i < panel_last; ++i) {
-    const Panel& panel = panels_[i];
+    const DirectPanel& panel = weights_.panels[i];
     const std::int64_t channels = std::min(panel.width, K - panel.first);
-    const std::byte* weights = packed_.get() + panel.offset_bytes;
+    const std::byte* weights = weights_.data.get() + panel.offset_bytes;
     for (std::int64_t t = 0; t < tile_count; ++t) {
       const Tile& tile = tiles[t];
       const std::int64_t out = tile.first * K + panel.first;
@@ -333,11 +299,11 @@ void DirectLayer::run_strips(const LayerRun& args, std::uint8_t* codes) const {
       } else {
         source += top * row_bytes_;
       }
-      for (const Panel& panel : panels_) {
+      for (const DirectPanel& panel : weights_.panels) {
         for (std::int64_t p = first; p < last; ++p) {
           kernel_.strip(
               {source + (p - first) * s.stride * row_bytes_, s.stride * s.C, row_bytes_, Q, s.R,
-               row_groups_, packed_.get() + panel.offset_bytes, bias_.data() + panel.first,
+               row_groups_, weights_.data.get() + panel.offset_bytes, bias_.data() + panel.first,
                codes + ((n * P + p) * Q) * s.K + panel.first, s.K,
                std::min(panel.width, s.K - panel.first), requant_data_.from(panel.first)},
               panel.width);
@@ -355,7 +321,8 @@ void DirectLayer::run_tiles(const LayerRun& args, std::uint8_t* codes) const {
     source = scratch;
   }
   // Rows are split into groups first; panels only as far as that leaves threads without work.
-  const std::int64_t rows = args.N * pixels_, panels = static_cast<std::int64_t>(panels_.size());
+  const std::int64_t rows = args.N * pixels_,
+                     panels = static_cast<std::int64_t>(weights_.panels.size());
   const std::int64_t tiles = (rows + kernel_.max_rows - 1) / kernel_.max_rows;
   const std::int64_t group_tiles =
       std::min(kMaxGroupTiles, kTablePointers / (positions_ * kernel_.max_rows));

@@ -9,20 +9,22 @@ namespace {
 #if defined(__x86_64__)
 constexpr DirectKernel kVnni = {"direct_avx512vnni",    WeightLayout::quads_s8, 12, 32,
                                 direct_tile_avx512vnni, direct_strip_avx512vnni};
-constexpr DirectKernel kWideAvx2 = {"direct_avx2", WeightLayout::pairs_s16, 4, 16,
+constexpr DirectKernel kWideAvx2 = {"direct_avx2", WeightLayout::pairs_s16, 6, 16,
                                     direct_tile_wide_avx2};
+constexpr DirectKernel kLinearAvx2 = {"direct_linear_avx2", WeightLayout::pairs_s8, 6, 16,
+                                      direct_tile_linear_avx2};
 constexpr DirectKernel kNarrowAvx2 = {"direct_narrow_avx2", WeightLayout::quads_s8, 4, 16,
                                       direct_tile_narrow_avx2};
 #endif
 
 }  // namespace
 
-const DirectKernel* direct_kernel(Isa isa, bool narrow) {
+const DirectKernel* direct_kernel(Isa isa, bool narrow, bool linear) {
 #if defined(__x86_64__)
   if (isa >= Isa::avx512vnni) return &kVnni;
-  if (isa >= Isa::avx2) return narrow ? &kNarrowAvx2 : &kWideAvx2;
+  if (isa >= Isa::avx2) return narrow ? &kNarrowAvx2 : linear ? &kLinearAvx2 : &kWideAvx2;
 #else
-  (void)isa, (void)narrow;
+  (void)isa, (void)narrow, (void)linear;
 #endif
   return nullptr;
 }
@@ -36,7 +38,8 @@ std::int64_t narrow_chunk(const IntLayer& layer) {
 
 std::unique_ptr<PreparedLayer> prepare_direct(const IntLayer& layer) {
   // Below four groups per chunk, widening the 16-bit sums costs more than the wide kernel.
-  const DirectKernel* kernel = direct_kernel(active_isa(), narrow_chunk(layer) >= 4);
+  const DirectKernel* kernel =
+      direct_kernel(active_isa(), narrow_chunk(layer) >= 4, layer.kind == IntLayerKind::linear);
   if (kernel == nullptr) return nullptr;
   if (layer.kind == IntLayerKind::avg_pool) return prepare_avg_pool(layer);
   return prepare_direct(layer, *kernel);

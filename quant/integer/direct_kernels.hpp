@@ -9,8 +9,14 @@ namespace intandem {
 /// four belongs to code j of the group; groups are those of ProductTile, tap by tap.
 enum class WeightLayout {
   quads_s8,   ///< s8 [tap][group][width][4]
-  pairs_s16,  ///< s16 [tap][group][2][width][2]: first (w0, w2) of every channel, then (w1, w3)
+  pairs_s16,  ///< s16 [tap][group][2][width][2]: first (w0, w1) of every channel, then (w2, w3)
+  pairs_s8,   ///< the same, s8
 };
+
+/// Bytes of a code as the kernel reads it: with weights in pairs, codes are 16 bits wide.
+constexpr std::int64_t code_bytes(WeightLayout layout) {
+  return layout == WeightLayout::quads_s8 ? 1 : 2;
+}
 
 /// A kernel: computes tiles of up to max_rows × (width or width/2) outputs.
 struct DirectKernel {
@@ -29,7 +35,9 @@ inline constexpr std::int64_t kMaxTileRows = 12, kMaxTileWidth = 32;
 /// vpdpbusd: any codes. 12 rows × 32 channels.
 void direct_tile_avx512vnni(const ProductTile& tile, std::int64_t rows, std::int64_t width);
 void direct_strip_avx512vnni(const ProductStrip& strip, std::int64_t width);
-/// vpmaddwd after widening to 16 bits: any codes. 4 rows × 16 channels, layout pairs_s16.
+/// vpmaddwd on 16 bits: any codes. 6 rows × 16 channels, layout pairs_s16, or pairs_s8 where the
+/// weights come from memory and their size is the time.
+void direct_tile_linear_avx2(const ProductTile& tile, std::int64_t rows, std::int64_t width);
 void direct_tile_wide_avx2(const ProductTile& tile, std::int64_t rows, std::int64_t width);
 /// vpmaddubsw, sums of `chunk` groups in 16 bits. 4 rows × 16 channels, layout quads_s8. Exact if
 /// chunk · 2 · max(code) · max|weight| ≤ 32767.

@@ -15,7 +15,7 @@ inline constexpr std::int64_t kGroup = 4;
 ///
 /// for i < height, k < width. height and width are bounded by the kernel (DirectKernel).
 struct ProductTile {
-  const std::uint8_t* const* rows;  ///< [taps][height] pointers to 4·groups codes each
+  const std::uint8_t* const* rows;  ///< [taps][height] pointers to 4·groups codes of code_bytes()
   std::int64_t taps, groups;
   const void* weights;       ///< packed as the kernel wants them
   const std::int32_t* bias;  ///< [width]
