@@ -73,7 +73,7 @@ Plan make_plan(const GemmProblem& g, const GemmKernels& kernels) {
   if (threads > 1 && g.M * g.N * g.K > kSerialMacs) {
     if (few_rows) {
       const int64_t most = ceil_div(column_panels, kLeastTaskPanels);
-      column_tasks = std::max(column_tasks, std::min(2 * threads, most));
+      column_tasks = std::max(column_tasks, std::min(threads, most));
       if (column_tasks > threads) column_tasks = round_up(column_tasks, threads);
     }
     const int64_t wanted = kTasksPerThread * threads;

@@ -1,5 +1,6 @@
 #include "bench/peers/worker.hpp"
 
+#include <fcntl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -11,13 +12,14 @@ namespace intandem::bench {
 
 Worker::Worker(const std::string& command) {
   int in[2], out[2];
-  if (pipe(in) != 0 || pipe(out) != 0) throw Error(command, "no pipe", "close other programs");
+  // Closed on exec: a later worker that held an earlier one's input would keep it from ending.
+  if (pipe2(in, O_CLOEXEC) != 0 || pipe2(out, O_CLOEXEC) != 0)
+    throw Error(command, "no pipe", "close other programs");
   std::signal(SIGPIPE, SIG_IGN);
   pid_ = fork();
   if (pid_ == 0) {
     dup2(in[0], STDIN_FILENO);
     dup2(out[1], STDOUT_FILENO);
-    for (const int fd : {in[0], in[1], out[0], out[1]}) close(fd);
     execl("/bin/sh", "sh", "-c", ("exec " + command).c_str(), static_cast<char*>(nullptr));
     _exit(127);
   }
