@@ -55,6 +55,7 @@ ConfigKeys describe(TrainConfig& c) {
       real("clip_norm", c.clip_norm, 0, kMany, "limit on the gradient norm; 0: none"),
       integer("shift", c.shift, 0, 64, "augmentation: move by up to so many pixels"),
       boolean("flip", c.flip, "augmentation: mirror half of the images"),
+      boolean("winograd", c.winograd, "3x3 convolutions of training steps by Winograd: faster"),
       harmless(integer("threads", c.threads, 0, 4096, "threads; 0: all processors")),
       harmless(integer("checkpoint_every", c.checkpoint_every, 1, kMany,
                        "steps between checkpoints (also one per epoch)")),

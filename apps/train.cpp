@@ -37,6 +37,7 @@ TeacherOptions teacher_options(const TrainConfig& config) {
   options.label_smoothing = static_cast<float>(config.label_smoothing);
   options.augment = {static_cast<int>(config.shift), config.flip};
   options.seed = static_cast<std::uint64_t>(config.seed);
+  options.winograd = config.winograd;
   return options;
 }
 

@@ -8,6 +8,7 @@
 #include "core/profile.hpp"
 #include "core/progress.hpp"
 #include "distill/evaluate.hpp"
+#include "nn/conv2d_winograd.hpp"
 #include "nn/ops.hpp"
 #include "nn/tape.hpp"
 
@@ -76,6 +77,7 @@ void TeacherTrainer::store(Container& file) const {
 }
 
 double TeacherTrainer::train_step(const Batch& batch) {
+  const UseWinograd winograd(options_.winograd);
   FloatNetwork::Mode mode;
   mode.training = mode.train_parameters = true;
   mode.rng = Rng(options_.seed).stream("dropout").stream(static_cast<std::uint64_t>(step_));

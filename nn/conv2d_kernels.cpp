@@ -132,26 +132,6 @@ void backward_data_phase(const ConvShape& s, const float* dy, const float* w, fl
   run_gemm(g);
 }
 
-// db[k] += Σ over rows of dy; float sums over fixed chunks of rows, added in order in double.
-void add_column_sums(const float* dy, int64_t rows, int64_t K, float* db) {
-  constexpr int64_t kChunk = 1024;
-  const int64_t chunks = (rows + kChunk - 1) / kChunk;
-  std::vector<float> partial(static_cast<std::size_t>(chunks * K), 0.0f);
-  parallel_for(chunks, 1, [&](int64_t first, int64_t last) {
-    for (int64_t i = first; i < last; ++i) {
-      float* sum = partial.data() + i * K;
-      for (int64_t m = i * kChunk; m < std::min(rows, (i + 1) * kChunk); ++m) {
-        for (int64_t k = 0; k < K; ++k) sum[k] += dy[m * K + k];
-      }
-    }
-  });
-  for (int64_t k = 0; k < K; ++k) {
-    double sum = 0.0;
-    for (int64_t i = 0; i < chunks; ++i) sum += partial[static_cast<std::size_t>(i * K + k)];
-    db[k] = static_cast<float>(db[k] + sum);
-  }
-}
-
 }  // namespace
 
 void conv2d_forward(const ConvShape& shape, const float* x, const float* w, const float* bias,
@@ -207,11 +187,32 @@ void conv2d_backward_data(const ConvShape& shape, const float* dy, const float* 
   }
 }
 
+// Float sums over fixed chunks of rows, added in order in double.
+void conv2d_backward_bias(const ConvShape& shape, const float* dy, float* db) {
+  const int64_t rows = shape.N * shape.P() * shape.Q(), K = shape.K;
+  constexpr int64_t kChunk = 1024;
+  const int64_t chunks = (rows + kChunk - 1) / kChunk;
+  std::vector<float> partial(static_cast<std::size_t>(chunks * K), 0.0f);
+  parallel_for(chunks, 1, [&](int64_t first, int64_t last) {
+    for (int64_t i = first; i < last; ++i) {
+      float* sum = partial.data() + i * K;
+      for (int64_t m = i * kChunk; m < std::min(rows, (i + 1) * kChunk); ++m) {
+        for (int64_t k = 0; k < K; ++k) sum[k] += dy[m * K + k];
+      }
+    }
+  });
+  for (int64_t k = 0; k < K; ++k) {
+    double sum = 0.0;
+    for (int64_t i = 0; i < chunks; ++i) sum += partial[static_cast<std::size_t>(i * K + k)];
+    db[k] = static_cast<float>(db[k] + sum);
+  }
+}
+
 void conv2d_backward_weights(const ConvShape& shape, const float* x, const float* dy, float* dw,
                              float* db) {
   shape.check();
   const int64_t pixels = shape.N * shape.P() * shape.Q();
-  if (db != nullptr) add_column_sums(dy, pixels, shape.K, db);
+  if (db != nullptr) conv2d_backward_bias(shape, dy, db);
   if (stem_admits_backward_weights(shape)) return stem_backward_weights(shape, x, dy, dw);
   const StridedMatrix gradients(Role::a, dy, shape.K, true);
   const StridedMatrix images(Role::b, x, shape.C, true);

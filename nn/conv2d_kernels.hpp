@@ -22,4 +22,7 @@ void conv2d_backward_data(const ConvShape& shape, const float* dy, const float* 
 void conv2d_backward_weights(const ConvShape& shape, const float* x, const float* dy, float* dw,
                              float* db);
 
+/// db += Σ over N, P, Q of dy.
+void conv2d_backward_bias(const ConvShape& shape, const float* dy, float* db);
+
 }  // namespace intandem

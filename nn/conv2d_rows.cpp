@@ -26,14 +26,6 @@ constexpr int64_t kFewWeights = 5 * 1024;  // floats: 20 KiB
 
 int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
-const RowKernels& row_kernels() {
-#if defined(__x86_64__)
-  if (active_isa() >= Isa::avx512) return kRowKernels_avx512;
-  if (active_isa() >= Isa::avx2) return kRowKernels_avx2;
-#endif
-  return kRowKernels_ref;
-}
-
 /// Neighbouring pixels of one output row: where their windows start, where their results go.
 struct Run {
   const float* window;
@@ -175,6 +167,14 @@ class RowJob {
 };
 
 }  // namespace
+
+const RowKernels& row_kernels() {
+#if defined(__x86_64__)
+  if (active_isa() >= Isa::avx512) return kRowKernels_avx512;
+  if (active_isa() >= Isa::avx2) return kRowKernels_avx2;
+#endif
+  return kRowKernels_ref;
+}
 
 bool rows_pay(const WindowGrid& grid, std::int64_t channels) {
   return channels <= kMaxChannels && grid.taps() <= kMaxTaps;

@@ -37,4 +37,7 @@ extern const RowKernels kRowKernels_avx2;
 extern const RowKernels kRowKernels_avx512;
 #endif
 
+/// The kernels of active_isa().
+const RowKernels& row_kernels();
+
 }  // namespace intandem

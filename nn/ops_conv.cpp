@@ -1,10 +1,9 @@
 // Convolution and linear layers on the tape; the arithmetic is nn/conv2d_kernels.hpp's.
-#include <algorithm>
 #include <utility>
 
-#include "core/parallel.hpp"
 #include "core/profile.hpp"
 #include "nn/conv2d_kernels.hpp"
+#include "nn/conv2d_winograd.hpp"
 #include "nn/ops.hpp"
 
 namespace intandem {
@@ -14,18 +13,30 @@ void check_bias(const Var& b, std::int64_t K) {
   if (b) check_same_shape(b->value.shape(), Shape{K}, "bias");
 }
 
-// The gradient of the bias alone: Σ over rows of dy [rows][K], for layers with frozen weights.
-void add_column_sums(const TensorF& dy, std::int64_t K, TensorF& db) {
-  const float* g = dy.data();
-  float* out = db.data();
-  const std::int64_t rows = dy.size() / K;
-  parallel_for(K, 16, [=](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t k = begin; k < end; ++k) {
-      double sum = 0.0;
-      for (std::int64_t row = 0; row < rows; ++row) sum += g[row * K + k];
-      out[k] += static_cast<float>(sum);
-    }
-  });
+// A layer's passes by the direct way or, where it is in use and pays, by Winograd.
+void forward(const ConvShape& shape, bool winograd, const float* x, const float* w, const float* b,
+             float* y) {
+  if (winograd && winograd_pays(shape, ConvPass::forward)) {
+    return winograd_forward(shape, x, w, b, y);
+  }
+  conv2d_forward(shape, x, w, b, y);
+}
+
+void backward_data(const ConvShape& shape, bool winograd, const float* dy, const float* w,
+                   float* dx) {
+  if (winograd && winograd_pays(shape, ConvPass::data_gradient)) {
+    return winograd_backward_data(shape, dy, w, dx);
+  }
+  conv2d_backward_data(shape, dy, w, dx);
+}
+
+void backward_weights(const ConvShape& shape, bool winograd, const float* x, const float* dy,
+                      float* dw, float* db) {
+  if (winograd && winograd_pays(shape, ConvPass::weight_gradient)) {
+    if (db != nullptr) conv2d_backward_bias(shape, dy, db);
+    return winograd_backward_weights(shape, x, dy, dw);
+  }
+  conv2d_backward_weights(shape, x, dy, dw, db);
 }
 
 double bytes(const TensorF& a, const TensorF& b, const TensorF& c) {
@@ -38,27 +49,28 @@ Var record_product(Tape& tape, const ConvShape& shape, const Shape& y_shape, con
   check_bias(b, shape.K);
   TensorF y(y_shape);
   const double flop = 2.0 * static_cast<double>(shape.macs());
+  const bool winograd = winograd_in_use();
   {
     const ProfileScope scope("forward", flop, bytes(x->value, w->value, y));
-    conv2d_forward(shape, x->value.data(), w->value.data(), b ? b->value.data() : nullptr,
-                   y.data());
+    forward(shape, winograd, x->value.data(), w->value.data(), b ? b->value.data() : nullptr,
+            y.data());
   }
-  return tape.record(std::move(y), {x, w, b}, [shape, flop, x, w, b](const Node& self) {
+  return tape.record(std::move(y), {x, w, b}, [shape, flop, winograd, x, w, b](const Node& self) {
     const bool bias_grad = b && b->needs_grad;
     if (w->needs_grad) {
       float* db = bias_grad ? gradient_storage(b).data() : nullptr;
       const ProfileScope scope("weight gradient", flop,
                                bytes(x->value, self.grad, w->value) + bytes(w->value, {}, {}));
-      conv2d_backward_weights(shape, x->value.data(), self.grad.data(), gradient_storage(w).data(),
-                              db);
+      backward_weights(shape, winograd, x->value.data(), self.grad.data(),
+                       gradient_storage(w).data(), db);
     } else if (bias_grad) {
-      add_column_sums(self.grad, shape.K, gradient_storage(b));
+      conv2d_backward_bias(shape, self.grad.data(), gradient_storage(b).data());
     }
     if (x->needs_grad) {
       TensorF dx(x->value.shape());
       {
         const ProfileScope scope("data gradient", flop, bytes(self.grad, w->value, dx));
-        conv2d_backward_data(shape, self.grad.data(), w->value.data(), dx.data());
+        backward_data(shape, winograd, self.grad.data(), w->value.data(), dx.data());
       }
       accumulate(x, std::move(dx));
     }

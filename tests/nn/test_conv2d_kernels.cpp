@@ -8,32 +8,14 @@
 #include <limits>
 #include <vector>
 
-#include "core/cpu.hpp"
-#include "core/parallel.hpp"
 #include "core/rng.hpp"
 #include "nn/conv2d_ref.hpp"
+#include "tests/float_isas.hpp"
 
 using namespace intandem;
 using std::int64_t;
 
 namespace {
-
-struct RestoreSettings {
-  ~RestoreSettings() {
-    set_active_isa(isa);
-    set_thread_count(threads);
-  }
-  Isa isa = active_isa();
-  int threads = thread_count();
-};
-
-std::vector<Isa> available_isas() {
-  std::vector<Isa> isas;
-  for (const Isa isa : {Isa::ref, Isa::avx2, Isa::avx512}) {
-    if (isa <= detected_isa()) isas.push_back(isa);
-  }
-  return isas;
-}
 
 template <class T>
 std::vector<T> random_values(int64_t n, std::uint64_t stream, bool integers) {

@@ -1,5 +1,7 @@
 // Values and gradients of every operation against double-precision references.
 #include "nn/ops.hpp"
+
+#include "nn/conv2d_winograd.hpp"
 #include "tests/nn/reference.hpp"
 
 using namespace intandem;
@@ -35,6 +37,35 @@ TEST_CASE("conv2d has the gradients of its definition", "[nn][gradient]") {
         {x, w},
         [&](Tape& t, const Vars& v) { return conv2d(t, v[0], v[1], nullptr, c.stride, c.pad); },
         [&](const Arrays& a) { return reference::conv2d(a[0], a[1], nullptr, c.stride, c.pad); });
+  }
+}
+
+TEST_CASE("conv2d uses Winograd where it is asked for and pays", "[nn][gradient]") {
+  const TensorF x = random_tensor({32, 12, 12, 64}, 1), w = random_tensor({64, 3, 3, 64}, 2),
+                b = random_tensor(Shape{64}, 3), target = random_tensor({32, 12, 12, 64}, 4);
+  const auto results = [&](bool winograd) {
+    Tape tape;
+    const Var vx = tape.input(x), vw = tape.input(w), vb = tape.input(b);
+    Var y;
+    {
+      const UseWinograd use(winograd);
+      y = conv2d(tape, vx, vw, vb, 1, 1);
+    }
+    const TensorF value = y->value;
+    tape.backward(mse(tape, y, target));
+    return std::vector<TensorF>{value, vx->grad, vw->grad, vb->grad};
+  };
+  const std::vector<TensorF> direct = results(false), fast = results(true);
+  for (std::size_t i = 0; i < direct.size(); ++i) {
+    double largest = 0, difference = 0;
+    for (std::int64_t e = 0; e < direct[i].size(); ++e) {
+      largest = std::max(largest, std::abs(double{direct[i][e]}));
+      difference = std::max(difference, std::abs(double{direct[i][e]} - fast[i][e]));
+    }
+    INFO("result " << i);
+    CHECK(difference <= 1e-5 * largest);
+    // Different roundings give it away.
+    CHECK(difference > 0);
   }
 }
 
