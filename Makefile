@@ -123,7 +123,8 @@ INT_PEERS := $(addprefix bench/,int_case int_network shapes $(addprefix peers/,c
 $(B)/int_peers: $(INT_PEERS:%=$(B)/%.o) $(LIB)
 	$(call say,LINK $@)
 	$(Q)$(CXX) $(ALL_LDFLAGS) $(filter %.o,$^) $(LIB) $(LDLIBS) -ldl -o $@
-$(B)/float_peers: $(B)/bench/peers/float_peers.o $(B)/bench/shapes.o $(LIB)
+FLOAT_PEERS := $(addprefix bench/,shapes $(addprefix peers/,float_cases float_cases_onednn float_peers worker))
+$(B)/float_peers: $(FLOAT_PEERS:%=$(B)/%.o) $(LIB)
 	$(call say,LINK $@)
 	$(Q)$(CXX) $(ALL_LDFLAGS) $(filter %.o,$^) $(LIB) $(LDLIBS) -lopenblas -ldnnl -o $@
 $(B)/torch_step: $(B)/bench/peers/torch_step.o $(LIB)

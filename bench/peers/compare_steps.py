@@ -53,6 +53,7 @@ def start_rivals(binary, network, batch, threads):
     arguments = [network, str(batch), str(threads)]
     python = ["/usr/bin/python3", HERE + "/torch_step.py"] + arguments
     yield Rival("intandem", [binary] + arguments, environment)
+    yield Rival("intandem winograd", [binary] + arguments + ["winograd"], environment)
     yield Rival("pytorch", python + ["nchw"], environment)
     yield Rival("pytorch channels-last", python + ["nhwc"], environment)
     other = os.environ.get("PEERS_TORCH")
@@ -82,26 +83,31 @@ def compare(binary, network, threads, turns):
         rival.close()
     ms = {r.name: 1000 * statistics.median(r.seconds) for r in rivals}
     memory = {r.name: round(r.peak_memory_kib / 1024, 1) for r in rivals}
-    best = min((name for name in ms if name != "intandem"), key=ms.get)
+    peers = [name for name in ms if not name.startswith("intandem")]
+    best = min(peers, key=ms.get)
     return {
         "name": f"training step {network} batch {batch}", "batch": batch,
         "parameters": rivals[0].about["parameters"],
         "ours_ms": ms["intandem"], "peer": best, "peer_ms": ms[best],
         "ratio": ms[best] / ms["intandem"],
+        "winograd_ms": ms["intandem winograd"],
+        "winograd_ratio": ms[best] / ms["intandem winograd"],
         "ms": ms, "images_per_second": {n: 1000 * batch / t for n, t in ms.items()},
-        "ratios": {n: t / ms["intandem"] for n, t in ms.items() if n != "intandem"},
+        "ratios": {n: t / ms["intandem"] for n, t in ms.items() if n in peers},
         "peak_memory_mib": memory,
-        "memory_ratio": memory["intandem"] / min(memory[n] for n in memory if n != "intandem"),
+        "memory_ratio": memory["intandem"] / min(memory[n] for n in peers),
         "versions": {r.name: r.about["version"] for r in rivals},
         "statistic": f"median of {turns * steps} steps each, processes in turns of {steps}"}
 
 
 def print_table(rows):
-    line = "{:<40} {:>10} {:>10} {:>7}  {}"
-    print(line.format("", "ours, ms", "peer, ms", "ratio", "peer"))
+    line = "{:<40} {:>10} {:>10} {:>7} {:>9}  {}"
+    print(line.format("", "ours, ms", "peer, ms", "ratio", "winograd", "peer"))
     for row in rows:
         print(line.format(row["name"], f"{row['ours_ms']:.2f}", f"{row['peer_ms']:.2f}",
-                          f"{row['ratio']:.3f}", row["peer"]))
+                          f"{row['ratio']:.3f}",
+                          f"{row['winograd_ratio']:.3f}" if "winograd_ratio" in row else "",
+                          row["peer"]))
     for row in rows:
         if "peak_memory_mib" in row:
             print(row["name"] + ", peak memory, MiB: " +

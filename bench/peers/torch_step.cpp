@@ -1,6 +1,6 @@
 // Training steps of one of our networks, timed like bench/peers/torch_step.py: forward, cross
 // entropy, backward, SGD with Nesterov momentum, all on the same random images.
-// Usage: torch_step NETWORK BATCH THREADS. Prints one JSON line about itself; then, for every line
+// Usage: torch_step NETWORK BATCH THREADS [winograd]. Prints one JSON line about itself; then, for every line
 // with a number n on standard input, runs n steps and prints their seconds and the peak memory of
 // the process. In between it sleeps, so that a rival can have the processors.
 #include <chrono>
@@ -15,6 +15,7 @@
 #include "core/error.hpp"
 #include "core/parallel.hpp"
 #include "core/rng.hpp"
+#include "nn/conv2d_winograd.hpp"
 #include "nn/network.hpp"
 #include "nn/sgd.hpp"
 
@@ -94,12 +95,13 @@ void serve(Trainer& trainer) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc != 4) {
-    std::fprintf(stderr, "usage: torch_step NETWORK BATCH THREADS\n");
+  if (argc != 4 && (argc != 5 || std::string(argv[4]) != "winograd")) {
+    std::fprintf(stderr, "usage: torch_step NETWORK BATCH THREADS [winograd]\n");
     return 2;
   }
   try {
     set_thread_count(std::atoi(argv[3]));
+    const UseWinograd winograd(argc == 5);
     const std::string name = argv[1];
     Trainer trainer(name, std::atoi(argv[2]), name == "alexnet" ? 1000 : 10);
     serve(trainer);
