@@ -1,5 +1,5 @@
-// Exact low-bit fast convolution: the 3×3 convolutions of low-bit layers with a half to a third of
-// the products and the identical integers (docs/kernels.md).
+// Exact low-bit fast convolution: the 3×3 and 5×5 convolutions of low-bit layers with a half to a
+// third of the products and the identical integers (docs/kernels.md).
 #pragma once
 
 #include <cstdint>
@@ -11,8 +11,8 @@
 namespace intandem {
 
 /// PrepareFn "winograd4": tiles of 4×4 outputs from 49 products each, smaller tiles at the edge.
-/// Null unless the layer is a 3×3 convolution of stride 1 whose transformed values (in_max ≤ 15)
-/// and weights (|q_w| ≤ 14 is always enough) fit 8 bits; the actual weights decide.
+/// Null unless the layer is a 3×3 or 5×5 convolution of stride 1 whose transformed values (in_max ≤
+/// 15) and weights (|q_w| ≤ 14 is always enough) fit 8 bits; the actual weights decide.
 std::unique_ptr<PreparedLayer> prepare_winograd4(const IntLayer& layer);
 
 /// PrepareFn "winograd2": 2×2 outputs from 16 products; in_max ≤ 63, same condition on weights.

@@ -87,24 +87,26 @@ void block(const FastConvProduct& a, const std::uint8_t* values, std::int32_t* o
     sum[r][0] = load_words(a.start + column);
     sum[r][1] = load_words(a.start + column + 8);
   }
-  const auto* w = reinterpret_cast<const __m256i*>(a.weights + column * 4);
   const std::int64_t step = a.width / 8;
-  for (std::int64_t quads = a.quads; quads > 0; quads -= kValueChunk / 4) {
-    const std::uint8_t* const end = values + (quads < 16 ? quads * 4 : kValueChunk);
-    for (const std::uint8_t* v4 = values; v4 < end; v4 += 4, w += step) {
-      const __m256i w0 = _mm256_loadu_si256(w), w1 = _mm256_loadu_si256(w + 1);
+  for (std::int64_t piece = 0; piece < a.pieces; ++piece) {
+    const auto* w = reinterpret_cast<const __m256i*>(a.weights[piece] + column * 4);
+    for (std::int64_t quads = a.quads; quads > 0; quads -= kValueChunk / 4) {
+      const std::uint8_t* const end = values + (quads < 16 ? quads * 4 : kValueChunk);
+      for (const std::uint8_t* v4 = values; v4 < end; v4 += 4, w += step) {
+        const __m256i w0 = _mm256_loadu_si256(w), w1 = _mm256_loadu_si256(w + 1);
 #pragma GCC unroll 4
-      for (int r = 0; r < kRows; ++r) {
-        std::int32_t four;
-        __builtin_memcpy(&four, v4 + r * kValueChunk, 4);
-        const __m256i v = _mm256_set1_epi32(four);
-        sum[r][0] =
-            _mm256_add_epi32(sum[r][0], _mm256_madd_epi16(_mm256_maddubs_epi16(v, w0), ones));
-        sum[r][1] =
-            _mm256_add_epi32(sum[r][1], _mm256_madd_epi16(_mm256_maddubs_epi16(v, w1), ones));
+        for (int r = 0; r < kRows; ++r) {
+          std::int32_t four;
+          __builtin_memcpy(&four, v4 + r * kValueChunk, 4);
+          const __m256i v = _mm256_set1_epi32(four);
+          sum[r][0] =
+              _mm256_add_epi32(sum[r][0], _mm256_madd_epi16(_mm256_maddubs_epi16(v, w0), ones));
+          sum[r][1] =
+              _mm256_add_epi32(sum[r][1], _mm256_madd_epi16(_mm256_maddubs_epi16(v, w1), ones));
+        }
       }
+      values += kRows * kValueChunk;
     }
-    values += kRows * kValueChunk;
   }
 #pragma GCC unroll 4
   for (int r = 0; r < kRows; ++r) {
@@ -128,7 +130,8 @@ void fastconv_input_avx2(const FastConvInput& tile) {
 void fastconv_weights_avx2(const FastConvWeights& panel) { weights_panel(panel); }
 
 void fastconv_multiply_avx2(const FastConvProduct& a) {
-  const std::int64_t value_stride = (4 * a.quads + kValueChunk - 1) / kValueChunk * kValueChunk;
+  const std::int64_t value_stride =
+      a.pieces * ((4 * a.quads + kValueChunk - 1) / kValueChunk * kValueChunk);
   if (a.rows == 0) return;
   const FastConvBlocks blocks = fastconv_blocks(a.rows, kBlockRows);
   for (std::int64_t column = 0; column < a.width; column += 16) {

@@ -109,13 +109,12 @@ void multiply_blocks(const FastConvProduct& a, std::int64_t first, std::int64_t 
                      std::int64_t next_step, Rows<I...>) {
   constexpr int kRows = sizeof...(I), kVectors = kWide ? 2 : 1;
   const std::int64_t chunks = (a.quads + kChunkQuads - 1) / kChunkQuads;
-  const std::uint8_t* values = a.values + first * chunks * kValueChunk;
+  const std::uint8_t* values = a.values + first * a.pieces * chunks * kValueChunk;
   std::int32_t* out = a.products + first * kPanelWidth;
   const std::int32_t* start = a.start;
   const std::int64_t full = a.quads / kChunkQuads, rest = a.quads % kChunkQuads;
   const std::int8_t* next = a.next;
   for (std::int64_t b = 0; b < count; ++b, out += kRows * kPanelWidth) {
-    const std::int8_t* weights = a.weights;
     __m512i low[kRows], high[kRows];
     ((low[I] = load_words(start), high[I] = kWide ? load_words(start + 16) : low[I]), ...);
     const auto step = [&](const std::uint8_t* v, const std::int8_t* w) {
@@ -127,30 +126,33 @@ void multiply_blocks(const FastConvProduct& a, std::int64_t first, std::int64_t 
         high[I] = kWide ? _mm512_dpbusd_epi32(high[I], value, w1) : high[I]),
        ...);
     };
-    for (std::int64_t chunk = 0; chunk < full; ++chunk) {
-      const std::uint8_t* ahead = values + kRows * kValueChunk;  // the next chunk
-      for (const std::uint8_t* const end = values + kValueChunk; values < end; values += 16) {
-        step(values, weights);
-        step(values + 4, weights + 64 * kVectors);
-        step(values + 8, weights + 128 * kVectors);
-        step(values + 12, weights + 192 * kVectors);
-        weights += 256 * kVectors;
-        _mm_prefetch(ahead, _MM_HINT_T0);
-        _mm_prefetch(ahead + 64, _MM_HINT_T0);
-        _mm_prefetch(ahead + 128, _MM_HINT_T0);
-        ahead += 192;
-        _mm_prefetch(next, _MM_HINT_T1);
-        _mm_prefetch(next + 2 * next_step, _MM_HINT_T1);
-        next += 4 * next_step;
+    for (std::int64_t piece = 0; piece < a.pieces; ++piece) {
+      const std::int8_t* weights = a.weights[piece];
+      for (std::int64_t chunk = 0; chunk < full; ++chunk) {
+        const std::uint8_t* ahead = values + kRows * kValueChunk;  // the next chunk
+        for (const std::uint8_t* const end = values + kValueChunk; values < end; values += 16) {
+          step(values, weights);
+          step(values + 4, weights + 64 * kVectors);
+          step(values + 8, weights + 128 * kVectors);
+          step(values + 12, weights + 192 * kVectors);
+          weights += 256 * kVectors;
+          _mm_prefetch(ahead, _MM_HINT_T0);
+          _mm_prefetch(ahead + 64, _MM_HINT_T0);
+          _mm_prefetch(ahead + 128, _MM_HINT_T0);
+          ahead += 192;
+          _mm_prefetch(next, _MM_HINT_T1);
+          _mm_prefetch(next + 2 * next_step, _MM_HINT_T1);
+          next += 4 * next_step;
+        }
+        values += (kRows - 1) * kValueChunk;
       }
-      values += (kRows - 1) * kValueChunk;
+      for (std::int64_t quad = 0; quad < rest; ++quad, weights += 64 * kVectors) {
+        step(values + 4 * quad, weights);
+        _mm_prefetch(next, _MM_HINT_T1);
+        next += next_step;
+      }
+      if (rest > 0) values += kRows * kValueChunk;
     }
-    for (std::int64_t quad = 0; quad < rest; ++quad, weights += 64 * kVectors) {
-      step(values + 4 * quad, weights);
-      _mm_prefetch(next, _MM_HINT_T1);
-      next += next_step;
-    }
-    if (rest > 0) values += kRows * kValueChunk;
     (_mm512_store_si512(out + kPanelWidth * I, low[I]), ...);
     if (kWide) (_mm512_store_si512(out + kPanelWidth * I + 16, high[I]), ...);
   }
@@ -216,7 +218,7 @@ void fastconv_multiply_avx512vnni(const FastConvProduct& a) {
   multiply_height(a, blocks.height, blocks.taller * (blocks.height + 1), rest, next_step);
   if (blocks.taller == 0) return;
   FastConvProduct others = a;
-  others.next += rest * a.quads * next_step;
+  others.next += rest * a.pieces * a.quads * next_step;
   multiply_height(others, blocks.height + 1, 0, blocks.taller, next_step);
 }
 

@@ -7,10 +7,13 @@
 namespace intandem {
 
 /// Values of one position, as the product reads them from first to last: tiles in blocks
-/// (FastConvBlocks), a block in chunks of 64 channels, a chunk as one cache line per tile:
-///     [block][chunk][tile of the block][64]
+/// (FastConvBlocks), a block in pieces of the kernel (FastConvPiece), a piece in chunks of 64
+/// channels, a chunk as one cache line per tile:
+///     [block][piece][chunk][tile of the block][64]
 /// so that one pointer serves all tiles of a register block.
 constexpr std::int64_t kValueChunk = 64;
+
+constexpr int kMostPieces = 4;
 
 /// Output channels of a panel; the last one may be half as wide.
 constexpr std::int64_t kPanelWidth = 32;
@@ -45,25 +48,27 @@ struct FastConvInput {
 /// positions of column 0, 4 and 6 are those taps themselves; the other columns are computed when
 /// they are used, because 49/21 times the bytes would have to come from memory instead.
 struct FastConvWeights {
-  const std::int8_t* taps;  ///< one row of G g: [3] planes, `stride` bytes apart
+  const std::int8_t* taps;  ///< one row of G g of one piece: planes, `stride` bytes apart
+  int columns;              ///< planes: 3, or 2: t₂ = 0, and `imaginary` is not asked for
   std::int64_t bytes;       ///< of one plane: quads·width·4, a multiple of 64
   std::int64_t stride;
   bool imaginary;  ///< columns 3 and 5: t₀ − t₂ and t₀ + t₁ − t₂; else 1 and 2: t₀ ± t₁ + t₂
   std::int8_t* weights;  ///< out: [2] planes, `stride` apart
 };
 
-/// Step 3: products[r][k] = start[k] + Σ_c values[r][c]·weights[c][k], modulo 2³², for `rows` tiles
-/// and one panel of `width` output channels at one position.
+/// Step 3: products[r][k] = start[k] + Σ_piece Σ_c values[r][c]·weights[piece][c][k], modulo 2³²,
+/// for `rows` tiles and one panel of `width` output channels at one position.
 struct FastConvProduct {
   const std::uint8_t*
       values;  ///< as described above; blocks of at most FastConvKernels::block_rows
   std::int64_t rows;
-  const std::int8_t* weights;  ///< [quads][width][4]: four input channels side by side
-  std::int64_t quads;          ///< ⌈C/4⌉; missing channels have weight 0
-  std::int64_t width;          ///< 32 or 16
-  const std::int32_t* start;   ///< [width] −shift·Σ_c weight, which takes the shift out again
-  std::int32_t* products;      ///< out: [rows][kPanelWidth]
-  const std::int8_t* next;  ///< 128·quads bytes that will be wanted soon; a kernel may fetch them
+  const std::int8_t* const* weights;  ///< of each piece, [quads][width][4]: four channels together
+  std::int64_t pieces;
+  std::int64_t quads;         ///< ⌈C/4⌉; missing channels have weight 0
+  std::int64_t width;         ///< 32 or 16
+  const std::int32_t* start;  ///< [width] −shift·Σ_c weight, which takes the shift out again
+  std::int32_t* products;     ///< out: [rows][kPanelWidth]
+  const std::int8_t* next;    ///< 128·quads·pieces bytes wanted soon; a kernel may fetch them
 };
 
 /// How accumulators become codes; all arrays per output channel, padded to a multiple of 64.

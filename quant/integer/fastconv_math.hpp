@@ -16,6 +16,8 @@ constexpr int kPositions1d = 7;
 constexpr std::int8_t kTapTransform[kPositions1d][3] = {
     {1, 0, 0}, {1, 1, 1}, {1, -1, 1}, {1, 0, -1}, {0, 1, 0}, {1, 1, -1}, {0, 0, 1}};
 constexpr int kPositions2d = kPositions1d * kPositions1d;
+/// The position of the point ∞, whose multiplier is the last tap.
+constexpr int kInfinity = 6;
 
 /// scale·y = Aᵀ[(G g) ∘ (Bᵀ d)] with y[o] = Σ_s g[s]·d[o+s], o < outputs, scale = 2^shift.
 struct FastCorrelation {

@@ -44,6 +44,24 @@ bool pairs_fit(const std::int32_t* u, std::int64_t C, std::int64_t largest_value
   return true;
 }
 
+/// Products of all tiles along an axis; without a third tap there is none at the point ∞.
+std::int64_t axis_products(const FastConvAxis& axis, int taps) {
+  return (axis.tiles - 1) * fast_correlation(axis.main).products +
+         fast_correlation(axis.rest).products - (taps == 3 ? 0 : axis.tiles);
+}
+
+/// The 3×3 taps of a piece for output channel k and input channel c, zeros where it has none.
+void copy_taps(const IntLayer& layer, const FastConvPiece& piece, std::int64_t k, std::int64_t c,
+               std::int8_t* taps) {
+  const ConvShape& s = layer.shape;
+  std::fill(taps, taps + 9, std::int8_t{0});
+  for (int y = 0; y < piece.rows; ++y) {
+    for (int x = 0; x < piece.columns; ++x) {
+      taps[y * 3 + x] = layer.weights[((k * s.R + piece.y + y) * s.S + piece.x + x) * s.C + c];
+    }
+  }
+}
+
 /// Q7: the largest |accumulator| of channel k (padding codes are at most in_max here).
 std::int64_t channel_bound(const IntLayer& layer, std::int64_t k) {
   const std::int64_t taps = layer.shape.reduction();
@@ -84,13 +102,13 @@ ValueRange value_range(int tile, int position, std::int64_t in_max) {
   return range;
 }
 
-void transform_taps(const std::int8_t* taps, std::int64_t stride, std::int32_t* u) {
+void transform_taps(const std::int8_t* taps, std::int32_t* u) {
   for (int i = 0; i < kPositions1d; ++i) {
     for (int j = 0; j < kPositions1d; ++j) {
       std::int32_t sum = 0;
       for (int r = 0; r < 3; ++r) {
         for (int s = 0; s < 3; ++s) {
-          sum += kTapTransform[i][r] * kTapTransform[j][s] * taps[(r * 3 + s) * stride];
+          sum += kTapTransform[i][r] * kTapTransform[j][s] * taps[r * 3 + s];
         }
       }
       u[i * kPositions1d + j] = sum;
@@ -98,34 +116,33 @@ void transform_taps(const std::int8_t* taps, std::int64_t stride, std::int32_t* 
   }
 }
 
-std::int64_t FastConvPlan::panels() const {
-  std::int64_t count = 0;
-  for (std::int64_t k = 0; k < padded_K; k += panel_width(k)) ++count;
-  return count;
+std::vector<FastConvPiece> cut_kernel(std::int64_t taps) {
+  if (taps == 3) return {{0, 0, 3, 3}};
+  if (taps == 5) return {{0, 3, 3, 2}, {0, 0, 3, 3}, {3, 0, 2, 3}, {3, 3, 2, 2}};
+  return {};
 }
 
 std::int64_t FastConvPlan::tap_rows() const { return fast_correlation(tile).products; }
 
-std::int64_t FastConvPlan::taps_at(std::int64_t k) const {
-  std::int64_t at = 0;
-  for (std::int64_t i = 0; i < k; i += panel_width(i))
-    at += 3 * tap_rows() * tap_stride(panel_width(i));
-  return at;
+std::int64_t FastConvPlan::value_rows() const {
+  std::int64_t sum = 0;
+  for (const FastConvPiece& piece : pieces) {
+    sum += axis_products(vertical, piece.rows) * axis_products(horizontal, piece.columns);
+  }
+  return sum;
 }
 
-std::int64_t FastConvPlan::executed_macs(const ConvShape& shape) const {
-  const auto products = [](const FastConvAxis& axis) {
-    return (axis.tiles - 1) * fast_correlation(axis.main).products +
-           fast_correlation(axis.rest).products;
-  };
-  return products(vertical) * products(horizontal) * shape.C * shape.K;
+std::int64_t FastConvPlan::product_rows() const {
+  return axis_products(vertical, 3) * axis_products(horizontal, 3);
 }
 
 bool plan_fastconv(const IntLayer& layer, int tile, bool pairs_in_16_bits, FastConvPlan& plan,
                    std::string& why) {
   const ConvShape& shape = layer.shape;
-  if (layer.kind != IntLayerKind::conv || shape.R != 3 || shape.S != 3 || shape.stride != 1) {
-    return refuse(why, "not a 3x3 convolution of stride 1");
+  plan.pieces = cut_kernel(shape.R);
+  if (layer.kind != IntLayerKind::conv || plan.pieces.empty() || shape.R != shape.S ||
+      shape.stride != 1) {
+    return refuse(why, "not a 3x3 or 5x5 convolution of stride 1");
   }
   if (shape.pad > 0) {
     for (std::int64_t c = 0; c < shape.C; ++c) {
@@ -151,60 +168,87 @@ bool plan_fastconv(const IntLayer& layer, int tile, bool pairs_in_16_bits, FastC
                                " give transformed values of more than 8 bits");
       }
       plan.positions.push_back(position);
+      plan.first_piece[position] = plan.piece_count[position] = 0;
+      for (int q = 0; q < static_cast<int>(plan.pieces.size()); ++q) {
+        if (!plan.pieces[static_cast<std::size_t>(q)].has(position)) continue;
+        if (plan.piece_count[position]++ == 0) plan.first_piece[position] = q;
+      }
       plan.shift[position] = static_cast<std::uint32_t>(-range.low) * 0x01010101u;
       largest_value[position] = range.high - range.low;
     }
   }
 
+  std::int64_t planes = 0;
+  for (int row = 0; row < f.products; ++row) {
+    for (std::size_t q = 0; q < plan.pieces.size(); ++q) {
+      plan.first_plane[row][q] = planes;
+      if (plan.pieces[q].has(f.position[row] * kPositions1d)) planes += plan.pieces[q].columns;
+    }
+  }
+  plan.first_plane[f.products][0] = planes;
+
   const auto count = static_cast<std::int64_t>(plan.positions.size());
   plan.taps = TensorS8::zeros({plan.taps_at(plan.padded_K)});
   plan.start = TensorS32::zeros({count * plan.padded_K});
   plan.largest_weight = 0;
+  std::vector<std::int64_t> sum(kPositions2d);
   std::vector<std::int32_t> transformed(static_cast<std::size_t>(shape.C * kPositions2d));
   std::vector<std::int32_t> row(static_cast<std::size_t>(shape.C));
-  std::int64_t panel = 0;
   for (std::int64_t k = 0; k < shape.K; ++k) {
-    while (k >= panel + plan.panel_width(panel)) panel += plan.panel_width(panel);
-    const std::int64_t width = plan.panel_width(panel), lane = k - panel;
-    const std::int8_t* taps = layer.weights.data() + k * 9 * shape.C;
+    const std::int64_t panel = k / kPanelWidth * kPanelWidth, lane = k - panel;
+    const std::int64_t width = plan.panel_width(panel);
     // The output transform forms scale²·acc, which must not leave 32 bits before it is divided.
     const std::int64_t bound = channel_bound(layer, k);
     if (bound >= std::int64_t{1} << (31 - 2 * f.shift)) {
       return refuse(why, "accumulators up to " + std::to_string(bound) + " times the scale " +
                              std::to_string(1 << (2 * f.shift)) + " leave 32 bits");
     }
-    for (std::int64_t c = 0; c < shape.C; ++c) {
-      transform_taps(taps + c, shape.C, transformed.data() + c * kPositions2d);
-      // The columns 0, 4 and 6 of U are the rows G g.
-      for (int plane = 0; plane < 3 * f.products; ++plane) {
-        constexpr int kColumn[3] = {0, 4, 6};
-        const int position = f.position[plane / 3] * kPositions1d + kColumn[plane % 3];
-        const std::int64_t at = plan.taps_at(panel) + plane * plan.tap_stride(width);
-        plan.taps[at + (c / 4 * width + lane) * 4 + c % 4] = static_cast<std::int8_t>(
-            transformed[static_cast<std::size_t>(c * kPositions2d + position)]);
+    std::fill(sum.begin(), sum.end(), std::int64_t{0});
+    for (std::size_t q = 0; q < plan.pieces.size(); ++q) {
+      const FastConvPiece& piece = plan.pieces[q];
+      for (std::int64_t c = 0; c < shape.C; ++c) {
+        std::int8_t taps[9];
+        copy_taps(layer, piece, k, c, taps);
+        std::int32_t* u = transformed.data() + c * kPositions2d;
+        transform_taps(taps, u);
+        // The columns 0, 4 and 6 of U are the rows G g.
+        for (int i = 0; i < f.products; ++i) {
+          for (int x = 0; x < piece.columns; ++x) {
+            constexpr int kColumn[3] = {0, 4, 6};
+            const int position = f.position[i] * kPositions1d + kColumn[x];
+            if (!piece.has(position)) continue;
+            const std::int64_t plane = plan.first_plane[i][q] + x;
+            const std::int64_t at = plan.taps_at(panel) + plane * plan.tap_stride(width);
+            plan.taps[at + (c / 4 * width + lane) * 4 + c % 4] =
+                static_cast<std::int8_t>(u[position]);
+          }
+        }
+      }
+      for (const int position : plan.positions) {
+        for (std::int64_t c = 0; c < shape.C; ++c) {
+          const std::int32_t u = transformed[static_cast<std::size_t>(c * kPositions2d + position)];
+          plan.largest_weight = std::max<std::int64_t>(plan.largest_weight, std::abs(u));
+          if (u < -128 || u > 127) {
+            return refuse(why, "transformed weight " + std::to_string(u) + " is beyond 8 bits");
+          }
+          row[static_cast<std::size_t>(c)] = u;
+          sum[static_cast<std::size_t>(position)] += u;
+        }
+        if (pairs_in_16_bits && !pairs_fit(row.data(), shape.C, largest_value[position])) {
+          return refuse(why, "two products may leave 16 bits");
+        }
       }
     }
     for (std::int64_t s = 0; s < count; ++s) {
-      const int position = plan.positions[static_cast<std::size_t>(s)];
-      std::int64_t sum = 0;
-      for (std::int64_t c = 0; c < shape.C; ++c) {
-        const std::int32_t u = transformed[static_cast<std::size_t>(c * kPositions2d + position)];
-        plan.largest_weight = std::max<std::int64_t>(plan.largest_weight, std::abs(u));
-        if (u < -128 || u > 127) {
-          return refuse(why, "transformed weight " + std::to_string(u) + " is beyond 8 bits");
-        }
-        row[static_cast<std::size_t>(c)] = u;
-        sum += u;
-      }
-      if (pairs_in_16_bits && !pairs_fit(row.data(), shape.C, largest_value[position])) {
-        return refuse(why, "two products may leave 16 bits");
-      }
-      const auto start = -static_cast<std::int64_t>(plan.shift[position] & 255) * sum;
+      const auto position = static_cast<std::size_t>(plan.positions[static_cast<std::size_t>(s)]);
+      const auto start = -static_cast<std::int64_t>(plan.shift[position] & 255) * sum[position];
       plan.start[panel * count + s * width + lane] = static_cast<std::int32_t>(start);
     }
   }
   plan_epilogue(layer, plan);
-  why = std::to_string(count) + " products for " + std::to_string(tile * tile) +
+  std::int64_t products = 0;
+  for (const int position : plan.positions) products += plan.piece_count[position];
+  why = std::to_string(products) + " products for " + std::to_string(tile * tile) +
         " outputs, largest |U| " + std::to_string(plan.largest_weight);
   return true;
 }

@@ -31,8 +31,23 @@ struct ValueRange {
 };
 ValueRange value_range(int tile, int position, std::int64_t in_max);
 
-/// U = G g Gᵀ of one 3×3 filter, taps row by row with the given stride → one per position (49).
-void transform_taps(const std::int8_t* taps, std::int64_t stride, std::int32_t* u);
+/// U = G g Gᵀ of one 3×3 filter, taps row by row → one per position (49).
+void transform_taps(const std::int8_t* taps, std::int32_t* u);
+
+/// A part of up to 3×3 taps of a kernel (F6). Where it has only two rows (columns), its U are zero
+/// at the positions of the point ∞ of that direction, and it has no share in them.
+struct FastConvPiece {
+  std::int64_t y, x;  ///< first tap
+  int rows, columns;  ///< 3 or 2
+
+  bool has(int position) const {
+    return (position / kPositions1d < kInfinity || rows == 3) &&
+           (position % kPositions1d < kInfinity || columns == 3);
+  }
+};
+/// The pieces of a square kernel of 3 or 5 taps each way, in an order in which those that share a
+/// position are neighbours; none for other sizes.
+std::vector<FastConvPiece> cut_kernel(std::int64_t taps);
 
 /// Rounds up to an odd number of cache lines: up to 64 streams that far apart never compete for one
 /// set of the first-level cache.
@@ -42,11 +57,16 @@ inline std::int64_t odd_lines(std::int64_t bytes) { return ((bytes + 63) / 64 | 
 struct FastConvPlan {
   int tile = 4;
   FastConvAxis vertical, horizontal;
+  std::vector<FastConvPiece> pieces;
   std::int64_t quads = 0;         ///< ⌈C/4⌉
-  std::int64_t value_stride = 0;  ///< C rounded up to 64: bytes of one position of one tile
+  std::int64_t value_stride = 0;  ///< C rounded up to 64: bytes of a position of a tile and piece
   std::vector<int> positions;     ///< those used: 49 for tile 4, 16 for tile 2
-  std::uint32_t shift[kPositions2d] = {};  ///< as FastConvInput::shift
-  TensorS8 taps;                           ///< per panel G g: [rows][3] planes [quads][width][4]
+  int first_piece[kPositions2d] = {}, piece_count[kPositions2d] = {};  ///< that share a position
+  std::uint32_t shift[kPositions2d] = {};                              ///< as FastConvInput::shift
+  /// Where the taps of a row of positions and a piece begin, in planes; [rows][0] is their number.
+  std::int64_t first_plane[kPositions1d + 1][kMostPieces] = {};
+  TensorS8
+      taps;  ///< per panel G g: planes [quads][width][4], one per row, piece and column of taps
   TensorS32 start;           ///< per panel [positions][width], as FastConvProduct::start
   TensorS32 epilogue_table;  ///< the arrays of `epilogue`, one after the other
   FastConvEpilogue epilogue = {};
@@ -57,16 +77,23 @@ struct FastConvPlan {
   std::int64_t panel_width(std::int64_t k) const {
     return padded_K - k >= kPanelWidth ? kPanelWidth : kPanelWidth / 2;
   }
-  std::int64_t panels() const;
+  std::int64_t panels() const { return (padded_K + kPanelWidth - 1) / kPanelWidth; }
   /// Rows of G in use, 7 or 4.
   std::int64_t tap_rows() const;
   /// Bytes of one plane of taps of a panel, and from one to the next.
   std::int64_t tap_bytes(std::int64_t width) const { return quads * width * 4; }
   std::int64_t tap_stride(std::int64_t width) const { return odd_lines(tap_bytes(width)); }
-  /// Where the taps of the panel that starts at channel k begin.
-  std::int64_t taps_at(std::int64_t k) const;
-  /// Products per image, mixed tiles counted at their own size.
-  std::int64_t executed_macs(const ConvShape& shape) const;
+  /// Planes of taps of a panel.
+  std::int64_t planes() const { return first_plane[tap_rows()][0]; }
+  /// Where the taps of the panel that starts at channel k begin; at padded_K, where they end.
+  std::int64_t taps_at(std::int64_t k) const {
+    return planes() * (k / kPanelWidth * tap_stride(kPanelWidth) +
+                       (k % kPanelWidth != 0 ? tap_stride(kPanelWidth / 2) : 0));
+  }
+  /// Pairs of a tile and a position, all pieces counted: values per image and channel.
+  std::int64_t value_rows() const;
+  /// Likewise, pieces not counted: sums of products per image and output channel.
+  std::int64_t product_rows() const;
 };
 
 /// Fills `plan` and returns true, or returns false and says in `why` which condition of F4 fails.

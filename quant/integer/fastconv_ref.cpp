@@ -31,7 +31,8 @@ void fastconv_weights_ref(const FastConvWeights& panel) {
     const std::int8_t* g = kTapTransform[panel.imaginary ? 3 + 2 * column : 1 + column];
     for (std::int64_t i = 0; i < panel.bytes; ++i) {
       const std::int8_t* t = panel.taps + i;
-      const int sum = g[0] * t[0] + g[1] * t[panel.stride] + g[2] * t[2 * panel.stride];
+      int sum = g[0] * t[0] + g[1] * t[panel.stride];
+      if (panel.columns == 3) sum += g[2] * t[2 * panel.stride];
       panel.weights[column * panel.stride + i] = static_cast<std::int8_t>(sum);
     }
   }
@@ -44,17 +45,19 @@ void fastconv_multiply_ref(const FastConvProduct& a) {
   std::int64_t first = 0;
   for (std::int64_t i = 0; i < blocks.count; ++i) {
     const std::int64_t height = blocks.height + (i < blocks.taller ? 1 : 0);
-    const std::uint8_t* values = a.values + first * chunks * kValueChunk;
+    const std::uint8_t* values = a.values + first * a.pieces * chunks * kValueChunk;
     const std::int64_t chunk_step = height * kValueChunk;
     for (std::int64_t r = 0; r < height; ++r) {
-      const std::uint8_t* row = values + r * kValueChunk;
       for (std::int64_t k = 0; k < a.width; ++k) {
         // Unsigned, because the sum may wrap: it is only meant modulo 2³².
         auto sum = static_cast<std::uint32_t>(a.start[k]);
-        for (std::int64_t c = 0; c < 4 * a.quads; ++c) {
-          const std::int32_t value = row[c / kValueChunk * chunk_step + c % kValueChunk];
-          const std::int32_t weight = a.weights[(c / 4 * a.width + k) * 4 + c % 4];
-          sum += static_cast<std::uint32_t>(value * weight);
+        for (std::int64_t piece = 0; piece < a.pieces; ++piece) {
+          const std::uint8_t* row = values + piece * chunks * chunk_step + r * kValueChunk;
+          for (std::int64_t c = 0; c < 4 * a.quads; ++c) {
+            const std::int32_t value = row[c / kValueChunk * chunk_step + c % kValueChunk];
+            const std::int32_t weight = a.weights[piece][(c / 4 * a.width + k) * 4 + c % 4];
+            sum += static_cast<std::uint32_t>(value * weight);
+          }
         }
         a.products[(first + r) * kPanelWidth + k] = static_cast<std::int32_t>(sum);
       }

@@ -156,12 +156,12 @@ void output_rows(const FastConvOutput& tile) {
 constexpr std::int64_t kTapsAhead = 12 * 64;
 
 /// Two columns of one row of U, modulo 256; the sums fit 8 bits.
-template <bool kImaginary>
+template <int kColumns, bool kImaginary>
 [[gnu::always_inline]] inline void weights_columns(const FastConvWeights& panel) {
   for (std::int64_t i = 0; i < panel.bytes; i += kByteLanes) {
-    Bytes t[3];
+    Bytes t[3] = {};
 #pragma GCC unroll 3
-    for (int s = 0; s < 3; ++s) {
+    for (int s = 0; s < kColumns; ++s) {
       const std::int8_t* from = panel.taps + s * panel.stride + i;
       __builtin_memcpy(&t[s], from, sizeof t[s]);
       __builtin_prefetch(from + kTapsAhead);
@@ -175,5 +175,6 @@ template <bool kImaginary>
 }
 
 void weights_panel(const FastConvWeights& panel) {
-  panel.imaginary ? weights_columns<true>(panel) : weights_columns<false>(panel);
+  if (panel.columns == 2) return weights_columns<2, false>(panel);
+  panel.imaginary ? weights_columns<3, true>(panel) : weights_columns<3, false>(panel);
 }

@@ -39,7 +39,7 @@ inline IntLayer make_layer(const FastConvCase& c, const Rng& rng) {
   layer.pool_kernel = c.pool_kernel;
   layer.pool_stride = c.pool_stride;
   const std::int64_t K = c.shape.K, C = c.shape.C;
-  layer.weights = TensorS8({K, 3, 3, C});
+  layer.weights = TensorS8({K, c.shape.R, c.shape.S, C});
   layer.bias = TensorS32({K});
   layer.pad_code = TensorU8({C});
   for (std::int64_t i = 0; i < layer.weights.size(); ++i) {

@@ -163,14 +163,14 @@ TEST_CASE("fast convolution: the integers of the direct one, any shape", "[fastc
       };
       set_thread_count(i % 2 == 0 ? 1 : 2);
       Case c;
-      const std::int64_t pad = below(0, 4);
+      const std::int64_t pad = below(0, 4), taps = i % 3 == 0 ? 5 : 3;
       c.shape = {1 + below(1, 3),
-                 3 + below(2, 12),
-                 3 + below(3, 12),
+                 taps + below(2, 12),
+                 taps + below(3, 12),
                  1 + below(4, 80),
                  1 + below(5, 110),
-                 3,
-                 3,
+                 taps,
+                 taps,
                  1,
                  pad};
       const std::int32_t bits = 1 + static_cast<std::int32_t>(below(6, 4));
@@ -203,6 +203,8 @@ TEST_CASE("fast convolution: every remainder, extreme codes, wide codes", "[fast
       c.shape = {2, size, 10 - size, 5, 7, 3, 3, 1, 1};
       c.pattern = Case::alternating;
       for (const int tile : {4, 2}) CHECK(check_case(c, tile, rng.stream(size)));
+      c.shape = {2, size, 10 - size, 70, 20, 5, 5, 1, 2};
+      for (const int tile : {4, 2}) CHECK(check_case(c, tile, rng.stream(size)));
     }
     for (const Case::Pattern pattern : {Case::largest, Case::alternating, Case::random}) {
       Case c;
@@ -214,6 +216,11 @@ TEST_CASE("fast convolution: every remainder, extreme codes, wide codes", "[fast
       c.weight_max = isa == Isa::avx512vnni || isa == Isa::ref ? 14 : 7;
       CHECK(check_case(c, 2, rng));
       CHECK_FALSE(check_case(c, 4, rng));
+      c.shape = {1, 11, 9, 65, 48, 5, 5, 1, 2};
+      CHECK(check_case(c, 2, rng));
+      CHECK_FALSE(check_case(c, 4, rng));
+      c.in_max = 15;
+      CHECK(check_case(c, 4, rng));
     }
   }
 }
@@ -230,6 +237,8 @@ TEST_CASE("fast convolution: many groups, thread counts, batch sizes", "[fastcon
     CHECK(check_case(c, 4, rng));
     c.shape = {1, 5, 5, 200, 176, 3, 3, 1, 1};
     CHECK(check_case(c, 4, rng));
+    c.shape = {2, 27, 27, 64, 48, 5, 5, 1, 2};
+    for (const int tile : {4, 2}) CHECK(check_case(c, tile, rng));
   }
 }
 
@@ -243,6 +252,9 @@ TEST_CASE("fast convolution: mixed tiles execute what they say", "[fastconv]") {
   // {4,4,4,1}: 3·7 + 3 = 24 products per row and column instead of 3·13.
   CHECK(prepared->executed_macs() == 24 * 24 * 4 * 16);
   CHECK(prepared->algorithm().rfind("winograd4_", 0) == 0);
+  // Five taps are 3 + 2, the latter without the product at ∞: 24 + 20 instead of 5·13.
+  c.shape = {1, 13, 13, 4, 16, 5, 5, 1, 2};
+  CHECK(prepare_winograd4(make_layer(c, rng))->executed_macs() == 44 * 44 * 4 * 16);
   CHECK(cut_axis(13, 4).rest == 1);
   CHECK(cut_axis(14, 4).rest == 2);
   CHECK(cut_axis(15, 4).rest == 4);
@@ -268,5 +280,6 @@ TEST_CASE("fast convolution: the planner takes it where it pays", "[fastconv]") 
     CHECK(chosen({1, 56, 56, 128, 128, 3, 3, 1, 1}, "auto", 100).substr(0, 6) == "direct");
     CHECK(chosen({1, 56, 56, 128, 128, 3, 3, 1, 1}, "winograd4", 100).substr(0, 6) == "direct");
     CHECK(chosen({1, 32, 32, 16, 16, 3, 3, 1, 1}, "auto", 7).substr(0, 6) == "direct");
+    CHECK(chosen({1, 27, 27, 64, 192, 5, 5, 1, 2}, "winograd4", 7) == "winograd4");
   }
 }

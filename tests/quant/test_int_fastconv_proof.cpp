@@ -4,6 +4,7 @@
 #include <catch2/catch.hpp>
 #include <cstdlib>
 #include <string>
+#include <vector>
 
 #include "quant/integer/fastconv_math.hpp"
 #include "quant/integer/fastconv_plan.hpp"
@@ -29,6 +30,50 @@ TEST_CASE("fast correlations: the bilinear identity holds for all unit impulses"
         }
       }
     }
+  }
+}
+
+TEST_CASE("fast correlations: five taps are two pieces in the same products", "[fastconv]") {
+  const std::vector<FastConvPiece> pieces = cut_kernel(5);
+  REQUIRE(pieces.size() == 4);
+  CHECK(cut_kernel(4).empty());
+  for (const int outputs : {4, 2, 1}) {
+    const FastCorrelation& f = fast_correlation(outputs);
+    for (int tap = 0; tap < 5; ++tap) {
+      for (int x = 0; x < outputs + 4; ++x) {
+        for (int o = 0; o < outputs; ++o) {
+          int sum = 0;
+          for (const int first : {0, 3}) {
+            // The window of the second piece begins three inputs later.
+            if (tap < first || tap >= first + 3 || x < first || x >= first + outputs + 2) continue;
+            for (int i = 0; i < f.products; ++i) {
+              if (first == 3 && f.position[i] == kInfinity) continue;
+              sum += f.output[o][i] * kTapTransform[f.position[i]][tap - first] *
+                     f.input[i][x - first];
+            }
+          }
+          INFO("F(" << outputs << ",5) tap " << tap << " input " << x << " output " << o);
+          CHECK(sum == (x == o + tap ? 1 << f.shift : 0));
+        }
+      }
+    }
+  }
+  // Every tap is in exactly one piece, and the pieces of a position are neighbours.
+  int covered[5][5] = {};
+  for (const FastConvPiece& piece : pieces) {
+    for (int y = 0; y < piece.rows; ++y)
+      for (int x = 0; x < piece.columns; ++x) ++covered[piece.y + y][piece.x + x];
+  }
+  for (const auto& row : covered)
+    for (const int count : row) CHECK(count == 1);
+  for (int position = 0; position < kPositions2d; ++position) {
+    int changes = 0;
+    bool inside = false;
+    for (const FastConvPiece& piece : pieces) {
+      changes += piece.has(position) && !inside ? 1 : 0;
+      inside = piece.has(position);
+    }
+    CHECK(changes == 1);
   }
 }
 
@@ -88,7 +133,7 @@ TEST_CASE("fast convolution: |U| is at most 9 w, over all sign patterns", "[fast
     std::int8_t taps[9];
     for (int i = 0; i < 9; ++i) taps[i] = (pattern >> i & 1) != 0 ? 14 : -14;
     std::int32_t u[kPositions2d];
-    transform_taps(taps, 1, u);
+    transform_taps(taps, u);
     for (const std::int32_t value : u) largest = std::max(largest, std::abs(value));
   }
   CHECK(largest == 9 * 14);
@@ -115,6 +160,26 @@ TEST_CASE("fast convolution: layers that would not be exact are refused", "[fast
     CHECK(plan_fastconv(sparse, tile, false, plan, why));
     sparse.weights[5 + c.shape.C] = 1;
     CHECK_FALSE(plan_fastconv(sparse, tile, false, plan, why));
+  }
+  SECTION("five taps: every piece obeys the same limits") {
+    c.shape = {1, 8, 8, 8, 16, 5, 5, 1, 2};
+    for (const int tile : {4, 2}) {
+      c.weight_max = 14;
+      CHECK(plan_fastconv(make_layer(c, rng), tile, false, plan, why));
+      CHECK(plan.largest_weight == 126);
+      c.weight_max = 15;
+      CHECK_FALSE(plan_fastconv(make_layer(c, rng), tile, false, plan, why));
+      c.weight_max = 7;
+      CHECK(plan_fastconv(make_layer(c, rng), tile, true, plan, why));
+    }
+    c.in_max = 16;
+    CHECK_FALSE(plan_fastconv(make_layer(c, rng), 4, false, plan, why));
+    c.in_max = 15;
+    IntLayer layer = make_layer(c, rng);
+    layer.bias[2] = (1 << 27) - 7 * 15 * 200 - 1;
+    CHECK(plan_fastconv(layer, 4, false, plan, why));
+    ++layer.bias[2];
+    CHECK_FALSE(plan_fastconv(layer, 4, false, plan, why));
   }
   SECTION("pairs of products in 16 bits") {
     c.weight_max = 7;
@@ -146,6 +211,9 @@ TEST_CASE("fast convolution: layers that would not be exact are refused", "[fast
     layer.shape.stride = 2;
     CHECK_FALSE(plan_fastconv(layer, 4, false, plan, why));
     layer.shape.stride = 1;
+    layer.shape.R = 5;
+    CHECK_FALSE(plan_fastconv(layer, 4, false, plan, why));
+    layer.shape.R = 3;
     layer.kind = IntLayerKind::linear;
     CHECK_FALSE(plan_fastconv(layer, 4, false, plan, why));
   }

@@ -1,0 +1,113 @@
+#include "quant/integer/fastconv_layout.hpp"
+
+#include <algorithm>
+
+namespace intandem {
+namespace {
+
+/// Words between the products of neighbouring positions, as much as the values get: neighbouring
+/// positions of a tile compete for neighbouring sets of the first-level cache.
+constexpr std::int64_t kPadWords = kValueChunk / 4;
+constexpr std::int64_t kWordBytes = sizeof(std::int32_t);
+
+}  // namespace
+
+FastConvLayout::FastConvLayout(const FastConvPlan& plan, std::int64_t block_rows)
+    : plan_(plan),
+      block_rows_(block_rows),
+      tiles_(plan.vertical.tiles * plan.horizontal.tiles),
+      chunks_(plan.value_stride / kValueChunk),
+      one_kind_(plan.vertical.rest == plan.vertical.main &&
+                plan.horizontal.rest == plan.horizontal.main) {
+  for (const int p : plan_.positions) {
+    const auto shared = [](const FastConvAxis& axis, int position1d) {
+      const FastCorrelation& f = fast_correlation(axis.rest);
+      return std::find(f.position, f.position + f.products, position1d) != f.position + f.products;
+    };
+    if (one_kind_) continue;
+    kind_[p] = (shared(plan_.vertical, p / kPositions1d) ? 1 : 0) +
+               (shared(plan_.horizontal, p % kPositions1d) ? 2 : 0);
+  }
+}
+
+std::int64_t FastConvLayout::tile_bytes() const {
+  std::int64_t sum = 0;
+  for (const int p : plan_.positions) {
+    sum += plan_.piece_count[p] * plan_.value_stride + kPanelWidth * kWordBytes;
+  }
+  return sum;
+}
+
+std::int64_t FastConvLayout::value_bytes(std::int64_t count) const {
+  std::int64_t sum = 0;
+  for (const int p : plan_.positions) {
+    sum += count * plan_.piece_count[p] * plan_.value_stride + kValueChunk;
+  }
+  return sum;
+}
+
+std::int64_t FastConvLayout::product_bytes(std::int64_t count) const {
+  return static_cast<std::int64_t>(plan_.positions.size()) * (count * kPanelWidth + kPadWords) *
+         kWordBytes;
+}
+
+void FastConvLayout::lay_out(FastConvGroup& group) const {
+  std::int64_t count[kTileSizes] = {};
+  FastConvTile tile = tile_at(group.first);
+  for (std::int64_t t = group.first; t < group.last; ++t, advance(tile)) ++count[tile.size];
+  std::int64_t row = 0, values = 0, products = 0;
+  for (const int size : kTileSizeOrder) {
+    group.begin[size] = row;
+    row += count[size];
+  }
+  for (int kind = 0; kind < kPositionKinds; ++kind) {
+    group.rows[kind] = 0;
+    for (const int size : kTileSizeOrder) {
+      // Smaller in a direction in which the kind wants whole ones.
+      if ((size & ~kind) != 0) continue;
+      if (group.rows[kind] == 0) group.first_row[kind] = group.begin[size];
+      group.rows[kind] += count[size];
+    }
+  }
+  for (const int p : plan_.positions) {
+    const int kind = kind_[p];
+    group.values[p] = values;
+    values += group.rows[kind] * plan_.piece_count[p] * plan_.value_stride + kValueChunk;
+    group.product_bytes[p] = (products - group.first_row[kind] * kPanelWidth) * kWordBytes;
+    products += group.rows[kind] * kPanelWidth + kPadWords;
+  }
+}
+
+FastConvLayout::Place FastConvLayout::find_place(const FastConvGroup& group,
+                                                 std::int64_t row) const {
+  Place at;
+  for (int kind = 0; kind < (one_kind_ ? 1 : kPositionKinds); ++kind) {
+    const std::int64_t r = row - group.first_row[kind], rows = group.rows[kind];
+    if (r < 0 || r >= rows) continue;
+    const FastConvBlocks blocks = fastconv_blocks(rows, block_rows_);
+    const std::int64_t in_taller = blocks.taller * (blocks.height + 1);
+    const std::int64_t height = blocks.height + (r < in_taller ? 1 : 0);
+    // 32 bits, because 64-bit divisions are slow.
+    const std::int64_t line = static_cast<std::uint32_t>(r < in_taller ? r : r - in_taller) %
+                              static_cast<std::uint32_t>(height);
+    at.block_row[kind] = r - line;
+    at.line[kind] = line * kValueChunk;
+    at.chunk_step[kind] = height * kValueChunk;
+  }
+  return at;
+}
+
+void FastConvLayout::find_offsets(const FastConvGroup& group, const Place& at, int piece,
+                                  std::int64_t chunk, std::int64_t unused,
+                                  std::int64_t* offset) const {
+  for (const int p : plan_.positions) {
+    const int kind = kind_[p];
+    const std::int64_t before = piece - plan_.first_piece[p], pieces = plan_.piece_count[p];
+    offset[p] = before < 0 || before >= pieces
+                    ? unused
+                    : group.values[p] + at.block_row[kind] * pieces * plan_.value_stride +
+                          at.line[kind] + (before * chunks_ + chunk) * at.chunk_step[kind];
+  }
+}
+
+}  // namespace intandem
