@@ -222,6 +222,7 @@ std::unique_ptr<PreparedLayer> prepare_binary(const IntLayer& layer) {
   for (const std::uint8_t code : layer.pad_code) {
     if (code > 1) return nullptr;
   }
+  if (auto strips = prepare_binary_strips(layer)) return strips;
   auto prepared = std::make_unique<BinaryLayer>(layer);
   if (!prepared->admissible()) return nullptr;
   return prepared;

@@ -11,4 +11,8 @@ namespace intandem {
 /// padding codes are 0 or 1, of up to 64 Ki codes a window. Null for others.
 std::unique_ptr<PreparedLayer> prepare_binary(const IntLayer& layer);
 
+/// The same for CPUs that count bits in vectors (AVX512_VPOPCNTDQ), windows of any size; the layer
+/// must be one prepare_binary takes. Null where active_isa() or the CPU has no such instruction.
+std::unique_ptr<PreparedLayer> prepare_binary_strips(const IntLayer& layer);
+
 }  // namespace intandem

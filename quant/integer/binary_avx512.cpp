@@ -1,5 +1,5 @@
-// One-bit products with AVX-512: 512 of them per vector, a full adder is two vpternlogd. vpopcntd
-// would replace the adders; it is not used, because the machine this was written on lacks it.
+// One-bit products with AVX-512: 512 of them per vector, a full adder is two vpternlogd. For CPUs
+// without vpopcntd; the others use binary_avx512vpopcnt.cpp.
 #include "quant/integer/binary_kernels.hpp"
 
 #if defined(__x86_64__)

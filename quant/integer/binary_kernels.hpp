@@ -21,6 +21,22 @@ struct BinaryRow {
   std::int32_t* acc;  ///< out: [panels·kBinaryLanes]
 };
 
+/// Neighbouring output pixels of one image row and one panel of channels, for the kernel with
+/// vpopcntd. Words come in pairs, kept as (first, first ^ second); see docs/kernels.md. With
+/// count = popcount(window ^ weights), the accumulator is start − count.
+struct BinaryStrip {
+  const std::uint32_t* bits;    ///< the first pixel's window: `pairs` pairs of words per tap
+  std::int64_t step, row_step;  ///< words from window to window, from tap to tap
+  std::int64_t pixels, taps, pairs;
+  const std::uint32_t* weights;  ///< [taps][pairs][2][kBinaryLanes], 64-byte aligned
+  const std::int32_t* start;     ///< [kBinaryLanes]: bias + bits of the weights
+  const std::int32_t*
+      limit;            ///< [kBinaryLanes]: the code is 1 if count ≤ limit; null: accumulators
+  std::uint8_t* codes;  ///< out with limit: [pixels], `stride` apart, `channels` codes each
+  std::int64_t stride, channels;
+  std::int32_t* acc;  ///< out without limit: [pixels][kBinaryLanes]
+};
+
 struct BinaryKernels {
   const char* isa;
   void (*count)(const BinaryRow& row);
@@ -34,6 +50,11 @@ void binary_pack_ref(const std::uint8_t* codes, std::int64_t count, std::uint32_
 void binary_count_avx2(const BinaryRow& row);
 void binary_pack_avx2(const std::uint8_t* codes, std::int64_t count, std::uint32_t* words);
 void binary_count_avx512(const BinaryRow& row);
+void binary_strip_avx512vpopcnt(const BinaryStrip& strip);
+/// `pixels` pixels of `channels` codes, each 0 or 1, one after the other → their words in pairs, 64
+/// channels a pair.
+void binary_pack_avx512vpopcnt(const std::uint8_t* codes, std::int64_t pixels,
+                               std::int64_t channels, std::uint32_t* words);
 #endif
 
 }  // namespace intandem

@@ -67,6 +67,7 @@ struct LayerOptions {
   std::int64_t pool_kernel = 0, pool_stride = 0;
   bool odd_codes = false;  // DoReFa: 2·u − (2^W − 1); 1-bit weights always are
   Values weights = Values::random;
+  std::int64_t largest_bias = 5000;
 };
 
 /// A valid layer (bound measured) whose multipliers send the accumulators into the range of codes.
@@ -93,7 +94,8 @@ inline IntLayer make_layer(const LayerOptions& o, Draw& draw) {
       q = static_cast<std::int8_t>(code);
     }
     layer.bias = TensorS32(Shape{s.K});
-    for (auto& b : layer.bias) b = static_cast<std::int32_t>(draw.between(-5000, 5000));
+    for (auto& b : layer.bias)
+      b = static_cast<std::int32_t>(draw.between(-o.largest_bias, o.largest_bias));
     layer.pad_code = TensorU8(Shape{s.C});
     for (auto& z : layer.pad_code) z = static_cast<std::uint8_t>(draw.between(0, o.in_max));
   }

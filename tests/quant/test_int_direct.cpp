@@ -198,7 +198,8 @@ TEST_CASE("binary layers: shapes, padding codes, many words, refusals", "[intege
   std::set<std::string> ran;
   LayerOptions o;
   o.weight_bits = o.in_max = 1;
-  for (int trial = 0; trial < 24; ++trial) {
+  o.largest_bias = 50;
+  for (int trial = 0; trial < 40; ++trial) {
     const std::int64_t kernel = draw.pick<std::int64_t>({1, 3, 3, 5});
     o.shape = {1,
                kernel + draw.between(0, 4),
@@ -209,8 +210,9 @@ TEST_CASE("binary layers: shapes, padding codes, many words, refusals", "[intege
                kernel,
                draw.between(1, 2),
                draw.between(0, 2)};
-    o.max_code = draw.pick({0, 1, 255});
-    o.with_add = o.max_code > 0 && draw.coin();
+    o.max_code = draw.pick({0, 1, 1, 255});
+    o.with_add = o.max_code > 0 && draw.between(0, 2) == 0;
+    o.per_channel = draw.coin();
     o.pool_kernel = o.pool_stride = o.max_code > 0 && draw.coin() ? 1 : 0;
     o.weights = draw.pick({Values::random, Values::largest, Values::smallest});
     ran.merge(check_all(o, draw.between(0, 3), draw.pick({Values::random, Values::largest}), draw));
@@ -230,6 +232,11 @@ TEST_CASE("binary layers: shapes, padding codes, many words, refusals", "[intege
   CHECK(ran.count("binary_ref") == 1);
   if (detected_isa() >= Isa::avx2) CHECK(ran.count("binary_avx2") == 1);
   if (detected_isa() >= Isa::avx512) CHECK(ran.count("binary_avx512") == 1);
+#if defined(__x86_64__)
+  if (detected_isa() >= Isa::avx512vnni && __builtin_cpu_supports("avx512vpopcntdq")) {
+    CHECK(ran.count("binary_avx512vpopcnt") == 1);
+  }
+#endif
 
   IntLayer layer = make_layer(o, draw);
   CHECK(prepare_exactly(layer, "binary") != nullptr);

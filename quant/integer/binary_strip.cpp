@@ -1,0 +1,237 @@
+// Driver of the one-bit kernel with vpopcntd. A task is some output rows of an image: their input
+// rows become bits with their padding around them, in the worker's own memory, and windows are read
+// where they lie. The images of a linear layer are the pixels of one row.
+#include <algorithm>
+#include <atomic>
+#include <cstring>
+
+#include "core/memory.hpp"
+#include "core/parallel.hpp"
+#include "quant/integer/binary.hpp"
+#include "quant/integer/binary_kernels.hpp"
+#include "quant/integer/direct.hpp"
+#include "quant/integer/requant.hpp"
+#include "quant/integer/requant_block.hpp"
+
+#if defined(__x86_64__)
+namespace intandem {
+namespace {
+
+constexpr std::int64_t kTaskPixels = 1024;
+constexpr std::int64_t kTasksPerThread = 4;  // from which on tasks spread evenly enough
+constexpr std::int64_t kStripPixels = 64;    // of accumulators on the stack
+constexpr std::int64_t kLanes = kBinaryLanes;
+
+class BinaryStripLayer final : public PreparedLayer {
+ public:
+  explicit BinaryStripLayer(const IntLayer& layer)
+      : layer_(layer), requant_data_(layer), requant_(requant_function(active_isa())) {
+    const ConvShape& s = layer.shape;
+    pixel_words_ = (s.C + 63) / 64 * 2;
+    row_words_ = (s.W + 2 * s.pad) * pixel_words_;
+    panel_words_ = s.R * s.S * pixel_words_ * kLanes;
+    panels_ = (s.K + kLanes - 1) / kLanes;
+    flat_ = s.H == 1 && s.W == 1 && s.pad == 0;
+    workers_ = thread_count();
+    // As many rows for every worker, in case there is but one image.
+    std::int64_t parts = (pixels() + kTaskPixels - 1) / kTaskPixels;
+    if (s.P() % workers_ == 0 || s.P() >= 16 * workers_) {
+      parts = std::min(s.P(), (parts + workers_ - 1) / workers_ * workers_);
+    }
+    strip_rows_ = (s.P() + parts - 1) / parts;
+    pack();
+  }
+
+  std::string algorithm() const override { return "binary_avx512vpopcnt"; }
+  std::string reason() const override { return "one-bit weights and codes"; }
+  std::int64_t packed_bytes() const override {
+    return weight_bytes() + start_.size_bytes() + limit_.size_bytes() + requant_data_.size_bytes();
+  }
+  std::int64_t executed_macs() const override { return layer_.shape.macs(); }
+  std::int64_t cost() const override;
+  std::int64_t scratch_bytes(std::int64_t N) const override {
+    return workers_ * strip_bytes(N) + (layer_.pool_kernel > 0 ? N * pixels() * layer_.shape.K : 0);
+  }
+  void run(const LayerRun& args) const override;
+
+ private:
+  std::int64_t pixels() const { return layer_.shape.P() * layer_.shape.Q(); }
+  /// The memory of one worker: the input rows of a task.
+  std::int64_t strip_bytes(std::int64_t N) const {
+    const ConvShape& s = layer_.shape;
+    const std::int64_t words =
+        flat_ ? N * pixel_words_ : ((strip_rows_ - 1) * s.stride + s.R) * row_words_;
+    return (words * std::int64_t{sizeof(std::uint32_t)} + 63) / 64 * 64;
+  }
+  std::int64_t weight_bytes() const {
+    return panels_ * panel_words_ * std::int64_t{sizeof(std::uint32_t)};
+  }
+  void pack();
+  std::int32_t limit_of(std::int64_t k) const;
+  void pack_rows(const LayerRun& args, std::int64_t n, std::int64_t top, std::int64_t count,
+                 std::uint32_t* words) const;
+  void run_row(const LayerRun& args, const std::uint32_t* window, std::uint8_t* codes,
+               std::int64_t pixel, std::int64_t pixels, std::int64_t panel) const;
+
+  const IntLayer layer_;
+  const RequantData requant_data_;
+  const RequantFn requant_;
+  std::int64_t pixel_words_ = 0, row_words_ = 0;  // of a packed pixel, a padded image row
+  std::int64_t panel_words_ = 0, panels_ = 0;
+  bool flat_ = false;
+  std::int64_t strip_rows_ = 0, workers_ = 1;  // output rows of a task
+  std::shared_ptr<std::byte> packed_;
+  TensorS32 start_, limit_;  // padded to whole panels; limit_ empty where codes are not one bit
+};
+
+/// In products of the direct algorithm, about 110 per cycle: a pair of words takes 5 operations, an
+/// output 12 more, and two are executed per cycle; an input word takes about three cycles.
+std::int64_t BinaryStripLayer::cost() const {
+  constexpr std::int64_t kPerOperation = 55, kPerInputWord = 330;
+  const ConvShape& s = layer_.shape;
+  const std::int64_t window_pairs = s.R * s.S * pixel_words_ / 2;
+  return pixels() * panels_ * (5 * window_pairs + 12) * kPerOperation +
+         s.H * s.W * pixel_words_ * kPerInputWord;
+}
+
+/// The largest count that gives code 1, −1 if none does: the code does not increase with it.
+std::int32_t BinaryStripLayer::limit_of(std::int64_t k) const {
+  std::int64_t below = -1, above = layer_.shape.R * layer_.shape.S * layer_.shape.C + 1;
+  while (above - below > 1) {
+    const std::int64_t count = (below + above) / 2;
+    const auto acc = static_cast<std::int32_t>(start_[k] - count);
+    (requantize(acc, layer_.channel_scale(k), 1) == 1 ? below : above) = count;
+  }
+  return static_cast<std::int32_t>(below);
+}
+
+void BinaryStripLayer::pack() {
+  const ConvShape& s = layer_.shape;
+  packed_ = allocate_aligned(static_cast<std::size_t>(weight_bytes()));
+  std::memset(packed_.get(), 0, static_cast<std::size_t>(weight_bytes()));
+  auto* weights = reinterpret_cast<std::uint32_t*>(packed_.get());
+  start_ = TensorS32::zeros({panels_ * kLanes});
+  for (std::int64_t k = 0; k < s.K; ++k) {
+    std::uint32_t* channel = weights + k / kLanes * panel_words_ + k % kLanes;
+    start_[k] = layer_.bias[k];
+    for (std::int64_t i = 0; i < s.R * s.S * s.C; ++i) {
+      if (layer_.weights[k * s.R * s.S * s.C + i] < 0) continue;
+      const std::int64_t pair = (i / s.C * pixel_words_ + i % s.C / 64 * 2) * kLanes;
+      const std::uint32_t bit = 1u << (i % s.C % 32);
+      if (i % s.C % 64 < 32) channel[pair] ^= bit;
+      channel[pair + kLanes] ^= bit;
+      ++start_[k];
+    }
+  }
+  if (layer_.max_code != 1 || layer_.add >= 0) return;
+  limit_ = TensorS32::zeros({panels_ * kLanes});
+  for (std::int64_t k = 0; k < s.K; ++k) limit_[k] = limit_of(k);
+}
+
+/// `count` rows of image n from row `top` on, which may lie outside it, as words
+/// [count][W + 2·pad][pixel_words_].
+void BinaryStripLayer::pack_rows(const LayerRun& args, std::int64_t n, std::int64_t top,
+                                 std::int64_t count, std::uint32_t* words) const {
+  const ConvShape& s = layer_.shape;
+  const std::int64_t W = flat_ ? args.N : s.W;
+  const auto pad = [&](std::int64_t pixels, std::uint32_t* to) {
+    for (std::int64_t w = 0; w < pixels; ++w) {
+      binary_pack_avx512vpopcnt(layer_.pad_code.data(), 1, s.C, to + w * pixel_words_);
+    }
+  };
+  for (std::int64_t h = top; h < top + count; ++h, words += row_words_) {
+    if (h < 0 || h >= s.H) {
+      pad(W + 2 * s.pad, words);
+      continue;
+    }
+    pad(s.pad, words);
+    binary_pack_avx512vpopcnt(args.input + (n * s.H + h) * s.W * s.C, W, s.C,
+                              words + s.pad * pixel_words_);
+    pad(s.pad, words + (s.pad + W) * pixel_words_);
+  }
+}
+
+/// `pixels` neighbouring outputs from index `pixel` on, the first one's window at `window`.
+void BinaryStripLayer::run_row(const LayerRun& args, const std::uint32_t* window,
+                               std::uint8_t* codes, std::int64_t pixel, std::int64_t pixels,
+                               std::int64_t panel) const {
+  const ConvShape& s = layer_.shape;
+  const std::int64_t k = panel * kLanes;
+  BinaryStrip strip{};
+  strip.step = s.stride * pixel_words_;
+  strip.row_step = row_words_;
+  strip.taps = s.R;
+  strip.pairs = s.S * pixel_words_ / 2;
+  strip.weights = reinterpret_cast<const std::uint32_t*>(packed_.get()) + panel * panel_words_;
+  strip.start = start_.data() + k;
+  strip.limit = limit_.empty() ? nullptr : limit_.data() + k;
+  strip.stride = s.K;
+  strip.channels = std::min(kLanes, s.K - k);
+  alignas(64) std::int32_t acc[kStripPixels * kLanes];
+  strip.acc = acc;
+  for (std::int64_t q = 0; q < pixels; q += kStripPixels) {
+    const std::int64_t out = (pixel + q) * s.K + k;
+    strip.bits = window + q * strip.step;
+    strip.pixels = std::min(kStripPixels, pixels - q);
+    strip.codes = codes + out;
+    binary_strip_avx512vpopcnt(strip);
+    if (layer_.is_last()) {
+      for (std::int64_t i = 0; i < strip.pixels; ++i) {
+        std::copy_n(acc + i * kLanes, strip.channels, args.accumulators + out + i * s.K);
+      }
+    } else if (limit_.empty()) {
+      requant_({acc, layer_.add >= 0 ? args.shortcut + out : nullptr, codes + out, strip.pixels,
+                strip.channels, kLanes, s.K, requant_data_.from(k)});
+    }
+  }
+}
+
+void BinaryStripLayer::run(const LayerRun& args) const {
+  const ConvShape& s = layer_.shape;
+  const bool pools = layer_.pool_kernel > 0;
+  std::uint8_t* codes =
+      pools ? reinterpret_cast<std::uint8_t*>(args.scratch) + workers_ * strip_bytes(args.N)
+            : args.codes;
+  const std::int64_t images = flat_ ? 1 : args.N, P = s.P(), Q = flat_ ? args.N : s.Q();
+  const std::int64_t parts = (P + strip_rows_ - 1) / strip_rows_, tasks = images * parts;
+  const bool even = tasks >= kTasksPerThread * workers_ || tasks % workers_ == 0;
+  const std::int64_t splits = even ? 1 : std::min(panels_, workers_);
+  std::atomic<std::int64_t> next{0};
+  parallel_for(workers_, 1, [&](std::int64_t worker, std::int64_t) {
+    auto* bits = reinterpret_cast<std::uint32_t*>(args.scratch + worker * strip_bytes(args.N));
+    for (std::int64_t i = next++, packed = -1; i < tasks * splits; i = next++) {
+      const std::int64_t task = i / splits, split = i % splits;
+      const std::int64_t n = task / parts, part = task % parts;
+      const std::int64_t first = P * part / parts, last = P * (part + 1) / parts;
+      if (task != packed) {
+        const std::int64_t count = (last - first - 1) * s.stride + s.R;
+        pack_rows(args, n, first * s.stride - s.pad, count, bits);
+        packed = task;
+      }
+      for (std::int64_t panel = panels_ * split / splits; panel < panels_ * (split + 1) / splits;
+           ++panel) {
+        for (std::int64_t p = first; p < last; ++p) {
+          run_row(args, bits + (p - first) * s.stride * row_words_, codes, (n * P + p) * Q, Q,
+                  panel);
+        }
+      }
+    }
+  });
+  if (pools) {
+    max_pool(codes, args.N, s.P(), s.Q(), s.K, layer_.pool_kernel, layer_.pool_stride, args.codes);
+  }
+}
+
+}  // namespace
+
+std::unique_ptr<PreparedLayer> prepare_binary_strips(const IntLayer& layer) {
+  if (active_isa() < Isa::avx512vnni || !__builtin_cpu_supports("avx512vpopcntdq")) return nullptr;
+  return std::make_unique<BinaryStripLayer>(layer);
+}
+
+}  // namespace intandem
+#else
+namespace intandem {
+std::unique_ptr<PreparedLayer> prepare_binary_strips(const IntLayer&) { return nullptr; }
+}  // namespace intandem
+#endif
