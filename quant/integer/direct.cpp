@@ -14,7 +14,8 @@
 // multiple of 4 (then S·C is rounded up to groups of 4 and the weights of the surplus codes are
 // zero: an 11×11×3 kernel row is 33 codes in 9 groups, 92 %, where 11 positions of 3 codes would
 // waste a quarter of every group), and where the products per copied code make the copy cheap. A
-// kernel that wants codes 16 bits wide always gets a copy, which widens them.
+// kernel that wants codes 16 bits wide always gets a copy, which widens them. Where rows are short,
+// every group of tiles copies the rows it needs itself.
 #include "quant/integer/direct.hpp"
 
 #include <algorithm>
@@ -32,6 +33,8 @@ namespace {
 constexpr std::int64_t kTablePointers = 4096;  // of one row group, 32 KiB of stack
 constexpr std::int64_t kMaxGroupTiles = 16;    // keeps a group's codes in the second-level cache
 constexpr std::int64_t kTasksPerThread = 4;
+// Output rows of a group of tiles from which on it copies its input rows itself.
+constexpr std::int64_t kOwnCopyRows = 4;
 // Outputs of a task of strips, while its input rows take no more than this.
 constexpr std::int64_t kStripPixels = 1024, kStripBytes = 256 * 1024;
 constexpr std::int64_t kFirstCacheBytes = 24 * 1024;
@@ -78,6 +81,11 @@ class DirectLayer final : public PreparedLayer {
   void run(const LayerRun& args) const override;
 
  private:
+  /// What the taps point into: codes of the rows from `row` on, counted over all images.
+  struct Source {
+    const std::uint8_t* codes;
+    std::int64_t row;
+  };
   struct Tile {
     std::int64_t first, rows;  // output pixels
     std::int64_t taps, groups;
@@ -90,7 +98,20 @@ class DirectLayer final : public PreparedLayer {
     return copies_ ? round_up(N * height_ * row_bytes_ + kGroup * code_bytes_, 64) : 0;
   }
   std::int64_t unpooled_at(std::int64_t N) const {
-    return strips_ ? workers_ * strip_bytes() : copy_bytes(N);
+    return strips_ ? workers_ * strip_bytes()
+                   : std::max(copy_bytes(N), own_copies_ ? workers_ * own_copy_bytes() : 0);
+  }
+  std::int64_t group_tiles() const {
+    return std::min(kMaxGroupTiles, kTablePointers / (positions_ * kernel_.max_rows));
+  }
+  /// The scratch memory of one worker, where groups of tiles have their own copies: at most so many
+  /// input rows, those between images included.
+  std::int64_t own_copy_bytes() const {
+    const ConvShape& s = layer_.shape;
+    const std::int64_t last = group_tiles() * kernel_.max_rows - 1;
+    const std::int64_t between = std::max<std::int64_t>(0, height_ - s.P() * s.stride);
+    const std::int64_t rows = (last / s.Q() + 1) * s.stride + s.R + (last / pixels_ + 1) * between;
+    return round_up(rows * row_bytes_ + kGroup * code_bytes_, 64);
   }
   /// The scratch memory of one worker: padded copies of the input rows of one task.
   std::int64_t strip_bytes() const {
@@ -100,13 +121,13 @@ class DirectLayer final : public PreparedLayer {
   }
   template <class Code>
   void copy_row(const std::uint8_t* image, std::int64_t h, Code* row) const;
-  void copy_padded(const LayerRun& args, std::uint8_t* copy) const;
+  void copy_padded(const LayerRun& args, std::int64_t first, std::int64_t last,
+                   std::uint8_t* copy) const;
   void run_strips(const LayerRun& args, std::uint8_t* codes) const;
   void run_tiles(const LayerRun& args, std::uint8_t* codes) const;
-  void point_at(const std::uint8_t* source, Tile& tile) const;
-  void run_rows(const LayerRun& args, const std::uint8_t* source, std::uint8_t* codes,
-                std::int64_t first, std::int64_t last, std::size_t panel_first,
-                std::size_t panel_last) const;
+  void point_at(const Source& source, Tile& tile) const;
+  void run_rows(const LayerRun& args, const Source& source, std::uint8_t* codes, std::int64_t first,
+                std::int64_t last, std::size_t panel_first, std::size_t panel_last) const;
 
   const IntLayer layer_;
   const DirectKernel& kernel_;
@@ -118,6 +139,7 @@ class DirectLayer final : public PreparedLayer {
   std::int64_t pixels_ = 0;  // P·Q
 
   bool copies_ = false;
+  bool own_copies_ = false;                            // of every group of tiles
   std::int64_t row_groups_ = 0;                        // of a whole kernel row
   std::int64_t positions_ = 0;                         // most taps a tile may have
   std::int64_t height_ = 0, row_bytes_ = 0, pad_ = 0;  // of the image as the taps see it
@@ -125,7 +147,7 @@ class DirectLayer final : public PreparedLayer {
   bool strips_ = false;          // by DirectKernel::strip
   bool strip_copies_ = false;    // from padded copies of the rows that a task needs
   std::int64_t strip_rows_ = 0;  // output rows of a task
-  std::int64_t workers_ = 1;
+  std::int64_t workers_ = thread_count();
 
   TensorS32 bias_;      // padded to whole panels
   TensorU8 pad_codes_;  // one pixel outside the image
@@ -143,6 +165,8 @@ void DirectLayer::choose_taps() {
   positions_ = pad_ == 0 ? s.R : s.R * s.S;
   height_ = copies_ ? s.H + 2 * s.pad : s.H;
   row_bytes_ = (copies_ ? s.W + 2 * s.pad : s.W) * s.C * code_bytes_;
+  own_copies_ = copies_ && pixels_ > 1 && positions_ * kernel_.max_rows <= kTablePointers &&
+                kOwnCopyRows * s.Q() <= group_tiles() * kernel_.max_rows;
   if (!layer_.pad_code.empty()) pad_codes_ = layer_.pad_code;
 }
 
@@ -159,7 +183,6 @@ void DirectLayer::choose_strips() {
   if (!strips_) return;
   copies_ = strip_copies_ = s.pad > 0 || (s.S * s.C) % kGroup != 0;
   row_bytes_ = (s.W + 2 * s.pad) * s.C;  // pad is 0 if nothing is copied
-  workers_ = thread_count();
   strip_rows_ = std::min(kStripPixels / Q, kStripBytes / (s.stride * row_bytes_));
   const std::int64_t tasks = round_up(s.P() / std::max<std::int64_t>(strip_rows_, 1) + 1, workers_);
   strip_rows_ = (s.P() + tasks - 1) / tasks;
@@ -180,25 +203,24 @@ void DirectLayer::copy_row(const std::uint8_t* image, std::int64_t h, Code* row)
   fill(s.pad + s.W, s.W + 2 * s.pad);
 }
 
-// The images with their padding codes around them; the kernel may read up to 3 codes past the last
-// row, which belong to the scratch memory.
-void DirectLayer::copy_padded(const LayerRun& args, std::uint8_t* copy) const {
+// Rows first … last − 1 of the images, counted over all of them, with their padding codes around
+// them; the kernel may read up to 3 codes past the last row, which belong to the scratch memory.
+void DirectLayer::copy_padded(const LayerRun& args, std::int64_t first, std::int64_t last,
+                              std::uint8_t* copy) const {
   const ConvShape& s = layer_.shape;
-  parallel_for(args.N * height_, 16, [&](std::int64_t first, std::int64_t last) {
-    for (std::int64_t i = first; i < last; ++i) {
-      const std::int64_t n = i / height_, h = i % height_ - s.pad;
-      const std::uint8_t* image = args.input + n * s.H * s.W * s.C;
-      if (code_bytes_ == 1) {
-        copy_row(image, h, copy + i * row_bytes_);
-      } else {
-        copy_row(image, h, reinterpret_cast<std::uint16_t*>(copy + i * row_bytes_));
-      }
+  for (std::int64_t i = first; i < last; ++i, copy += row_bytes_) {
+    const std::int64_t n = i / height_, h = i % height_ - s.pad;
+    const std::uint8_t* image = args.input + n * s.H * s.W * s.C;
+    if (code_bytes_ == 1) {
+      copy_row(image, h, copy);
+    } else {
+      copy_row(image, h, reinterpret_cast<std::uint16_t*>(copy));
     }
-  });
+  }
 }
 
 // Fills the pointer table [taps][rows] of a tile and says how many taps of how many groups it has.
-void DirectLayer::point_at(const std::uint8_t* source, Tile& tile) const {
+void DirectLayer::point_at(const Source& source, Tile& tile) const {
   const ConvShape& s = layer_.shape;
   const std::int64_t P = s.P(), Q = s.Q(), pixel_bytes = s.C * code_bytes_;
   const std::int64_t width = row_bytes_ / pixel_bytes;
@@ -210,7 +232,8 @@ void DirectLayer::point_at(const std::uint8_t* source, Tile& tile) const {
   bool inside = true;
   for (std::int64_t i = 0; i < tile.rows; ++i) {
     const std::int64_t h = p * s.stride - pad_, w = q * s.stride - pad_;
-    corners[i] = {h, w, source + (n * height_ + h) * row_bytes_ + w * pixel_bytes};
+    corners[i] = {h, w,
+                  source.codes + (n * height_ + h - source.row) * row_bytes_ + w * pixel_bytes};
     inside = inside && h >= 0 && w >= 0 && h + s.R <= height_ && w + s.S <= width;
     if (++q == Q) {
       q = 0;
@@ -241,7 +264,7 @@ void DirectLayer::point_at(const std::uint8_t* source, Tile& tile) const {
 
 // Output pixels first … last−1 for some panels: a panel's weights stay in the second-level cache
 // while all tiles pass.
-void DirectLayer::run_rows(const LayerRun& args, const std::uint8_t* source, std::uint8_t* codes,
+void DirectLayer::run_rows(const LayerRun& args, const Source& source, std::uint8_t* codes,
                            std::int64_t first, std::int64_t last, std::size_t panel_first,
                            std::size_t panel_last) const {
   const std::int64_t K = layer_.shape.K, count = last - first;
@@ -315,33 +338,42 @@ void DirectLayer::run_strips(const LayerRun& args, std::uint8_t* codes) const {
 
 void DirectLayer::run_tiles(const LayerRun& args, std::uint8_t* codes) const {
   auto* scratch = reinterpret_cast<std::uint8_t*>(args.scratch);
-  const std::uint8_t* source = args.input;
-  if (copies_) {
-    copy_padded(args, scratch);
-    source = scratch;
-  }
-  // Rows are split into groups first; panels only as far as that leaves threads without work.
-  const std::int64_t rows = args.N * pixels_,
-                     panels = static_cast<std::int64_t>(weights_.panels.size());
+  const std::int64_t rows = args.N * pixels_, P = layer_.shape.P(), Q = layer_.shape.Q();
+  const auto panels = static_cast<std::int64_t>(weights_.panels.size());
   const std::int64_t tiles = (rows + kernel_.max_rows - 1) / kernel_.max_rows;
-  const std::int64_t group_tiles =
-      std::min(kMaxGroupTiles, kTablePointers / (positions_ * kernel_.max_rows));
-  const std::int64_t groups =
-      std::min(tiles, round_up((tiles + group_tiles - 1) / group_tiles, thread_count()));
-  const std::int64_t wanted = thread_count() == 1 ? 1 : kTasksPerThread * thread_count();
-  const std::int64_t splits =
-      groups == 0 ? 1 : std::min(panels, std::max<std::int64_t>(1, wanted / groups));
-  parallel_for(groups * splits, 1, [&](std::int64_t task, std::int64_t) {
-    const std::int64_t group = task / splits, split = task % splits;
-    // Whole tiles per group, as evenly as they go.
-    const auto row_of = [&](std::int64_t g) {
-      return std::min(rows, tiles * g / groups * kernel_.max_rows);
-    };
-    const auto panel_of = [&](std::int64_t s) {
-      return static_cast<std::size_t>(panels * s / splits);
-    };
-    run_rows(args, source, codes, row_of(group), row_of(group + 1), panel_of(split),
-             panel_of(split + 1));
+  // Rows are split into groups first; panels only as far as that leaves threads without work. A
+  // linear layer has more weights than codes: every thread reads its own.
+  const std::int64_t least = (tiles + group_tiles() - 1) / group_tiles();
+  const std::int64_t groups = pixels_ == 1 ? least : std::min(tiles, round_up(least, workers_));
+  const std::int64_t wanted = workers_ == 1 ? 1 : kTasksPerThread * workers_;
+  const std::int64_t splits = groups == 0 || (own_copies_ && groups % workers_ == 0)
+                                  ? 1
+                                  : std::clamp<std::int64_t>(wanted / groups, 1, panels);
+  const bool own = own_copies_ && splits == 1;
+  if (copies_ && !own) {
+    parallel_for(args.N * height_, 16, [&](std::int64_t first, std::int64_t last) {
+      copy_padded(args, first, last, scratch + first * row_bytes_);
+    });
+  }
+  std::atomic<std::int64_t> next{0};
+  parallel_for(workers_, 1, [&](std::int64_t worker, std::int64_t) {
+    for (std::int64_t task = next++; task < groups * splits; task = next++) {
+      const std::int64_t group = task / splits, split = task % splits;
+      // Whole tiles per group, as evenly as they go.
+      const std::int64_t first = std::min(rows, tiles * group / groups * kernel_.max_rows);
+      const std::int64_t last = std::min(rows, tiles * (group + 1) / groups * kernel_.max_rows);
+      Source source{copies_ ? scratch : args.input, 0};
+      if (own) {
+        const auto input_row = [&](std::int64_t pixel) {
+          return pixel / pixels_ * height_ + pixel / Q % P * layer_.shape.stride;
+        };
+        std::uint8_t* copy = scratch + worker * own_copy_bytes();
+        source = {copy, input_row(first)};
+        copy_padded(args, source.row, input_row(last - 1) + layer_.shape.R, copy);
+      }
+      run_rows(args, source, codes, first, last, static_cast<std::size_t>(panels * split / splits),
+               static_cast<std::size_t>(panels * (split + 1) / splits));
+    }
   });
 }
 

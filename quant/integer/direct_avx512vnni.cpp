@@ -34,6 +34,7 @@ template <int... I>
   const std::int64_t end = kGroup * t.groups;
   for (std::int64_t tap = 0; tap < t.taps; ++tap, rows += kRows) {
     const std::uint8_t* const row[kRows] = {rows[I]...};
+#pragma GCC unroll 2
     for (std::int64_t j = 0; j < end; j += kGroup, weights += 2) {
       const __m512i weights_low = _mm512_load_si512(weights);
       const __m512i weights_high = _mm512_load_si512(weights + 1);

@@ -40,8 +40,10 @@ void tiles(const ProductStrip& s, std::int64_t first, std::int64_t count, Rows<I
   const std::uint8_t* window = s.codes + first * s.step;
   std::uint8_t* out = s.out + first * s.out_stride;
   const std::int64_t end = kGroup * s.groups, step = s.step;
-  const QuickRequant low_step = quick_requant(s.tables.m, s.tables.n);
-  const QuickRequant high_step = kWide ? quick_requant(s.tables.m + 16, s.tables.n + 16) : low_step;
+  const QuickRequant requant[2] = {
+      quick_requant(s.tables.m, s.tables.n),
+      quick_requant(s.tables.m + (kWide ? 16 : 0), s.tables.n + (kWide ? 16 : 0))};
+  const QuickRequant* steps = requant;
   const __m256i max_code = _mm256_set1_epi8(static_cast<char>(s.tables.max_code));
   const auto lanes = static_cast<__mmask32>(s.channels >= 32 ? ~0u : (1u << s.channels) - 1);
   for (; count > 0; --count, window += kPixels * step, out += kPixels * s.out_stride) {
@@ -65,9 +67,11 @@ void tiles(const ProductStrip& s, std::int64_t first, std::int64_t count, Rows<I
          ...);
       }
     }
+    // The constants stay in memory: in registers they would push the weights out of them.
+    __asm__("" : "+r"(steps));
     ((_mm256_mask_storeu_epi8(
          out + I * s.out_stride, lanes,
-         pack_codes(quick_step(low[I], low_step), quick_step(high[I], high_step), max_code))),
+         pack_codes(quick_step(low[I], steps[0]), quick_step(high[I], steps[1]), max_code))),
      ...);
   }
 }
