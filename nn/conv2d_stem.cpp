@@ -1,6 +1,7 @@
 #include "nn/conv2d_stem.hpp"
 
 #include <algorithm>
+#include <atomic>
 
 #include "core/cpu.hpp"
 #include "core/parallel.hpp"
@@ -17,6 +18,9 @@ constexpr int64_t kBandRows = 4;
 constexpr int64_t kMostChannels = 4;
 // Sums of the weight gradient run over at most this many fixed shares of the batch.
 constexpr int64_t kShares = 16;
+// Results this large (4 MiB) have left the second-level cache before anyone reads them. Written
+// past it, their lines need not be read first.
+constexpr int64_t kStreamFloats = 1 << 20;
 
 int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
@@ -91,6 +95,9 @@ void stem_forward(const ConvShape& shape, const float* x, const float* w, const 
     }
     padded_bias[k] = valid && bias != nullptr ? bias[k] : 0.0f;
   }
+  const bool stream = shape.K % columns == 0 && shape.K % 16 == 0 &&
+                      reinterpret_cast<std::uintptr_t>(y) % kAlignment_bytes == 0 &&
+                      shape.N * shape.P() * shape.Q() * shape.K >= kStreamFloats;
   parallel_for(shape.N * Band::per_image(shape), 4, [&](int64_t first, int64_t last) {
     PaddedLines lines(shape);
     for (int64_t i = first; i < last; ++i) {
@@ -106,11 +113,12 @@ void stem_forward(const ConvShape& shape, const float* x, const float* w, const 
           for (int64_t panel = 0; panel < panels; ++panel) {
             const int64_t k = panel * columns;
             tile(windows, weights + k * taps, padded_bias + k, row + start * shape.K + k, shape.K,
-                 static_cast<int>(std::min(columns, shape.K - k)));
+                 static_cast<int>(std::min(columns, shape.K - k)), stream);
           }
         }
       }
     }
+    if (stream) std::atomic_thread_fence(std::memory_order_seq_cst);
   });
 }
 
@@ -146,12 +154,13 @@ void stem_backward_weights(const ConvShape& shape, const float* x, const float* 
       }
     }
   });
-  for (int64_t k = 0; k < shape.K; ++k) {
-    for (int64_t t = 0; t < taps; ++t) {
-      float sum = dw[k * taps + t];
-      for (int64_t i = 0; i < shares; ++i) sum += partial.data()[(i * taps + t) * shape.K + k];
-      dw[k * taps + t] = sum;
+  for (int64_t t = 0; t < taps; ++t) {
+    float* sums = partial.data() + t * shape.K;
+    for (int64_t i = 1; i < shares; ++i) {
+      const float* more = sums + i * taps * shape.K;
+      for (int64_t k = 0; k < shape.K; ++k) sums[k] += more[k];
     }
+    for (int64_t k = 0; k < shape.K; ++k) dw[k * taps + t] += sums[k];
   }
 }
 

@@ -27,9 +27,11 @@ struct StemKernels {
   int taps;     ///< taps of one row whose gradients are summed at a time, at most
   /// y[q·ldy + j] = bias[j] + Σ_{r,t} window q's tap · weights[(r·S·C + t)·columns + j] for the
   /// first `count` windows of the first row and j < nr, summed in the order of r and t from zero,
-  /// bias last. 1 ≤ count ≤ pixels. Null if there is no kernel for this step.
+  /// bias last. 1 ≤ count ≤ pixels. Null if there is no kernel for this step. `stream` may write y
+  /// past the caches, for a reader on another thread after a fence; nr = columns then, and y and
+  /// its rows are aligned to 64 bytes.
   using Forward = void (*)(const StemWindows&, const float* weights, const float* bias, float* y,
-                           std::int64_t ldy, int nr);
+                           std::int64_t ldy, int nr, bool stream);
   Forward (*forward)(std::int64_t step, int count);
   /// dw[i·ldw + j] += Σ over P rows of Q windows of tap (0, i) · dy[(p·Q + q)·ldy + j], for i <
   /// taps and j < nr, summed in the order of p and q from zero. 1 ≤ taps ≤ the `taps` above.

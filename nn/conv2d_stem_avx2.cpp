@@ -29,6 +29,11 @@ __m256i lane_mask(int n) {
     _mm256_maskstore_ps(out + i * ldy, mask0, _mm256_add_ps(x##i, bias0));     \
     _mm256_maskstore_ps(out + i * ldy + 8, mask1, _mm256_add_ps(y##i, bias1)); \
   }
+#define INTANDEM_STREAM(i)                                           \
+  if constexpr (kCount > i) {                                        \
+    _mm256_stream_ps(out + i * ldy, _mm256_add_ps(x##i, bias0));     \
+    _mm256_stream_ps(out + i * ldy + 8, _mm256_add_ps(y##i, bias1)); \
+  }
 #define INTANDEM_ADD(i)                                             \
   if constexpr (kCount > i) {                                       \
     float* row = dw + i * ldw;                                      \
@@ -40,7 +45,7 @@ __m256i lane_mask(int n) {
 
 template <int kStride, int kCount>
 void forward_tile(const StemWindows& windows, const float* weights, const float* bias, float* out,
-                  std::int64_t ldy, int nr) {
+                  std::int64_t ldy, int nr, bool stream) {
   INTANDEM_ROWS(INTANDEM_DECLARE)
   const float* line = windows.image;
   const float* b = weights;
@@ -55,6 +60,10 @@ void forward_tile(const StemWindows& windows, const float* weights, const float*
     }
   }
   const __m256 bias0 = _mm256_load_ps(bias), bias1 = _mm256_load_ps(bias + 8);
+  if (stream) {
+    INTANDEM_ROWS(INTANDEM_STREAM)
+    return;
+  }
   const __m256i mask0 = lane_mask(nr), mask1 = lane_mask(nr - 8);
   INTANDEM_ROWS(INTANDEM_STORE)
 }

@@ -27,6 +27,11 @@ constexpr int kPixelsAhead = 24;
     _mm512_mask_storeu_ps(out + i * ldy, mask0, _mm512_add_ps(x##i, bias0));      \
     _mm512_mask_storeu_ps(out + i * ldy + 16, mask1, _mm512_add_ps(y##i, bias1)); \
   }
+#define INTANDEM_STREAM(i)                                            \
+  if constexpr (kCount > i) {                                         \
+    _mm512_stream_ps(out + i * ldy, _mm512_add_ps(x##i, bias0));      \
+    _mm512_stream_ps(out + i * ldy + 16, _mm512_add_ps(y##i, bias1)); \
+  }
 #define INTANDEM_ADD(i)                                                 \
   if constexpr (kCount > i) {                                           \
     float* row = dw + i * ldw;                                          \
@@ -46,7 +51,7 @@ struct Masks {
 
 template <int kStride, int kCount>
 void forward_tile(const StemWindows& windows, const float* weights, const float* bias, float* out,
-                  std::int64_t ldy, int nr) {
+                  std::int64_t ldy, int nr, bool stream) {
   const Masks masks(nr);
   const __mmask16 mask0 = masks.low, mask1 = masks.high;
   INTANDEM_ROWS(INTANDEM_DECLARE)
@@ -64,7 +69,11 @@ void forward_tile(const StemWindows& windows, const float* weights, const float*
     }
   }
   const __m512 bias0 = _mm512_load_ps(bias), bias1 = _mm512_load_ps(bias + 16);
-  INTANDEM_ROWS(INTANDEM_STORE)
+  if (stream) {
+    INTANDEM_ROWS(INTANDEM_STREAM)
+  } else {
+    INTANDEM_ROWS(INTANDEM_STORE)
+  }
 }
 
 #define INTANDEM_FORWARD_TILE(i) forward_tile<kStride, i + 1>,

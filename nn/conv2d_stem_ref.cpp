@@ -8,7 +8,7 @@ constexpr int kPixels = 4, kColumns = 8, kTaps = 8;
 
 template <int kCount>
 void forward_tile(const StemWindows& windows, const float* weights, const float* bias, float* y,
-                  std::int64_t ldy, int nr) {
+                  std::int64_t ldy, int nr, bool /*stream*/) {
   float sum[kCount][kColumns] = {};
   for (std::int64_t r = 0; r < windows.R; ++r) {
     for (std::int64_t t = 0; t < windows.taps; ++t) {

@@ -163,7 +163,7 @@ int main(int argc, char** argv) {
       return work(argv[2], std::atoi(argv[3]), argv[4]);
     }
     const int threads = argc > 1 ? std::atoi(argv[1]) : thread_count();
-    const int rounds = argc > 2 ? std::max(1, std::atoi(argv[2])) : 7;
+    const int rounds = argc > 2 ? std::max(1, std::atoi(argv[2])) : 5;
     return compare_all(argv[0], threads, rounds, argc > 3 ? argv[3] : "");
   } catch (const Error& error) {
     std::fprintf(stderr, "intandem: error: %s\n", error.what());

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "core/rng.hpp"
+#include "core/tensor.hpp"
 #include "nn/conv2d_ref.hpp"
 #include "tests/float_isas.hpp"
 
@@ -149,6 +150,23 @@ TEST_CASE("conv2d: first layers, tiles and bands with remainders", "[conv2d_kern
       check_shape(shape, false);
       check_shape(shape, true);
     }
+  }
+}
+
+TEST_CASE("conv2d: large first layers come out the same wherever they are written",
+          "[conv2d_kernels]") {
+  const RestoreSettings restore;
+  // 4 MiB of results and whole tiles of channels: aligned, they go past the caches.
+  const ConvShape shape{2, 128, 128, 3, 32, 3, 3, 1, 1};
+  const Problem<float> f(shape);
+  const auto size = static_cast<int64_t>(f.y.size());
+  for (const Isa isa : available_isas()) {
+    set_active_isa(isa);
+    TensorF aligned({size}), shifted({size + 1});
+    conv2d_forward(shape, f.x.data(), f.w.data(), f.bias.data(), aligned.data());
+    conv2d_forward(shape, f.x.data(), f.w.data(), f.bias.data(), shifted.data() + 1);
+    INFO(isa_name(isa));
+    CHECK(std::equal(aligned.begin(), aligned.end(), shifted.begin() + 1));
   }
 }
 
