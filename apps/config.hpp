@@ -32,7 +32,7 @@ struct TrainConfig {
   double clip_norm = 0.0;
   std::int64_t shift = 2;
   bool flip = true;
-  bool winograd = false;
+  bool winograd = true;
   std::int64_t threads = 0;
   std::int64_t checkpoint_every = 100;
 };

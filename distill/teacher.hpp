@@ -26,7 +26,7 @@ struct TeacherOptions {
   float label_smoothing = 0.0f;
   Augment augment;
   std::uint64_t seed = 1;
-  bool winograd = false;  ///< in training steps, where it pays (nn/conv2d_winograd.hpp)
+  bool winograd = true;  ///< in training steps, where it pays (nn/conv2d_winograd.hpp)
 };
 
 /// One finished epoch. Accuracies are counts, so that they print exactly.

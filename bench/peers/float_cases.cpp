@@ -42,7 +42,10 @@ FloatCase convolution(const NamedShape& named, FloatPass pass, const char* pass_
   c.pass = pass;
   c.shape = named.shape;
   c.contenders = {"intandem", "onednn"};
-  if (winograd_admits(c.shape)) c.contenders.push_back("winograd");
+  const ConvPass conv_pass = pass == FloatPass::forward         ? ConvPass::forward
+                             : pass == FloatPass::data_gradient ? ConvPass::data_gradient
+                                                                : ConvPass::weight_gradient;
+  if (winograd_pays(c.shape, conv_pass)) c.contenders.push_back("winograd");
   return c;
 }
 
