@@ -106,7 +106,8 @@ run-bench: $(BENCH)
 
 # The rivals are packages nothing else needs, so nothing else builds these programs. Results:
 # build/bench/{float,int}_peers.json (docs/benchmarks.md). Arguments: PEERS_ARGS="THREADS REPETITIONS
-# FILTER" of the kernels (the integer ones take LIMITS as well), STEPS_ARGS="--turns 5 --networks alexnet,…" of the training steps.
+# FILTER" of the kernels (the integer ones take LIMITS as well), STEPS_ARGS="--turns 5 --networks
+# alexnet,…" of the training steps.
 bench-peers:
 	@.ci/deps peers
 	$(SUBMAKE) run-float-peers

@@ -70,7 +70,8 @@ nlohmann::json compare_all(const std::vector<const IntPeer*>& peers, const Peers
 
 bool selected(const NamedShape& named, std::int64_t N, const std::string& limit) {
   if (limit == "none" || named.network == "alexnet224") return true;
-  return named.network == "vgg16" && (N == 1 || limit != "avx2");
+  if (named.network != "vgg16") return false;
+  return limit != "avx2" || (N == 1 && (named.layer == "conv2_2" || named.layer == "conv3_2"));
 }
 
 std::vector<const IntPeer*> load_peers(const std::vector<std::string>& libraries,

@@ -19,8 +19,8 @@ struct PeersOptions {
 };
 
 /// Whether a layer is compared at batch N under an instruction-set limit: every one without a limit
-/// ("none"), AlexNet and VGG-16 under "avx512vnni", and without VGG-16 at larger batches, which
-/// takes too long for what it adds, under "avx2".
+/// ("none"), AlexNet and VGG-16 under "avx512vnni", AlexNet and two layers of VGG-16 under "avx2",
+/// where both sides and the reference's check take long.
 bool selected(const NamedShape& named, std::int64_t N, const std::string& limit);
 
 /// The peers' libraries that can be loaded. What cannot is said in `problems`.

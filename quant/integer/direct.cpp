@@ -1,5 +1,5 @@
-// Driver of the direct kernels: finds the rows of codes a tile needs, shares the
-// tiles among threads.
+// Driver of the direct kernels: finds the rows of codes a tile needs, shares the tiles among
+// threads.
 //
 // Where a row of outputs fills register tiles, the kernel's strips do it, from copies of a few
 // input rows with their padding (choose_strips). Everything else is cut into tiles over all rows
