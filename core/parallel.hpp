@@ -38,6 +38,18 @@ void parallel_for(std::int64_t n, std::int64_t grain, const F& f) {
   if (error) std::rethrow_exception(error);
 }
 
+/// Calls f(worker) for every worker below n, worker i on thread i mod thread_count(), so that it
+/// finds what it left in its caches. Serially inside another parallel loop. f must not throw.
+template <class F>
+void parallel_workers(std::int64_t n, const F& f) {
+  if (n <= 1 || thread_count() == 1 || omp_in_parallel()) {
+    for (std::int64_t i = 0; i < n; ++i) f(i);
+    return;
+  }
+#pragma omp parallel for schedule(static, 1)
+  for (std::int64_t i = 0; i < n; ++i) f(i);
+}
+
 /// Sum of f(begin, end) over the same chunks, added in chunk order: bit-identical for any number
 /// of threads. Sum needs operator+= and a zero default value.
 template <class Sum, class F>

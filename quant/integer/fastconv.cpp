@@ -1,5 +1,7 @@
 #include "quant/integer/fastconv.hpp"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <atomic>
 #include <cstring>
@@ -15,9 +17,17 @@
 namespace intandem {
 namespace {
 
-/// What a worker touches for one group of tiles should stay in a second-level cache of 1 MB.
-constexpr std::int64_t kCacheBytes = 900 * 1024;
-constexpr std::int64_t kSmallestGroup = 12;
+/// What a worker touches for one group of tiles stays in this much of a second-level cache of 1 MB,
+/// with tiles enough to share the computed weights among; fewer take up to 7/8 of what there is.
+constexpr std::int64_t kCacheBytes = 900 * 1024, kMostCacheBytes = 1536 * 1024;
+constexpr std::int64_t kEnoughTiles = 64, kSmallestGroup = 12;
+
+std::int64_t group_tiles(std::int64_t weight_bytes, std::int64_t tile_bytes) {
+  const auto fit = [&](std::int64_t cache) { return (cache - weight_bytes) / tile_bytes; };
+  const std::int64_t cache = std::int64_t{sysconf(_SC_LEVEL2_CACHE_SIZE)} / 8 * 7;
+  const std::int64_t stretched = fit(std::clamp(cache, kCacheBytes, kMostCacheBytes));
+  return std::max({kSmallestGroup, fit(kCacheBytes), std::min(kEnoughTiles, stretched)});
+}
 
 class FastConvLayer final : public PreparedLayer {
  public:
@@ -36,7 +46,7 @@ class FastConvLayer final : public PreparedLayer {
     // Two rows of taps, one of them on its way, and the computed columns.
     const std::int64_t weight_bytes =
         (2 * plan_.first_plane[1][0] + 2 * pieces()) * plan_.tap_stride(kPanelWidth);
-    most_tiles_ = std::max(kSmallestGroup, (kCacheBytes - weight_bytes) / layout_.tile_bytes());
+    most_tiles_ = group_tiles(weight_bytes, layout_.tile_bytes());
   }
 
   std::string algorithm() const override {
@@ -60,12 +70,13 @@ class FastConvLayer final : public PreparedLayer {
   std::int64_t group_capacity(std::int64_t N) const {
     return std::min(most_tiles_, N * layout_.tiles());
   }
-  /// Values, a chunk for those nobody wants, products, computed columns of weights.
+  /// The next unit of work, values, a chunk for those nobody wants, products, computed columns of
+  /// U.
   std::int64_t value_bytes(std::int64_t N) const {
     return layout_.value_bytes(group_capacity(N)) + kValueChunk;
   }
   std::int64_t worker_bytes(std::int64_t N) const {
-    return value_bytes(N) + layout_.product_bytes(group_capacity(N)) +
+    return kValueChunk + value_bytes(N) + layout_.product_bytes(group_capacity(N)) +
            2 * pieces() * plan_.tap_stride(kPanelWidth);
   }
   std::int64_t unpooled_bytes(std::int64_t N) const {
@@ -90,15 +101,19 @@ class FastConvLayer final : public PreparedLayer {
   TensorU8 pad_codes_;
 };
 
-/// The constants were measured on a Cascade Lake core with the AVX-512 VNNI kernels, in products of
-/// the direct algorithm.
+/// The constants were measured with the AVX-512 VNNI kernels, in products of the direct algorithm.
 std::int64_t FastConvLayer::cost() const {
-  constexpr std::int64_t kPerValue = 24, kPerProductSum = 56, kPerWeight = 16;
+  constexpr std::int64_t kPerValue = 12, kPerProductSum = 44, kPerWeight = 11;
   const std::int64_t C = shape_.C, K = shape_.K, macs = executed_macs();
   const std::int64_t groups = (layout_.tiles() + most_tiles_ - 1) / most_tiles_;
-  const std::int64_t computed =
-      plan_.tap_rows() * (plan_.tile == 4 ? 4 : 2) * pieces();  // columns of U
-  const std::int64_t transforms = plan_.value_rows() * C * kPerValue +
+  std::int64_t computed = 0;  // columns of U
+  for (std::int64_t row = 0; row < plan_.tap_rows(); ++row) {
+    const int first_column = plan_.positions[static_cast<std::size_t>(row * plan_.tap_rows())];
+    for (const FastConvPiece& piece : plan_.pieces) {
+      if (piece.has(first_column)) computed += plan_.tile == 4 && piece.columns == 3 ? 4 : 2;
+    }
+  }
+  const std::int64_t transforms = plan_.value_rows() * plan_.value_stride * kPerValue +
                                   plan_.product_rows() * K * kPerProductSum +
                                   groups * computed * kPerWeight * C * K;
   // With AVX2 the direct algorithm sums low-bit products in 16 bits, this one cannot: 3 : 2
@@ -162,11 +177,16 @@ void FastConvLayer::multiply_panel(const FastConvGroup& group, std::int64_t k,
   const std::int8_t* const taps = plan_.taps.data() + plan_.taps_at(k);
   const std::int32_t* start = plan_.start.data() + k * positions();
   const int* position = plan_.positions.data();
+  int columns[kMostPieces];
+  for (int q = 0; q < pieces(); ++q) {
+    columns[q] = plan_.pieces[static_cast<std::size_t>(q)].columns;
+  }
   for (std::int64_t row = 0; row < rows; ++row) {
     const std::int8_t* by_column[kPositions1d][kMostPieces];
     const std::int8_t* next = taps + plan_.first_plane[row + 1][0] * stride;
     for (std::int64_t i = 0; i < rows; ++i, ++position, start += width) {
-      const int p = *position, column = p % kPositions1d, kind = layout_.kind(p);
+      const int p = *position, column = p % kPositions1d;
+      const std::int64_t height = group.rows[layout_.kind(p)];
       const int first = plan_.first_piece[p], count = plan_.piece_count[p];
       if (column == 0) {
         for (int q = first; q < first + count; ++q) {
@@ -176,24 +196,24 @@ void FastConvLayer::multiply_panel(const FastConvGroup& group, std::int64_t k,
           by_column[6][q] = t + 2 * stride;
         }
       } else if (column == 1 || column == 3) {
+        const int apart = column == 1 ? 1 : 2;
         for (int q = first; q < first + count; ++q) {
-          const int columns = plan_.pieces[static_cast<std::size_t>(q)].columns;
           std::int8_t* computed = weights + 2 * q * stride;
           by_column[column][q] = computed;
-          by_column[column == 1 ? 2 : 5][q] = computed + stride;
-          if (column == 1 || columns == 3) {
+          by_column[column + apart][q] = computed + stride;
+          if (column == 1 || columns[q] == 3) {
             kernels_.transform_weights(
-                {by_column[0][q], columns, plane, stride, column == 3, computed});
+                {by_column[0][q], columns[q], plane, stride, column == 3, computed});
           } else {  // without t₂, t₀ − t₂ and t₀ + t₁ − t₂ are there already
             by_column[3][q] = by_column[0][q];
             by_column[5][q] = by_column[1][q];
           }
         }
       }
-      kernels_.multiply({values + group.values[p], group.rows[kind], by_column[column] + first,
-                         count, plan_.quads, width, start,
+      kernels_.multiply({values + group.values[p], height, by_column[column] + first, count,
+                         plan_.quads, width, start,
                          products + group.product_bytes[p] / std::int64_t{sizeof(std::int32_t)} +
-                             group.first_row[kind] * kPanelWidth,
+                             group.first_row[layout_.kind(p)] * kPanelWidth,
                          next});
       next += count * plan_.quads * 128;
     }
@@ -230,41 +250,52 @@ void FastConvLayer::finish_panel(const FastConvGroup& group, std::int64_t k,
 void FastConvLayer::run(const LayerRun& args) const {
   const std::int64_t all = args.N * layout_.tiles();
   if (all == 0) return;
-  const std::int64_t capacity = group_capacity(args.N);
+  const std::int64_t capacity = group_capacity(args.N), panels = plan_.panels();
   std::int64_t groups = (all + capacity - 1) / capacity;
   if (groups >= workers_) {
     groups = std::min(all, (groups + workers_ - 1) / workers_ * workers_);
+  } else if (2 * args.N * plan_.value_rows() * plan_.value_stride >
+             panels * plan_.planes() * plan_.tap_bytes(kPanelWidth)) {
+    // Too few groups, and cheaper that each worker computes all weights than all values.
+    groups = std::min(all, workers_);
   }
-  // Too few groups: share out the output channels as well, each worker transforming for itself.
-  const std::int64_t panels = plan_.panels();
+  // Else share out the output channels as well, each worker transforming for itself.
   const std::int64_t parts = std::min(panels, (workers_ + groups - 1) / groups);
+  const std::int64_t units = groups * parts;
 
   auto* unpooled = reinterpret_cast<std::uint8_t*>(args.scratch) + workers_ * worker_bytes(args.N);
   std::uint8_t* codes = pool_kernel_ > 0 ? unpooled : args.codes;
-  std::atomic<std::int64_t> next{0};
-  parallel_for(workers_, 1, [&](std::int64_t worker, std::int64_t) {
-    auto* values = reinterpret_cast<std::uint8_t*>(args.scratch) + worker * worker_bytes(args.N);
+  // Every worker begins with its own share, always the same, and then helps the others.
+  const auto next = [&](std::int64_t worker) {
+    return std::atomic_ref<std::int64_t>(
+        *reinterpret_cast<std::int64_t*>(args.scratch + worker * worker_bytes(args.N)));
+  };
+  for (std::int64_t worker = 0; worker < workers_; ++worker) {
+    next(worker).store(units * worker / workers_, std::memory_order_relaxed);
+  }
+  parallel_workers(workers_, [&](std::int64_t worker) {
+    auto* values =
+        reinterpret_cast<std::uint8_t*>(args.scratch) + worker * worker_bytes(args.N) + kValueChunk;
     auto* products = reinterpret_cast<std::int32_t*>(values + value_bytes(args.N));
     auto* weights = reinterpret_cast<std::int8_t*>(values + value_bytes(args.N) +
                                                    layout_.product_bytes(group_capacity(args.N)));
     FastConvGroup group;
-    for (std::int64_t unit = next++; unit < groups * parts; unit = next++) {
-      if (group.index != unit / parts) {
-        group.index = unit / parts;
-        group.first = all * group.index / groups;
-        group.last = all * (group.index + 1) / groups;
-        layout_.lay_out(group);
-        transform_group(group, args.input, values);
-      }
-      const std::int64_t part = unit % parts;
-      std::int64_t k = 0;
-      for (std::int64_t panel = 0; panel < panels * (part + 1) / parts; ++panel) {
-        const std::int64_t width = plan_.panel_width(k);
-        if (panel >= panels * part / parts) {
-          multiply_panel(group, k, values, products, weights);
-          finish_panel(group, k, products, args, codes);
+    for (std::int64_t i = 0; i < workers_; ++i) {
+      const std::int64_t owner = (worker + i) % workers_, end = units * (owner + 1) / workers_;
+      for (std::int64_t unit = next(owner)++; unit < end; unit = next(owner)++) {
+        if (group.index != unit / parts) {
+          group.index = unit / parts;
+          group.first = all * group.index / groups;
+          group.last = all * (group.index + 1) / groups;
+          layout_.lay_out(group);
+          transform_group(group, args.input, values);
         }
-        k += width;
+        const std::int64_t part = unit % parts;
+        for (std::int64_t panel = panels * part / parts; panel < panels * (part + 1) / parts;
+             ++panel) {
+          multiply_panel(group, panel * kPanelWidth, values, products, weights);
+          finish_panel(group, panel * kPanelWidth, products, args, codes);
+        }
       }
     }
   });

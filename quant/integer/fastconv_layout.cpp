@@ -100,6 +100,12 @@ FastConvLayout::Place FastConvLayout::find_place(const FastConvGroup& group,
 void FastConvLayout::find_offsets(const FastConvGroup& group, const Place& at, int piece,
                                   std::int64_t chunk, std::int64_t unused,
                                   std::int64_t* offset) const {
+  if (one_kind_ && plan_.pieces.size() == 1) {
+    const std::int64_t common =
+        at.block_row[0] * plan_.value_stride + at.line[0] + chunk * at.chunk_step[0];
+    for (int p = 0; p < kPositions2d; ++p) offset[p] = group.values[p] + common;
+    return;
+  }
   for (const int p : plan_.positions) {
     const int kind = kind_[p];
     const std::int64_t before = piece - plan_.first_piece[p], pieces = plan_.piece_count[p];

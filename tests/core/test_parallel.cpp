@@ -39,6 +39,27 @@ TEST_CASE("parallel_for visits every index once, in the same chunks for any thre
   }
 }
 
+TEST_CASE("parallel_workers calls every worker once and the same thread for it again",
+          "[core][parallel]") {
+  const RestoreThreads restore;
+  for (const int threads : {1, 2, 3}) {
+    set_thread_count(threads);
+    for (const std::int64_t n : {0, 1, 3, 7}) {
+      std::vector<int> visits(static_cast<std::size_t>(n)), thread(visits);
+      for (int repeat = 0; repeat < 3; ++repeat) {
+        parallel_workers(n, [&](std::int64_t i) {
+          ++visits[static_cast<std::size_t>(i)];
+          thread[static_cast<std::size_t>(i)] = omp_get_thread_num();
+        });
+      }
+      for (std::int64_t i = 0; i < n; ++i) {
+        CHECK(visits[static_cast<std::size_t>(i)] == 3);
+        CHECK(thread[static_cast<std::size_t>(i)] == (n == 1 ? 0 : i % threads));
+      }
+    }
+  }
+}
+
 TEST_CASE("parallel_sum gives the same bits for any thread count", "[core][parallel]") {
   const RestoreThreads restore;
   // Terms of very different size and sign: any other order gives another sum.
