@@ -37,15 +37,15 @@ std::vector<Isa> instruction_sets(const std::string& text) {
   std::vector<Isa> result;
   for (const std::string& part : split(text)) {
     bool found = false;
-    for (const Isa isa : {Isa::ref, Isa::avx2, Isa::avx512, Isa::avx512vnni}) {
+    for (const Isa isa : kAllIsas) {
       if (part != isa_name(isa)) continue;
       set_active_isa(isa);  // refuses what the CPU lacks
       result.push_back(isa);
       found = true;
     }
     if (!found) {
-      throw Error("--isa", "unknown instruction set '" + part + "'",
-                  "use ref, avx2, avx512 or avx512vnni", ExitCode::usage);
+      throw Error("--isa", "unknown instruction set '" + part + "'", "use " + isa_names(),
+                  ExitCode::usage);
     }
   }
   return result;

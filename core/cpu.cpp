@@ -1,7 +1,14 @@
 #include "core/cpu.hpp"
 
+#if defined(__x86_64__)
+#include <cpuid.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
+
 #include <atomic>
 #include <cstdlib>
+#include <iterator>
 #include <string>
 
 #include "core/error.hpp"
@@ -9,7 +16,41 @@
 namespace intandem {
 namespace {
 
-constexpr Isa kAllIsas[] = {Isa::ref, Isa::avx2, Isa::avx512, Isa::avx512vnni};
+#if defined(__x86_64__)
+// CPUID 7.0, EDX; bits of XCR0 (XGETBV); arch_prctl(2) of Linux 5.16 and later.
+constexpr unsigned kAmxTile = 1u << 24, kAmxInt8 = 1u << 25;
+constexpr unsigned kTileState = 3u << 17;
+constexpr long kRequestPermission = 0x1023, kTileData = 18;
+
+bool may_use_amx() {
+  unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
+  if (__get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx) == 0) return false;
+  if ((edx & kAmxTile) == 0 || (edx & kAmxInt8) == 0) return false;
+  unsigned enabled = 0, high = 0;  // XGETBV exists where AVX2 is usable
+  __asm__("xgetbv" : "=a"(enabled), "=d"(high) : "c"(0));
+  if ((enabled & kTileState) != kTileState) return false;
+#if defined(SYS_arch_prctl)
+  return ::syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
+#else
+  return false;
+#endif
+}
+#endif
+
+Isa detect() {
+#if defined(__x86_64__)
+  // GCC and clang check XGETBV as well as CPUID, so a disabled register state is respected.
+  if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma")) return Isa::ref;
+  if (!__builtin_cpu_supports("avx512f") || !__builtin_cpu_supports("avx512bw") ||
+      !__builtin_cpu_supports("avx512dq") || !__builtin_cpu_supports("avx512vl")) {
+    return Isa::avx2;
+  }
+  if (!__builtin_cpu_supports("avx512vnni")) return Isa::avx512;
+  return may_use_amx() ? Isa::amx : Isa::avx512vnni;
+#else
+  return Isa::ref;
+#endif
+}
 
 Isa isa_from_environment() {
   const char* wanted = std::getenv("INTANDEM_ISA");
@@ -21,7 +62,7 @@ Isa isa_from_environment() {
                 "use " + std::string(isa_name(detected_isa())) + " or lower", ExitCode::usage);
   }
   throw Error("INTANDEM_ISA", std::string("unknown instruction set '") + wanted + "'",
-              "use ref, avx2, avx512 or avx512vnni", ExitCode::usage);
+              "use " + isa_names(), ExitCode::usage);
 }
 
 std::atomic<Isa>& active() {
@@ -41,22 +82,24 @@ std::string_view isa_name(Isa isa) {
       return "avx512";
     case Isa::avx512vnni:
       return "avx512vnni";
+    case Isa::amx:
+      return "amx";
   }
   return "?";
 }
 
-Isa detected_isa() {
-#if defined(__x86_64__)
-  // GCC and clang check XGETBV as well as CPUID, so a disabled register state is respected.
-  if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma")) return Isa::ref;
-  if (!__builtin_cpu_supports("avx512f") || !__builtin_cpu_supports("avx512bw") ||
-      !__builtin_cpu_supports("avx512dq") || !__builtin_cpu_supports("avx512vl")) {
-    return Isa::avx2;
+std::string isa_names() {
+  std::string names;
+  for (const Isa isa : kAllIsas) {
+    names += isa == kAllIsas[0] ? "" : isa == std::end(kAllIsas)[-1] ? " or " : ", ";
+    names += isa_name(isa);
   }
-  return __builtin_cpu_supports("avx512vnni") ? Isa::avx512vnni : Isa::avx512;
-#else
-  return Isa::ref;
-#endif
+  return names;
+}
+
+Isa detected_isa() {
+  static const Isa isa = detect();
+  return isa;
 }
 
 Isa active_isa() { return active().load(std::memory_order_relaxed); }

@@ -1,6 +1,7 @@
 // Which instruction set the kernels use: found at start-up, overridable by INTANDEM_ISA.
 #pragma once
 
+#include <string>
 #include <string_view>
 
 namespace intandem {
@@ -11,12 +12,21 @@ enum class Isa : int {
   avx2 = 1,        ///< AVX2 and FMA
   avx512 = 2,      ///< AVX-512 F, BW, DQ, VL
   avx512vnni = 3,  ///< the above and AVX-512 VNNI
+  amx = 4,         ///< the above, AMX-TILE and AMX-INT8
 };
 
-/// "ref", "avx2", "avx512", "avx512vnni".
+/// All of them, in their order.
+inline constexpr Isa kAllIsas[] = {Isa::ref, Isa::avx2, Isa::avx512, Isa::avx512vnni, Isa::amx};
+
+/// "ref", "avx2", "avx512", "avx512vnni", "amx".
 std::string_view isa_name(Isa isa);
 
-/// The best instruction set of this CPU, with the operating system's register state enabled.
+/// The names of all instruction sets, for messages: "ref, avx2, … or amx".
+std::string isa_names();
+
+/// The best instruction set of this CPU, with the operating system's register state enabled. The
+/// first call asks Linux for the use of tile registers, which a process must; if that is refused,
+/// the CPU counts as one without AMX.
 Isa detected_isa();
 
 /// The instruction set in use: detected_isa(), or lower by the environment variable INTANDEM_ISA.

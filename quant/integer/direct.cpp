@@ -25,6 +25,7 @@
 #include "core/memory.hpp"
 #include "core/parallel.hpp"
 #include "quant/integer/direct_pack.hpp"
+#include "quant/integer/padded_row.hpp"
 #include "quant/integer/requant_block.hpp"
 
 namespace intandem {
@@ -119,8 +120,6 @@ class DirectLayer final : public PreparedLayer {
     return strip_copies_ ? round_up(((strip_rows_ - 1) * s.stride + s.R) * row_bytes_ + kGroup, 64)
                          : 0;
   }
-  template <class Code>
-  void copy_row(const std::uint8_t* image, std::int64_t h, Code* row) const;
   void copy_padded(const LayerRun& args, std::int64_t first, std::int64_t last,
                    std::uint8_t* copy) const;
   void run_strips(const LayerRun& args, std::uint8_t* codes) const;
@@ -188,21 +187,6 @@ void DirectLayer::choose_strips() {
   strip_rows_ = (s.P() + tasks - 1) / tasks;
 }
 
-// Input row h of an image, which may lie outside it, with its padding codes on both sides.
-template <class Code>
-void DirectLayer::copy_row(const std::uint8_t* image, std::int64_t h, Code* row) const {
-  const ConvShape& s = layer_.shape;
-  const auto fill = [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t w = begin; w < end; ++w) {
-      std::copy_n(pad_codes_.data(), s.C, row + w * s.C);
-    }
-  };
-  if (h < 0 || h >= s.H) return fill(0, s.W + 2 * s.pad);
-  fill(0, s.pad);
-  std::copy_n(image + h * s.W * s.C, s.W * s.C, row + s.pad * s.C);
-  fill(s.pad + s.W, s.W + 2 * s.pad);
-}
-
 // Rows first … last − 1 of the images, counted over all of them, with their padding codes around
 // them; the kernel may read up to 3 codes past the last row, which belong to the scratch memory.
 void DirectLayer::copy_padded(const LayerRun& args, std::int64_t first, std::int64_t last,
@@ -212,9 +196,9 @@ void DirectLayer::copy_padded(const LayerRun& args, std::int64_t first, std::int
     const std::int64_t n = i / height_, h = i % height_ - s.pad;
     const std::uint8_t* image = args.input + n * s.H * s.W * s.C;
     if (code_bytes_ == 1) {
-      copy_row(image, h, copy);
+      copy_padded_row(s, pad_codes_.data(), image, h, copy);
     } else {
-      copy_row(image, h, reinterpret_cast<std::uint16_t*>(copy));
+      copy_padded_row(s, pad_codes_.data(), image, h, reinterpret_cast<std::uint16_t*>(copy));
     }
   }
 }
@@ -316,7 +300,7 @@ void DirectLayer::run_strips(const LayerRun& args, std::uint8_t* codes) const {
       const std::int64_t top = first * s.stride - s.pad;
       if (strip_copies_) {
         for (std::int64_t h = 0; h < (last - first - 1) * s.stride + s.R; ++h) {
-          copy_row(source, top + h, copy + h * row_bytes_);
+          copy_padded_row(s, pad_codes_.data(), source, top + h, copy + h * row_bytes_);
         }
         source = copy;
       } else {

@@ -10,11 +10,12 @@
 namespace intandem {
 
 /// PrepareFn "direct": convolutions (up to 341 kernel positions), linear layers and average pools
-/// with any codes, by the kernels of active_isa(). Null on Isa::ref.
+/// with any codes, by the kernels of active_isa(); with AMX those of tile_direct.hpp. Null on
+/// Isa::ref.
 std::unique_ptr<PreparedLayer> prepare_direct(const IntLayer& layer);
 
-/// The kernel "direct" would use, or null. On AVX2: narrow, 16-bit sums where the ranges allow it;
-/// linear, weights that are met once per image.
+/// The register-tile kernel "direct" would use, or null. On AVX2: narrow, 16-bit sums where the
+/// ranges allow it; linear, weights that are met once per image.
 const DirectKernel* direct_kernel(Isa isa, bool narrow, bool linear);
 
 /// Groups of four products that may be summed in 16 bits: 32767 / (2 · in_max · max|q_w|).

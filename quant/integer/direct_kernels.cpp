@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "quant/integer/direct.hpp"
+#include "quant/integer/tile_direct.hpp"
 
 namespace intandem {
 namespace {
@@ -42,6 +43,7 @@ std::unique_ptr<PreparedLayer> prepare_direct(const IntLayer& layer) {
       direct_kernel(active_isa(), narrow_chunk(layer) >= 4, layer.kind == IntLayerKind::linear);
   if (kernel == nullptr) return nullptr;
   if (layer.kind == IntLayerKind::avg_pool) return prepare_avg_pool(layer);
+  if (active_isa() >= Isa::amx) return prepare_tile_direct(layer);
   return prepare_direct(layer, *kernel);
 }
 

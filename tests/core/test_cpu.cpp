@@ -13,8 +13,6 @@ using namespace intandem;
 
 namespace {
 
-constexpr Isa kAllIsas[] = {Isa::ref, Isa::avx2, Isa::avx512, Isa::avx512vnni};
-
 // What a fresh process with this INTANDEM_ISA prints: this program runs its hidden test below.
 std::string isa_of_new_process(const std::string& value) {
   const std::string command = "unset INTANDEM_TEST_LOG; INTANDEM_ISA='" + value + "' exec /proc/" +
@@ -46,8 +44,11 @@ TEST_CASE("instruction sets have names and an order", "[core][cpu]") {
   CHECK(isa_name(Isa::avx2) == "avx2");
   CHECK(isa_name(Isa::avx512) == "avx512");
   CHECK(isa_name(Isa::avx512vnni) == "avx512vnni");
+  CHECK(isa_name(Isa::amx) == "amx");
+  CHECK(isa_names() == "ref, avx2, avx512, avx512vnni or amx");
   CHECK(Isa::ref < Isa::avx2);
   CHECK(Isa::avx512 < Isa::avx512vnni);
+  CHECK(Isa::avx512vnni < Isa::amx);
 }
 
 TEST_CASE("set_active_isa goes down to ref and never beyond the CPU", "[core][cpu]") {

@@ -7,7 +7,7 @@ using namespace intandem;
 
 TEST_CASE("the 8-bit peak is known for every vector instruction set", "[core][int_peak]") {
   const Isa before = active_isa();
-  for (const Isa isa : {Isa::ref, Isa::avx2, Isa::avx512, Isa::avx512vnni}) {
+  for (const Isa isa : kAllIsas) {
     if (isa > detected_isa()) continue;
     set_active_isa(isa);
     INFO(isa_name(isa));
@@ -24,6 +24,7 @@ TEST_CASE("the 8-bit peak is known for every vector instruction set", "[core][in
 TEST_CASE("the peak loops count two operations per multiply-add", "[core][int_peak]") {
   std::int32_t sink = 0;
   if (detected_isa() >= Isa::avx2) CHECK(run_dot_avx2(10, &sink) == 10 * 12 * 32 * 2);
+  if (detected_isa() >= Isa::amx) CHECK(run_dot_amx(10, &sink) == 10 * 4 * 16 * 16 * 64 * 2);
   if (detected_isa() >= Isa::avx512vnni) CHECK(run_dot_avx512vnni(10, &sink) == 10 * 12 * 64 * 2);
 }
 #endif

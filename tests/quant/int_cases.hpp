@@ -50,7 +50,7 @@ struct Restore {
 
 inline std::vector<Isa> available_isas() {
   std::vector<Isa> isas;
-  for (const Isa isa : {Isa::ref, Isa::avx2, Isa::avx512, Isa::avx512vnni}) {
+  for (const Isa isa : kAllIsas) {
     if (isa <= detected_isa()) isas.push_back(isa);
   }
   return isas;

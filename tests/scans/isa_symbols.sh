@@ -28,7 +28,7 @@ for code in 'inline int g(int x) { return x + 1; } int (*f())(int) { return g; }
 done
 [ $failures = 0 ] && echo "pass isa-symbols: the scanner finds weak symbols where there are some"
 
-for source in $(find core nn quant distill data -name '*_avx2.cpp' -o -name '*_avx512*.cpp' 2>/dev/null | sort); do
+for source in $(find core nn quant distill data -name '*_avx2.cpp' -o -name '*_avx512*.cpp' -o -name '*_amx.cpp' 2>/dev/null | sort); do
   object=$BUILD/${source%.cpp}.o
   if found=$(weak_symbols "$object") || [ ! -f "$object" ]; then
     echo "$found"

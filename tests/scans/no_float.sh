@@ -23,6 +23,7 @@ fi
 #    are moves, shuffles and bitwise logic: compilers use movaps, movups, movsd, xorps, shufps,
 #    blendvps, … to copy, clear and permute integer registers because their encodings are shorter
 #    or the only ones of their width. They move bits and cannot add, multiply, round or compare.
+#  - AMX: tdpbusd and its siblings of other signs multiply bytes; tdpbf16ps and tdpfp16ps are found.
 float_instructions() {
   objdump -d --no-show-raw-insn "$1" | awk -F'\t' '
     function is_move(op) {
@@ -37,7 +38,7 @@ float_instructions() {
       op = word[i]
       if (op ~ /^f/ || op ~ /^pf/ || op ~ /^pi2f/) { print; next }
       sub(/^v/, "", op)
-      if (op ~ /^p/ || op ~ /^clflush/) next
+      if (op ~ /^p/ || op ~ /^clflush/ || op ~ /^tdpb[us][us]d$/) next
       if (op ~ /cvt/ || (op ~ /(p[sdh]|s[sdh])[xyz]?$/ && !is_move(op))) print
     }'
 }
@@ -72,6 +73,8 @@ probe found float_instructions 'bool f(float a, float b) { return a < b; }'
 probe found float_instructions 'long double f(long double a) { return a + a; }'
 probe found float_instructions 'void f(float* p) { for (int i = 0; i < 64; ++i) p[i] += 1; }' -mavx2
 probe found float_instructions 'float f(float x) { return __builtin_sqrtf(x); }' -fno-math-errno
+probe found float_instructions 'void f() { asm volatile("tdpbf16ps %tmm0, %tmm1, %tmm2"); }'
+probe clean float_instructions 'void f() { asm volatile("tdpbusd %tmm0, %tmm1, %tmm2"); }'
 probe clean float_instructions 'int f(const int* p) { int s = 0; for (int i = 0; i < 64; ++i) s += p[i] > 3 ? p[i] * 5 : 7; return s; }' -O3
 probe clean float_instructions 'struct S { long a, b, c, d; }; void f(S* x, S* y) { *x = *y; *y = {}; }'
 probe found vector_registers 'int f(const int* p) { int s = 0; for (int i = 0; i < 64; ++i) s += p[i]; return s; }' '-O3 -mavx2'

@@ -1,0 +1,25 @@
+// Image rows with their padding codes, for kernels that want all windows inside.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+
+#include "core/conv_shape.hpp"
+
+namespace intandem {
+
+/// Row h of an image of codes [H][W][C], −pad ≤ h < H + pad, with its padding: row [W + 2·pad][C].
+/// pad_code: the C codes of a pixel outside the image; not read without padding.
+template <class Code>
+void copy_padded_row(const ConvShape& s, const std::uint8_t* pad_code, const std::uint8_t* image,
+                     std::int64_t h, Code* row) {
+  const auto fill = [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t w = begin; w < end; ++w) std::copy_n(pad_code, s.C, row + w * s.C);
+  };
+  if (h < 0 || h >= s.H) return fill(0, s.W + 2 * s.pad);
+  fill(0, s.pad);
+  std::copy_n(image + h * s.W * s.C, s.W * s.C, row + s.pad * s.C);
+  fill(s.pad + s.W, s.W + 2 * s.pad);
+}
+
+}  // namespace intandem
