@@ -66,7 +66,7 @@ void one_row(const PackedTile& t) {
   __m512i low0 = _mm512_setzero_si512(), high0 = low0, low1 = low0, high1 = low0;
   __m512i low2 = low0, high2 = low0, low3 = low0, high3 = low0;
   const std::uint8_t* block = t.weights;
-  for (std::int64_t c = 0; c < t.stride; c += kPackedCodes, block += 64 * kBits) {
+  for (std::int64_t c = 0; c < t.stride; c += kPackedBlock, block += 64 * kBits) {
     prefetch_block<kBits>(block);
     const Group group0 = load_group<kBits, 0>(block), group1 = load_group<kBits, 1>(block);
     const Group group2 = load_group<kBits, 2>(block), group3 = load_group<kBits, 3>(block);
@@ -93,7 +93,7 @@ void many_rows(const PackedTile& t, Rows<I...>) {
   ((low[I] = high[I] = _mm512_setzero_si512()), ...);
   const std::uint8_t* const row[kRows] = {t.codes + I * t.stride...};
   const std::uint8_t* block = t.weights;
-  for (std::int64_t c = 0; c < t.stride; c += kPackedCodes, block += 64 * kBits) {
+  for (std::int64_t c = 0; c < t.stride; c += kPackedBlock, block += 64 * kBits) {
     prefetch_block<kBits>(block);
     const auto add = [&](const Group& group, std::int64_t at) __attribute__((always_inline)) {
       __m512i codes;

@@ -6,8 +6,9 @@
 
 namespace intandem {
 
-/// Channels of a panel, and the multiple of codes a row is padded to.
-inline constexpr std::int64_t kPackedWidth = 32, kPackedCodes = 16;
+/// Channels of a panel, the codes a vector kernel takes at a time, and the multiple of codes a row
+/// is padded to.
+inline constexpr std::int64_t kPackedWidth = 32, kPackedBlock = 16, kPackedCodes = 64;
 
 /// A tile of `rows` images × one panel of 32 output channels:
 ///
@@ -30,14 +31,16 @@ struct PackedTile {
   std::int32_t* acc;               ///< [rows][32], 64-byte aligned
 };
 
-/// Rows per tile: at most this.
-inline constexpr std::int64_t kPackedRows = 8;
+/// Rows per tile: at most this, with AMX at most twice as many.
+inline constexpr std::int64_t kPackedRows = 8, kPackedRowsAmx = 16;
 
 using PackedTileFn = void (*)(const PackedTile& tile, std::int64_t rows);
 
 #if defined(__x86_64__)
 void fc_packed4_avx512vnni(const PackedTile& tile, std::int64_t rows);
 void fc_packed2_avx512vnni(const PackedTile& tile, std::int64_t rows);
+void fc_packed4_amx(const PackedTile& tile, std::int64_t rows);
+void fc_packed2_amx(const PackedTile& tile, std::int64_t rows);
 void fc_packed4_avx2(const PackedTile& tile, std::int64_t rows);
 void fc_packed2_avx2(const PackedTile& tile, std::int64_t rows);
 #endif

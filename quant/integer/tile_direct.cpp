@@ -6,10 +6,11 @@
 //
 //   rows:   tiles along a row of outputs, windows where they lie: in the image, or in a copy of the
 //           rows a task needs with their padding.
-//   flat:   1×1 kernels and linear layers: all pixels of all images are one row.
-//   gather: the windows of 32 pixels are first laid side by side, their kernel rows joined. For few
-//           channels, whose kernel rows would leave most of every 64 codes unused, and for short
-//           rows of outputs.
+//   flat:   1×1 kernels and linear layers: all pixels of all images are one row. Other kernels of
+//           stride 1: tiles run on from row to row of a copy that has the padding between two rows
+//           only once; sums of windows that begin in it are dropped.
+//   gather: the windows of 32 pixels are first laid side by side, kernel rows joined: short rows,
+//           few channels.
 #include "quant/integer/tile_direct.hpp"
 
 #include <algorithm>
@@ -67,7 +68,7 @@ class TileDirectLayer final : public PreparedLayer {
   };
   /// How the work of one call is cut up.
   struct Job {
-    std::int64_t images, pixels;  // pixels per image; all images are one if they may be
+    std::int64_t images, pixels;  // windows per image; all images are one if they may be
     std::int64_t tiles, height;   // tiles per image, pixels per tile
     std::int64_t parts, splits;   // tasks: images × parts of the tiles × splits of the panels
     std::int64_t copy_bytes;      // of the padded rows of one part
@@ -76,6 +77,12 @@ class TileDirectLayer final : public PreparedLayer {
     std::int64_t image, first_tile, last_tile, first_panel, last_panel;
     const std::uint8_t* source;  // of the image or its copied rows
     std::uint8_t* gathered;
+  };
+
+  /// Sums that wait for their requantization.
+  struct Finish {
+    std::int64_t image, tiles, pixel[2], panel;
+    const std::int32_t* acc;
   };
 
   std::int64_t outputs() const { return layer_.shape.P() * layer_.shape.Q(); }
@@ -95,16 +102,19 @@ class TileDirectLayer final : public PreparedLayer {
   Job job_of(std::int64_t N) const;
   std::int64_t first_pixel(const Job& job, std::int64_t tile) const;
   const std::uint8_t* window(const Task& task, std::int64_t pixel) const;
+  const std::uint8_t* gather(const Job& job, const Task& task, std::int64_t t,
+                             std::int64_t pixel) const;
   void copy_rows(const LayerRun& args, const Job& job, Task& task, std::uint8_t* copy) const;
   void run_task(const LayerRun& args, const Job& job, const Task& task, std::uint8_t* codes) const;
-  void finish_tile(const LayerRun& args, const std::int32_t* acc, std::int64_t pixel,
-                   std::int64_t height, std::int64_t panel, std::uint8_t* codes) const;
+  void finish_tile(const LayerRun& args, const Job& job, const Finish& finish, std::int64_t t,
+                   std::uint8_t* codes) const;
 
   const IntLayer layer_;
   const RequantData requant_data_;
   const RequantFn requant_;
   bool gathers_ = false, copies_ = false;
   bool flat_ = false;              // tiles run on from row to row
+  std::int64_t line_ = 0;          // windows from one row of outputs to the next; from Q on dropped
   bool merged_ = false;            // and from image to image
   std::int64_t pixel_cycles_ = 0;  // estimate
   std::int64_t row_bytes_ = 0;     // of the image or of the copy
@@ -120,22 +130,27 @@ class TileDirectLayer final : public PreparedLayer {
 // where codes are not aligned; a gathered line about eight (measured).
 void TileDirectLayer::choose_source() {
   const ConvShape& s = layer_.shape;
-  const std::int64_t Q = s.Q(), row_codes = s.S * s.C;
+  const std::int64_t P = s.P(), Q = s.Q(), row_codes = s.S * s.C;
   const bool single = s.R == 1 && s.S == 1 && s.stride == 1 && s.pad == 0;
+  const bool whole = row_codes % kTileCodes == 0;  // nothing is read past a window
   const std::int64_t row_steps = ceil_div(row_codes, kTileCodes);
-  const std::int64_t tiles = ceil_div(Q, kTileRows);
-  const std::int64_t tile_rows = single ? Q : tiles * kTileRows;
+  const std::int64_t width = s.W + s.pad;
+  const std::int64_t row_tiles = P * ceil_div(Q, kTileRows);
+  const std::int64_t flat_tiles = ceil_div((P - 1) * width + Q, kTileRows);
+  const bool shares = s.pad > 0 && s.stride == 1 && width >= Q && flat_tiles < row_tiles;
+  const std::int64_t tile_rows = single ? P * Q : kTileRows * (shares ? flat_tiles : row_tiles);
   const std::int64_t in_place =
-      blocks() * s.R * row_steps * tile_rows * (s.C % kTileCodes == 0 ? 4 : 5) / (4 * Q);
+      blocks() * s.R * row_steps * tile_rows * (s.C % kTileCodes == 0 ? 4 : 5) / (4 * P * Q);
   const std::int64_t gathered =
       blocks() * ceil_div(s.R * row_codes, kTileCodes) + 8 * s.R * row_steps;
-  const bool whole = row_codes % kTileCodes == 0;  // nothing is read past a window
   gathers_ = single ? !whole : gathered < in_place;
   copies_ = s.pad > 0 || (!gathers_ && !whole);
-  flat_ = gathers_ || single;
+  const bool runs_on = shares && !gathers_;
+  flat_ = gathers_ || single || runs_on;
   merged_ = flat_ && !copies_;
+  line_ = runs_on ? width : Q;
+  row_bytes_ = (runs_on ? width : copies_ ? s.W + 2 * s.pad : s.W) * s.C;
   pixel_cycles_ = (gathers_ ? gathered : in_place) * 5 / 4 + 6 * blocks();
-  row_bytes_ = (copies_ ? s.W + 2 * s.pad : s.W) * s.C;
   workers_ = thread_count();
   if (!layer_.pad_code.empty()) pad_codes_ = layer_.pad_code;
 }
@@ -192,10 +207,9 @@ void TileDirectLayer::pack() {
   std::copy(layer_.bias.begin(), layer_.bias.end(), bias_.begin());
 }
 
-/// The unit of cost() is a product of the VNNI kernels, 128 a cycle. A linear layer costs its
-/// weights' way from memory, whatever multiplies them.
+/// In products of the VNNI kernels. A linear layer costs its weights' way from memory.
 std::int64_t TileDirectLayer::cost() const {
-  constexpr std::int64_t kVnniProducts = 128;
+  constexpr std::int64_t kVnniProducts = 128;  // per cycle
   if (layer_.kind == IntLayerKind::linear) return layer_.shape.macs();
   return kVnniProducts * outputs() * pixel_cycles_;
 }
@@ -204,14 +218,13 @@ TileDirectLayer::Job TileDirectLayer::job_of(std::int64_t N) const {
   const ConvShape& s = layer_.shape;
   Job job{};
   job.images = merged_ ? 1 : N;
-  job.pixels = merged_ ? N * outputs() : outputs();
+  job.pixels = merged_ ? N * outputs() : (s.P() - 1) * line_ + s.Q();
   if (N == 0) return job;
   const std::int64_t row = flat_ ? job.pixels : s.Q();
   const std::int64_t row_tiles = ceil_div(row, kTileRows);
   job.height = ceil_div(row, row_tiles);
   job.tiles = flat_ ? row_tiles : s.P() * row_tiles;
-  // Parts whose rows fit the cache; then as many tasks as keep all workers busy, sharing out what
-  // is larger, pixels or weights.
+  // Parts whose rows fit the cache, then more tasks for the workers, of the larger operand.
   const std::int64_t rows = s.H + 2 * s.pad;
   const std::int64_t source_bytes = (merged_ ? N : 1) * rows * row_bytes_;
   job.parts = copies_ ? std::min(job.tiles, ceil_div(source_bytes, kBandBytes)) : 1;
@@ -228,8 +241,10 @@ TileDirectLayer::Job TileDirectLayer::job_of(std::int64_t N) const {
   if (copies_) {
     const std::int64_t part_tiles = ceil_div(job.tiles, job.parts);
     const std::int64_t part_rows =
-        std::min(s.P(), (flat_ ? part_tiles * job.height / s.Q() : part_tiles / row_tiles) + 2);
-    job.copy_bytes = ceil_div(((part_rows - 1) * s.stride + s.R) * row_bytes_, 64) * 64 + 64;
+        std::min(s.P(), (flat_ ? part_tiles * job.height / line_ : part_tiles / row_tiles) + 2);
+    const std::int64_t past = s.S * s.C + kTileCodes;  // what the last window reads too much
+    job.copy_bytes =
+        ceil_div(((part_rows - 1) * s.stride + s.R) * row_bytes_ + past, kTileCodes) * kTileCodes;
   }
   return job;
 }
@@ -240,86 +255,103 @@ std::int64_t TileDirectLayer::first_pixel(const Job& job, std::int64_t tile) con
   return tile / row_tiles * Q + std::min(tile % row_tiles * job.height, Q - job.height);
 }
 
-/// The window of a pixel of the task's image; its source begins where the image (merged: the first
-/// one) or, with its padding, the copied image would.
+/// The window of a pixel; the source begins where the first image or its padded copy would.
 const std::uint8_t* TileDirectLayer::window(const Task& task, std::int64_t pixel) const {
   const ConvShape& s = layer_.shape;
-  const std::int64_t Q = s.Q(), q = pixel % Q;
-  std::int64_t row = pixel / Q * s.stride;
-  if (merged_) row = pixel / outputs() * s.H + pixel / Q % s.P() * s.stride;
-  return task.source + row * row_bytes_ + q * s.stride * s.C;
+  std::int64_t row = pixel / line_ * s.stride;
+  if (merged_) row = pixel / outputs() * s.H + pixel / line_ % s.P() * s.stride;
+  return task.source + row * row_bytes_ + pixel % line_ * s.stride * s.C;
 }
 
 void TileDirectLayer::copy_rows(const LayerRun& args, const Job& job, Task& task,
                                 std::uint8_t* copy) const {
   const ConvShape& s = layer_.shape;
   const std::uint8_t* image = args.input + task.image * s.H * s.W * s.C;
-  const std::int64_t first = first_pixel(job, task.first_tile) / s.Q() * s.stride;
+  const std::int64_t first = first_pixel(job, task.first_tile) / line_ * s.stride;
   const std::int64_t last =
-      (first_pixel(job, task.last_tile - 1) + job.height - 1) / s.Q() * s.stride + s.R;
+      (first_pixel(job, task.last_tile - 1) + job.height - 1) / line_ * s.stride + s.R;
   for (std::int64_t row = first; row < last; ++row) {
     copy_padded_row(s, pad_codes_.data(), image, row - s.pad, copy + (row - first) * row_bytes_);
   }
   task.source = copy - first * row_bytes_;
 }
 
-void TileDirectLayer::finish_tile(const LayerRun& args, const std::int32_t* acc, std::int64_t pixel,
-                                  std::int64_t height, std::int64_t panel,
-                                  std::uint8_t* codes) const {
-  const std::int64_t K = layer_.shape.K, first = panel * kTilePanel;
-  const std::int64_t channels = std::min(kTilePanel, K - first), out = pixel * K + first;
-  if (layer_.is_last()) {
-    for (std::int64_t i = 0; i < height; ++i) {
-      std::memcpy(args.accumulators + out + i * K, acc + i * kTilePanel,
-                  static_cast<std::size_t>(channels) * sizeof(std::int32_t));
+void TileDirectLayer::finish_tile(const LayerRun& args, const Job& job, const Finish& f,
+                                  std::int64_t t, std::uint8_t* codes) const {
+  const std::int64_t K = layer_.shape.K, P = layer_.shape.P(), Q = layer_.shape.Q();
+  const std::int64_t first = f.panel * kTilePanel, channels = std::min(kTilePanel, K - first);
+  const std::int64_t end = f.pixel[t] + job.height;
+  // The stretches of a row of outputs in the tile; without dropped windows there is one.
+  for (std::int64_t pixel = f.pixel[t], next; pixel < end; pixel = next) {
+    const bool whole = line_ == Q;
+    const std::int64_t row = whole ? 0 : pixel / line_, begin = row * line_;
+    next = whole ? end : std::min(end, begin + line_);
+    const std::int64_t rows = whole ? end - pixel : std::min(end, begin + Q) - pixel;
+    if (rows <= 0) continue;
+    const std::int32_t* acc = f.acc + (t * kTileRows + pixel - f.pixel[t]) * kTilePanel;
+    const std::int64_t out = (f.image * P * Q + row * Q + pixel - begin) * K + first;
+    if (layer_.is_last()) {
+      for (std::int64_t i = 0; i < rows; ++i) {
+        std::memcpy(args.accumulators + out + i * K, acc + i * kTilePanel,
+                    static_cast<std::size_t>(channels) * sizeof(std::int32_t));
+      }
+      continue;
     }
-    return;
+    requant_({acc, layer_.add >= 0 ? args.shortcut + out : nullptr, codes + out, rows, channels,
+              kTilePanel, K, requant_data_.from(first)});
   }
-  requant_({acc, layer_.add >= 0 ? args.shortcut + out : nullptr, codes + out, height, channels,
-            kTilePanel, K, requant_data_.from(first)});
 }
 
-// As many panels of weights as stay in the cache while all pixels pass; two tiles of pixels at a
-// time, which stay in the first-level cache while those panels pass.
+// As many panels of weights as stay in the cache while all pixels pass, two tiles at a time. Sums
+// are requantized while the next ones are being computed.
 void TileDirectLayer::run_task(const LayerRun& args, const Job& job, const Task& task,
                                std::uint8_t* codes) const {
   const ConvShape& s = layer_.shape;
   const std::int64_t panel_bytes = 2 * steps() * kWeightTileBytes;
   const std::int64_t group = std::max<std::int64_t>(1, kPanelBytes / panel_bytes);
-  alignas(64) std::int32_t acc[kBlockPixels * kTilePanel];
+  alignas(64) std::int32_t acc[2][kBlockPixels * kTilePanel];
   AmxProduct product{};
   product.stride = gathers_ ? pitch() : s.stride * s.C;
   product.offsets = offsets_.data();
   product.steps = steps();
-  product.acc = acc;
+  int turn = 0;
+  Finish waiting{};
+  const auto finish = [&] {
+    for (std::int64_t t = 0; t < waiting.tiles; ++t) finish_tile(args, job, waiting, t, codes);
+  };
   amx_configure(job.height);
   for (std::int64_t begin = task.first_panel; begin < task.last_panel; begin += group) {
     const std::int64_t end = std::min(task.last_panel, begin + group);
     for (std::int64_t tile = task.first_tile; tile < task.last_tile; tile += 2) {
       const std::int64_t tiles = std::min<std::int64_t>(2, task.last_tile - tile);
-      std::int64_t pixel[2];
+      std::int64_t pixel[2] = {};
       for (std::int64_t t = 0; t < tiles; ++t) {
         pixel[t] = first_pixel(job, tile + t);
-        product.codes[t] =
-            gathers_ ? task.gathered + t * kTileRows * pitch() : window(task, pixel[t]);
-        if (!gathers_) continue;
-        const std::uint8_t* sources[kTileRows];
-        for (std::int64_t i = 0; i < job.height; ++i) sources[i] = window(task, pixel[t] + i);
-        amx_gather({sources, job.height, s.R, s.S * s.C, row_bytes_,
-                    task.gathered + t * kTileRows * pitch(), pitch()});
+        product.codes[t] = gathers_ ? gather(job, task, t, pixel[t]) : window(task, pixel[t]);
       }
-      for (std::int64_t panel = begin; panel < end; ++panel) {
+      for (std::int64_t panel = begin; panel < end; ++panel, turn ^= 1) {
         product.weights = reinterpret_cast<const std::int8_t*>(packed_.get()) + panel * panel_bytes;
         product.bias = bias_.data() + panel * kTilePanel;
+        product.acc = acc[turn];
         amx_product(product, tiles, std::min<std::int64_t>(2, blocks() - 2 * panel));
-        for (std::int64_t t = 0; t < tiles; ++t) {
-          finish_tile(args, acc + t * kTileRows * kTilePanel, task.image * job.pixels + pixel[t],
-                      job.height, panel, codes);
-        }
+        finish();
+        waiting = {task.image, tiles, {pixel[0], pixel[1]}, panel, acc[turn]};
       }
     }
   }
   amx_release();
+  finish();
+}
+
+/// The windows of tile t of a block, side by side.
+const std::uint8_t* TileDirectLayer::gather(const Job& job, const Task& task, std::int64_t t,
+                                            std::int64_t pixel) const {
+  const ConvShape& s = layer_.shape;
+  const std::uint8_t* sources[kTileRows];
+  for (std::int64_t i = 0; i < job.height; ++i) sources[i] = window(task, pixel + i);
+  std::uint8_t* gathered = task.gathered + t * kTileRows * pitch();
+  amx_gather({sources, job.height, s.R, s.S * s.C, row_bytes_, gathered, pitch()});
+  return gathered;
 }
 
 void TileDirectLayer::run(const LayerRun& args) const {

@@ -6,7 +6,9 @@
 #include "quant/integer/direct.hpp"
 #include "quant/integer/plan.hpp"
 #include "quant/integer/requant_block.hpp"
+#include "quant/integer/tile_direct.hpp"
 #include "tests/quant/int_cases.hpp"
+#include "tests/skip.hpp"
 
 using namespace intandem;
 using namespace intandem::testing;
@@ -149,12 +151,50 @@ TEST_CASE("strips: every row length, stride, padding and channel count", "[integ
     o.weights = draw.pick({Values::random, Values::largest, Values::smallest});
     if (draw.coin()) o.pool_kernel = o.pool_stride = o.shape.P() > 1 ? 2 : 1;
     check_all(o, draw.between(1, 3), draw.pick({Values::random, Values::largest}), draw);
-    const DirectKernel* kernel = direct_kernel(detected_isa(), false, false);
-    if (kernel == nullptr) continue;
-    const auto prepared = prepare_direct(make_layer(o, draw), *kernel);
+    const DirectKernel* tiles = direct_kernel(detected_isa(), false, false);
+    if (tiles == nullptr) continue;
+    const auto prepared = prepare_direct(make_layer(o, draw), *tiles);
     if (prepared != nullptr && prepared->reason() == "rows of outputs") ++strips;
   }
   if (detected_isa() >= Isa::avx512vnni) CHECK(strips > 10);
+}
+
+TEST_CASE("tile registers: every height, both sources, odd tiles, blocks and tasks", "[integer]") {
+  if (detected_isa() < Isa::amx) INTANDEM_SKIP("this CPU has no AMX");
+  const Restore restore;
+  set_active_isa(Isa::amx);
+  Draw draw(50);
+  std::set<std::string> reasons;
+  for (std::int64_t width = 1; width <= 40; ++width) {
+    LayerOptions o;
+    const std::int64_t kernel = draw.pick<std::int64_t>({1, 2, 3, 5});
+    o.shape = {1,
+               kernel + draw.between(0, 5),
+               kernel - 1 + width,
+               draw.pick<std::int64_t>({3, 32, 63, 64, 65, 96, 128}),
+               draw.pick<std::int64_t>({1, 16, 17, 32, 48, 96, 130}),
+               kernel,
+               kernel,
+               draw.between(1, 2),
+               draw.between(0, 2)};
+    o.max_code = draw.pick({0, 15, 255});
+    o.with_add = o.max_code > 0 && draw.coin();
+    const IntLayer layer = make_layer(o, draw);
+    const ConvShape& s = o.shape;
+    const std::int64_t N = draw.between(1, 3);
+    const auto input = random_codes(N * s.H * s.W * s.C, o.in_max, draw);
+    const auto shortcut = random_codes(N * s.P() * s.Q() * s.K, 255, draw);
+    const auto wanted = naive_layer(layer, N, input, shortcut);
+    for (const int threads : {1, 2, 3}) {
+      set_thread_count(threads);
+      const auto prepared = prepare_tile_direct(layer);
+      REQUIRE(prepared != nullptr);
+      reasons.insert(prepared->reason());
+      INFO(s.str() << ", batch " << N << ", " << threads << " threads");
+      CHECK(run_guarded(*prepared, layer, N, input, shortcut) == wanted);
+    }
+  }
+  CHECK(reasons.size() == 3);
 }
 
 TEST_CASE("fully connected layers at every batch up to the tile and beyond", "[integer]") {
@@ -193,6 +233,9 @@ TEST_CASE("packed fully connected layers: every kind of code, extremes, tails", 
   }
   if (detected_isa() >= Isa::avx512vnni) {
     CHECK(ran.count("packed4_avx512vnni") + ran.count("packed2_avx512vnni") == 2);
+  }
+  if (detected_isa() >= Isa::amx) {
+    CHECK(ran.count("packed4_amx") + ran.count("packed2_amx") == 2);
   }
 }
 
