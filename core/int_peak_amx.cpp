@@ -1,7 +1,7 @@
 // Four independent chains of tdpbusd on whole tiles: 16 cycles each, more than their latency of 52.
 #include "core/int_peak.hpp"
 
-#if defined(__AMX_INT8__)
+#if defined(__x86_64__)
 #include <immintrin.h>
 
 namespace intandem {

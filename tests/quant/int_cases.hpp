@@ -2,6 +2,9 @@
 // time, independently of ops_ref.cpp: wide arithmetic, one output at a time, no shared code.
 #pragma once
 
+#include <sys/mman.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
@@ -181,38 +184,47 @@ inline std::vector<std::int64_t> naive_layer(const IntLayer& layer, std::int64_t
   return pooled;
 }
 
-/// `size` elements with 64 guard bytes on both sides; exact end, so that a read or a write past it
-/// is seen by the address sanitizer or by intact().
+/// `size` elements that end, rounded up to `alignment` bytes, at a page nobody may touch: reading
+/// or writing past it kills the test, also by instructions that sanitizers do not see (tile loads).
+/// intact() tells whether the 64 bytes before and the few up to that page were written to.
 template <class T>
 class Guarded {
  public:
   static constexpr std::size_t kGuard_bytes = 64;
   static constexpr unsigned char kMark = 0xA5;
 
-  explicit Guarded(std::int64_t size)
-      : size_bytes_(static_cast<std::size_t>(size) * sizeof(T)),
-        memory_(new (std::align_val_t{64}) unsigned char[size_bytes_ + 2 * kGuard_bytes]) {
-    std::memset(memory_, kMark, size_bytes_ + 2 * kGuard_bytes);
+  explicit Guarded(std::int64_t size, std::size_t alignment = 64)
+      : size_bytes_(static_cast<std::size_t>(size) * sizeof(T)) {
+    const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+    const std::size_t rounded = (size_bytes_ + alignment - 1) / alignment * alignment;
+    mapped_bytes_ = (rounded + kGuard_bytes + page - 1) / page * page + page;
+    void* mapped =
+        ::mmap(nullptr, mapped_bytes_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (mapped == MAP_FAILED) throw std::bad_alloc();
+    memory_ = static_cast<unsigned char*>(mapped);
+    end_ = memory_ + mapped_bytes_ - page;
+    if (::mprotect(end_, page, PROT_NONE) != 0) throw std::bad_alloc();
+    data_ = end_ - rounded;
+    std::memset(data_ - kGuard_bytes, kMark, kGuard_bytes + rounded);
   }
-  ~Guarded() { ::operator delete[](memory_, std::align_val_t{64}); }
+  ~Guarded() { ::munmap(memory_, mapped_bytes_); }
   Guarded(const Guarded&) = delete;
   Guarded& operator=(const Guarded&) = delete;
 
-  T* data() { return reinterpret_cast<T*>(memory_ + kGuard_bytes); }
+  T* data() { return reinterpret_cast<T*>(data_); }
   bool intact() const {
-    for (std::size_t i = 0; i < kGuard_bytes; ++i) {
-      if (memory_[i] != kMark || memory_[kGuard_bytes + size_bytes_ + i] != kMark) return false;
-    }
-    return true;
+    const auto marked = [](unsigned char byte) { return byte == kMark; };
+    return std::all_of(data_ - kGuard_bytes, data_, marked) &&
+           std::all_of(data_ + size_bytes_, end_, marked);
   }
 
  private:
-  std::size_t size_bytes_;
-  unsigned char* memory_;
+  std::size_t size_bytes_, mapped_bytes_;
+  unsigned char *memory_, *data_, *end_;
 };
 
-/// Runs a prepared layer between guards. Input and shortcut are copied to blocks of exactly their
-/// size. Returns what naive_layer returns; throws on a broken guard.
+/// Runs a prepared layer between guards. Input and shortcut are copied to blocks whose last byte is
+/// the last that may be read. Returns what naive_layer returns; throws on a broken guard.
 inline std::vector<std::int64_t> run_guarded(const PreparedLayer& prepared, const IntLayer& layer,
                                              std::int64_t N, const std::vector<std::uint8_t>& input,
                                              const std::vector<std::uint8_t>& shortcut) {
@@ -220,7 +232,10 @@ inline std::vector<std::int64_t> run_guarded(const PreparedLayer& prepared, cons
   Guarded<std::uint8_t> codes(layer.is_last() ? 0 : size);
   Guarded<std::int32_t> accumulators(layer.is_last() ? size : 0);
   Guarded<std::byte> scratch(prepared.scratch_bytes(N));
-  const std::vector<std::uint8_t> in(input), add(shortcut);
+  Guarded<std::uint8_t> in(static_cast<std::int64_t>(input.size()), 1);
+  Guarded<std::uint8_t> add(static_cast<std::int64_t>(shortcut.size()), 1);
+  std::copy(input.begin(), input.end(), in.data());
+  std::copy(shortcut.begin(), shortcut.end(), add.data());
   LayerRun args;
   args.N = N;
   args.input = in.data();
