@@ -80,6 +80,8 @@ class PackedLayer final : public PreparedLayer {
     return panels_ * panel_bytes_ + bias_.size_bytes() + requant_data_.size_bytes();
   }
   std::int64_t executed_macs() const override { return layer_.shape.macs(); }
+  /// Panels are whole: a layer of 10 classes costs as much as one of 32.
+  std::int64_t cost() const override { return panels_ * kPackedWidth * layer_.shape.C; }
   // Rows padded to whole blocks of codes, then one correction per row.
   std::int64_t scratch_bytes(std::int64_t N) const override {
     return N * (stride_ + static_cast<std::int64_t>(sizeof(std::int32_t)));

@@ -239,6 +239,28 @@ TEST_CASE("packed fully connected layers: every kind of code, extremes, tails", 
   }
 }
 
+TEST_CASE("packed weights are chosen for many outputs, not for ten classes", "[integer]") {
+  const Restore restore;
+  Draw draw(77);
+  const auto chosen = [&](std::int64_t K) {
+    LayerOptions o;
+    o.kind = IntLayerKind::linear;
+    o.shape.C = 512;
+    o.shape.K = K;
+    o.weight_bits = 4;
+    o.in_max = 15;
+    o.max_code = 15;
+    return prepare_layer(make_layer(o, draw), "auto")->algorithm().substr(0, 6);
+  };
+  for (const Isa isa : available_isas()) {
+    if (isa < Isa::avx2 || isa == Isa::avx512) continue;
+    set_active_isa(isa);
+    INFO(isa_name(isa));
+    CHECK(chosen(512) == "packed");
+    CHECK(chosen(10) == "direct");
+  }
+}
+
 TEST_CASE("binary layers: shapes, padding codes, many words, refusals", "[integer]") {
   Draw draw(49);
   std::set<std::string> ran;
