@@ -1,4 +1,5 @@
 #include "core/gemm_driver.hpp"
+#include "core/divide.hpp"
 
 #include <algorithm>
 #include <cstring>
@@ -24,9 +25,6 @@ constexpr int64_t kSerialMacs = 1 << 18;
 constexpr int64_t kSplitSteps = 2048;
 constexpr int64_t kSplitOutputs = 1 << 15;
 constexpr int64_t kMaxSplits = 16;
-
-int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
-int64_t round_up(int64_t a, int64_t b) { return ceil_div(a, b) * b; }
 
 // At least a huge page, or allocate_aligned() would not ask for one.
 constexpr int64_t kLeastBufferFloats = 1 << 19;

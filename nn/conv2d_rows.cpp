@@ -7,6 +7,7 @@
 #include <algorithm>
 
 #include "core/cpu.hpp"
+#include "core/divide.hpp"
 #include "core/error.hpp"
 #include "core/parallel.hpp"
 #include "nn/conv2d_padded.hpp"
@@ -23,8 +24,6 @@ constexpr int64_t kBandFloats = 64 * 1024;
 constexpr int64_t kMaxChannels = 192;
 constexpr int64_t kMaxTaps = 4096;
 constexpr int64_t kFewWeights = 5 * 1024;  // floats: 20 KiB
-
-int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 /// Neighbouring pixels of one output row: where their windows start, where their results go.
 struct Run {

@@ -4,6 +4,7 @@
 #include <atomic>
 
 #include "core/cpu.hpp"
+#include "core/divide.hpp"
 #include "core/parallel.hpp"
 #include "nn/conv2d_padded.hpp"
 
@@ -21,8 +22,6 @@ constexpr int64_t kShares = 16;
 // Results this large (4 MiB) have left the second-level cache before anyone reads them. Written
 // past it, their lines need not be read first.
 constexpr int64_t kStreamFloats = 1 << 20;
-
-int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 const StemKernels& stem_kernels() {
 #if defined(__x86_64__)

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "core/cpu.hpp"
+#include "core/divide.hpp"
 #include "core/gemm_driver.hpp"
 #include "core/parallel.hpp"
 #include "nn/conv2d_padded.hpp"
@@ -28,8 +29,6 @@ constexpr int64_t kLeastTiles = 28, kMostTiles = 168;
 constexpr int64_t kFilterSteps = 64;
 // Between arrays of the same power-of-two size, so that they use different sets of a cache.
 constexpr int64_t kSkew = 16;
-
-int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 /// y [N][P][Q][K] from x [N][H][W][C]; tap (r, s) is the matrix w + tap_offset(r·3 + s).
 struct Problem {

@@ -2,6 +2,7 @@
 // summed over all tiles; then back to the nine taps once.
 #include <algorithm>
 
+#include "core/divide.hpp"
 #include "core/gemm_driver.hpp"
 #include "core/parallel.hpp"
 #include "nn/conv2d_padded.hpp"
@@ -19,8 +20,6 @@ constexpr int64_t kPos = kWinogradPositions;
 // Tiles transformed and summed at a time; sums depend on it.
 constexpr int64_t kTilesTogether = kMaxDepth / 2;
 constexpr int64_t kSkew = 16;
-
-int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 /// du[row·7 + j][k][c] for one row of positions and the output channels [k0, k1).
 void sum_positions(const ConvShape& s, const float* x, const float* dy, int row, int64_t k0,

@@ -4,6 +4,7 @@
 #include <bit>
 #include <cstring>
 
+#include "core/divide.hpp"
 #include "core/memory.hpp"
 #include "core/parallel.hpp"
 #include "quant/integer/binary_kernels.hpp"
@@ -19,10 +20,6 @@ constexpr std::int64_t kTaskPixels = 32;
 constexpr std::int64_t kGroupPanels = 16;        // of one pixel's accumulators, on the stack
 constexpr std::int64_t kGroupBytes = 24 * 1024;  // weights that stay in the nearest cache
 constexpr std::int64_t kLanes = kBinaryLanes;
-
-std::int64_t round_up(std::int64_t value, std::int64_t multiple) {
-  return (value + multiple - 1) / multiple * multiple;
-}
 
 const BinaryKernels& binary_kernels() {
   static constexpr BinaryKernels ref = {"ref", binary_count_ref, binary_pack_ref};

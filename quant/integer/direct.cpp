@@ -22,6 +22,7 @@
 #include <atomic>
 #include <cstring>
 
+#include "core/divide.hpp"
 #include "core/memory.hpp"
 #include "core/parallel.hpp"
 #include "quant/integer/direct_pack.hpp"
@@ -42,10 +43,6 @@ constexpr std::int64_t kFirstCacheBytes = 24 * 1024;
 // Products per input code from which a padded copy pays: it costs well under 1 % of them, and short
 // taps at the image's edge several.
 constexpr std::int64_t kCopyProducts = 1024;
-
-std::int64_t round_up(std::int64_t value, std::int64_t multiple) {
-  return (value + multiple - 1) / multiple * multiple;
-}
 
 class DirectLayer final : public PreparedLayer {
  public:

@@ -19,6 +19,7 @@
 #include <numeric>
 #include <vector>
 
+#include "core/divide.hpp"
 #include "core/memory.hpp"
 #include "core/parallel.hpp"
 #include "quant/integer/amx_kernels.hpp"
@@ -35,8 +36,6 @@ constexpr std::int64_t kBandBytes = 256 * 1024;    // of copied rows of a task
 constexpr std::int64_t kPanelBytes = 1024 * 1024;  // of weights that stay in the second-level cache
 constexpr std::int64_t kTasksPerThread = 4;
 constexpr std::int64_t kBlockPixels = 2 * kTileRows;
-
-std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 
 class TileDirectLayer final : public PreparedLayer {
  public:
