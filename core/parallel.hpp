@@ -5,6 +5,7 @@
 #include <omp.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cstdint>
 #include <exception>
 #include <vector>
@@ -49,6 +50,28 @@ void parallel_workers(std::int64_t n, const F& f) {
 #pragma omp parallel for schedule(static, 1)
   for (std::int64_t i = 0; i < n; ++i) f(i);
 }
+
+/// Hands out [0, n) in pieces, each a 2·takers-th of what is left, at least one: the first are long
+/// stretches, and the last so short that takers end together, even if some have come late (a thread
+/// that sleeps needs about 100 µs to wake up).
+class SharedRange {
+ public:
+  SharedRange(std::int64_t n, std::int64_t takers) : n_(n), parts_(2 * takers) {}
+
+  /// The next piece; false if nothing is left.
+  bool take(std::int64_t& begin, std::int64_t& end) {
+    begin = next_.load(std::memory_order_relaxed);
+    do {
+      if (begin >= n_) return false;
+      end = begin + std::max<std::int64_t>(1, (n_ - begin) / parts_);
+    } while (!next_.compare_exchange_weak(begin, end, std::memory_order_relaxed));
+    return true;
+  }
+
+ private:
+  const std::int64_t n_, parts_;
+  std::atomic<std::int64_t> next_{0};
+};
 
 /// Sum of f(begin, end) over the same chunks, added in chunk order: bit-identical for any number
 /// of threads. Sum needs operator+= and a zero default value.

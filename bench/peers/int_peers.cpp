@@ -12,6 +12,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <set>
+#include <vector>
 
 #include "bench/peers/contest.hpp"
 #include "core/cpu.hpp"
@@ -21,18 +22,35 @@
 namespace intandem::bench {
 namespace {
 
-/// Other thread pools than OpenMP's follow the processors the process may use.
-void limit_processors(int threads) {
-  cpu_set_t allowed, chosen;
-  CPU_ZERO(&chosen);
-  if (sched_getaffinity(0, sizeof allowed, &allowed) != 0) return;
-  int count = 0;
-  for (int cpu = CPU_SETSIZE - 1; cpu >= 0 && count < threads; --cpu) {
-    if (!CPU_ISSET(cpu, &allowed)) continue;
-    CPU_SET(cpu, &chosen);
-    ++count;
+/// The last `threads` processors of those that the process may use.
+std::vector<int> choose_processors(int threads) {
+  std::vector<int> chosen;
+  cpu_set_t allowed;
+  if (sched_getaffinity(0, sizeof allowed, &allowed) != 0) return chosen;
+  for (int cpu = CPU_SETSIZE - 1; cpu >= 0 && static_cast<int>(chosen.size()) < threads; --cpu) {
+    if (CPU_ISSET(cpu, &allowed)) chosen.push_back(cpu);
   }
-  sched_setaffinity(0, sizeof chosen, &chosen);
+  return chosen;
+}
+
+/// One of OpenMP's threads, which all contenders of this process share, to each processor: two that
+/// wake up on the same one share it for milliseconds.
+void bind_threads(const std::vector<int>& processors) {
+#pragma omp parallel for schedule(static, 1)
+  for (std::size_t i = 0; i < processors.size(); ++i) {
+    cpu_set_t one;
+    CPU_ZERO(&one);
+    CPU_SET(processors[i], &one);
+    sched_setaffinity(0, sizeof one, &one);
+  }
+}
+
+/// A process with threads of its own, which may use all of these processors.
+std::string unbound(const std::string& command, const std::vector<int>& processors) {
+  if (command.empty() || processors.empty()) return command;
+  std::string list;
+  for (const int cpu : processors) list += (list.empty() ? "" : ",") + std::to_string(cpu);
+  return "taskset -c " + list + " " + command;
 }
 
 std::string shape_key(const ConvShape& s) {
@@ -142,7 +160,9 @@ int main(int count, char** arguments) {
     options.limit = arguments[4];
     options.ort_worker = arguments[5];
     set_thread_count(options.threads);
-    bench::limit_processors(options.threads);
+    const std::vector<int> processors = bench::choose_processors(options.threads);
+    bench::bind_threads(processors);
+    options.ort_worker = bench::unbound(options.ort_worker, processors);
     nlohmann::json problems = nlohmann::json::array();
     const auto peers = bench::load_peers({arguments + 6, arguments + count}, problems);
     std::fprintf(

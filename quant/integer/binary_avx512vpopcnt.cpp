@@ -19,6 +19,9 @@ namespace intandem {
 namespace {
 
 constexpr std::int64_t kMostPixels = 8;
+// One pixel is a linear layer at batch 1, whose weights come from memory: words fetched ahead into
+// the first- and second-level cache (fc_packed_avx512vnni.cpp).
+constexpr std::int64_t kNear = 256, kFar = 1024;
 
 template <int... kIndex>
 struct Pixels {};
@@ -43,6 +46,12 @@ void tiles(const BinaryStrip& s, std::int64_t first, std::int64_t count, Pixels<
       for (std::int64_t j = 0; j < 2 * s.pairs; j += 2, weights += 2 * kBinaryLanes) {
         const __m512i one = _mm512_load_si512(weights);
         const __m512i both = _mm512_load_si512(weights + kBinaryLanes);
+        if constexpr (kPixels == 1) {
+          for (int line = 0; line < 2; ++line) {
+            _mm_prefetch(weights + line * kBinaryLanes + kNear, _MM_HINT_T0);
+            _mm_prefetch(weights + line * kBinaryLanes + kFar, _MM_HINT_T1);
+          }
+        }
         ((sum = _mm512_ternarylogic_epi32(broadcast(pixel[I] + j + 1), ones[I], both, 0x96),
           other = _mm512_xor_si512(one, broadcast(pixel[I] + j)),
           ones[I] = _mm512_ternarylogic_epi32(ones[I], sum, other, 0xB2),

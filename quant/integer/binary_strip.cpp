@@ -2,7 +2,6 @@
 // rows become bits with their padding around them, in the worker's own memory, and windows are read
 // where they lie. The images of a linear layer are the pixels of one row.
 #include <algorithm>
-#include <atomic>
 #include <cstring>
 
 #include "core/memory.hpp"
@@ -194,12 +193,14 @@ void BinaryStripLayer::run(const LayerRun& args) const {
             : args.codes;
   const std::int64_t images = flat_ ? 1 : args.N, P = s.P(), Q = flat_ ? args.N : s.Q();
   const std::int64_t parts = (P + strip_rows_ - 1) / strip_rows_, tasks = images * parts;
+  // What is shared out: tasks with all their panels, or, if those do not spread evenly, panels.
   const bool even = tasks >= kTasksPerThread * workers_ || tasks % workers_ == 0;
-  const std::int64_t splits = even ? 1 : std::min(panels_, workers_);
-  std::atomic<std::int64_t> next{0};
+  const std::int64_t splits = even ? 1 : panels_;
+  SharedRange left(tasks * splits, workers_);
   parallel_for(workers_, 1, [&](std::int64_t worker, std::int64_t) {
     auto* bits = reinterpret_cast<std::uint32_t*>(args.scratch + worker * strip_bytes(args.N));
-    for (std::int64_t i = next++, packed = -1; i < tasks * splits; i = next++) {
+    std::int64_t packed = -1;
+    const auto run_share = [&](std::int64_t i) {
       const std::int64_t task = i / splits, split = i % splits;
       const std::int64_t n = task / parts, part = task % parts;
       const std::int64_t first = P * part / parts, last = P * (part + 1) / parts;
@@ -215,6 +216,9 @@ void BinaryStripLayer::run(const LayerRun& args) const {
                   panel);
         }
       }
+    };
+    for (std::int64_t begin = 0, end = 0; left.take(begin, end);) {
+      for (std::int64_t i = begin; i < end; ++i) run_share(i);
     }
   });
   if (pools) {

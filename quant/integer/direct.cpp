@@ -336,6 +336,16 @@ void DirectLayer::run_tiles(const LayerRun& args, std::uint8_t* codes) const {
       copy_padded(args, first, last, scratch + first * row_bytes_);
     });
   }
+  if (pixels_ == 1 && groups == 1) {
+    SharedRange left(panels, workers_);
+    parallel_for(workers_, 1, [&](std::int64_t, std::int64_t) {
+      for (std::int64_t begin = 0, end = 0; left.take(begin, end);) {
+        run_rows(args, {copies_ ? scratch : args.input, 0}, codes, 0, rows,
+                 static_cast<std::size_t>(begin), static_cast<std::size_t>(end));
+      }
+    });
+    return;
+  }
   std::atomic<std::int64_t> next{0};
   parallel_for(workers_, 1, [&](std::int64_t worker, std::int64_t) {
     for (std::int64_t task = next++; task < groups * splits; task = next++) {

@@ -11,7 +11,8 @@
 namespace intandem {
 namespace {
 
-constexpr std::int64_t kAhead = 16;  // weight vectors fetched ahead, 1 KiB
+constexpr std::int64_t kAhead = 16;     // weight vectors fetched ahead, 1 KiB
+constexpr std::int64_t kFarAhead = 64;  // into the second-level cache, from memory
 
 template <int... kIndex>
 struct Rows {};
@@ -80,7 +81,10 @@ void product_1x32(const ProductTile& t) {
     const std::uint8_t* row = t.rows[tap];
     std::int64_t group = 0;
     for (; group + 4 <= t.groups; group += 4, row += 4 * kGroup, weights += 8) {
-      for (int i = 0; i < 8; ++i) _mm_prefetch(weights + kAhead + i, _MM_HINT_T0);
+      for (int i = 0; i < 8; ++i) {
+        _mm_prefetch(weights + kAhead + i, _MM_HINT_T0);
+        _mm_prefetch(weights + kFarAhead + i, _MM_HINT_T1);
+      }
       const __m512i codes0 = broadcast_group(row), codes1 = broadcast_group(row + 4);
       const __m512i codes2 = broadcast_group(row + 8), codes3 = broadcast_group(row + 12);
       low0 = _mm512_dpbusd_epi32(low0, codes0, _mm512_load_si512(weights));

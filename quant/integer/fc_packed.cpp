@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "core/divide.hpp"
 #include "core/memory.hpp"
 #include "core/parallel.hpp"
 #include "quant/integer/fc_packed_kernels.hpp"
@@ -62,8 +63,8 @@ class PackedLayer final : public PreparedLayer {
         bits_(bits),
         code_(code),
         kernels_(kernels),
-        stride_((layer.shape.C + kPackedCodes - 1) / kPackedCodes * kPackedCodes),
-        panels_((layer.shape.K + kPackedWidth - 1) / kPackedWidth),
+        stride_(round_up(layer.shape.C, kPackedCodes)),
+        panels_(ceil_div(layer.shape.K, kPackedWidth)),
         panel_bytes_(stride_ * kPackedWidth * bits / 8),
         requant_data_(layer),
         requant_(requant_function(active_isa())) {
@@ -82,14 +83,19 @@ class PackedLayer final : public PreparedLayer {
   std::int64_t executed_macs() const override { return layer_.shape.macs(); }
   /// Panels are whole: a layer of 10 classes costs as much as one of 32.
   std::int64_t cost() const override { return panels_ * kPackedWidth * layer_.shape.C; }
-  // Rows padded to whole blocks of codes, then one correction per row.
+  // Every worker's corrections, one per row; then rows padded to whole blocks of codes, if they are
+  // not whole as they lie.
   std::int64_t scratch_bytes(std::int64_t N) const override {
-    return N * (stride_ + static_cast<std::int64_t>(sizeof(std::int32_t)));
+    return workers_ * corrections_bytes(N) + (stride_ == layer_.shape.C ? 0 : N * stride_);
   }
   void run(const LayerRun& args) const override;
 
  private:
+  static std::int64_t corrections_bytes(std::int64_t N) {
+    return round_up(N * std::int64_t{sizeof(std::int32_t)}, 64);
+  }
   void pack();
+  const std::uint8_t* whole_rows(const LayerRun& args) const;
   void run_panel(const LayerRun& args, std::int64_t panel, const std::uint8_t* rows,
                  const std::int32_t* corrections) const;
 
@@ -100,6 +106,7 @@ class PackedLayer final : public PreparedLayer {
   const std::int64_t stride_, panels_, panel_bytes_;
   const RequantData requant_data_;
   const RequantFn requant_;
+  const std::int64_t workers_ = thread_count();
   std::int64_t chunk_ = 0;
   std::shared_ptr<std::byte> packed_;
   TensorS32 bias_;
@@ -156,23 +163,33 @@ void PackedLayer::run_panel(const LayerRun& args, std::int64_t panel, const std:
   }
 }
 
-void PackedLayer::run(const LayerRun& args) const {
+/// The rows of codes, stride_ apart.
+const std::uint8_t* PackedLayer::whole_rows(const LayerRun& args) const {
   const std::int64_t C = layer_.shape.C;
-  auto* rows = reinterpret_cast<std::uint8_t*>(args.scratch);
-  auto* corrections = reinterpret_cast<std::int32_t*>(args.scratch + args.N * stride_);
+  if (stride_ == C) return args.input;
+  auto* rows = reinterpret_cast<std::uint8_t*>(args.scratch + workers_ * corrections_bytes(args.N));
   for (std::int64_t n = 0; n < args.N; ++n) {
-    const std::uint8_t* input = args.input + n * C;
-    std::uint8_t* row = rows + n * stride_;
-    std::memcpy(row, input, static_cast<std::size_t>(C));
-    std::memset(row + C, 0, static_cast<std::size_t>(stride_ - C));
-    std::uint32_t sum = 0;
-    for (std::int64_t c = 0; c < C; ++c) sum += input[c];
-    corrections[n] = static_cast<std::int32_t>(sum * static_cast<std::uint32_t>(code_.offset));
+    std::memcpy(rows + n * stride_, args.input + n * C, static_cast<std::size_t>(C));
+    std::memset(rows + n * stride_ + C, 0, static_cast<std::size_t>(stride_ - C));
   }
-  const std::int64_t tasks = std::min<std::int64_t>(panels_, 4 * thread_count());
-  parallel_for(tasks, 1, [&](std::int64_t task, std::int64_t) {
-    for (std::int64_t p = panels_ * task / tasks; p < panels_ * (task + 1) / tasks; ++p) {
-      run_panel(args, p, rows, corrections);
+  return rows;
+}
+
+// Panels are shared out as they are asked for. Every worker adds up the codes for itself, because
+// another one may have to wake up first, and weights should already be on their way then.
+void PackedLayer::run(const LayerRun& args) const {
+  const std::uint8_t* rows = whole_rows(args);
+  SharedRange panels(panels_, workers_);
+  parallel_for(workers_, 1, [&](std::int64_t worker, std::int64_t) {
+    auto* corrections =
+        reinterpret_cast<std::int32_t*>(args.scratch + worker * corrections_bytes(args.N));
+    for (std::int64_t n = 0; n < args.N; ++n) {
+      std::uint32_t sum = 0;
+      for (std::int64_t c = 0; c < layer_.shape.C; ++c) sum += rows[n * stride_ + c];
+      corrections[n] = static_cast<std::int32_t>(sum * static_cast<std::uint32_t>(code_.offset));
+    }
+    for (std::int64_t first = 0, last = 0; panels.take(first, last);) {
+      for (std::int64_t p = first; p < last; ++p) run_panel(args, p, rows, corrections);
     }
   });
 }

@@ -39,6 +39,28 @@ TEST_CASE("parallel_for visits every index once, in the same chunks for any thre
   }
 }
 
+TEST_CASE("SharedRange hands out every index once, in pieces that shrink to one",
+          "[core][parallel]") {
+  const RestoreThreads restore;
+  for (const int takers : {1, 2, 5}) {
+    set_thread_count(takers);
+    for (const std::int64_t n : {0, 1, 2, 9, 128, 1000}) {
+      SharedRange range(n, takers);
+      std::vector<int> visits(static_cast<std::size_t>(n));
+      std::atomic<bool> fair{true};
+      parallel_workers(takers, [&](std::int64_t) {
+        for (std::int64_t begin = 0, end = 0; range.take(begin, end);) {
+          const std::int64_t most = std::max<std::int64_t>(1, (n - begin) / (2 * takers));
+          if (begin < 0 || begin >= end || end > n || end - begin != most) fair = false;
+          for (std::int64_t i = begin; i < end; ++i) ++visits[static_cast<std::size_t>(i)];
+        }
+      });
+      CHECK(fair);
+      CHECK(visits == std::vector<int>(static_cast<std::size_t>(n), 1));
+    }
+  }
+}
+
 TEST_CASE("parallel_workers calls every worker once and the same thread for it again",
           "[core][parallel]") {
   const RestoreThreads restore;
