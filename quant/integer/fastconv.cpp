@@ -280,6 +280,7 @@ void FastConvLayer::run(const LayerRun& args) const {
     auto* weights = reinterpret_cast<std::int8_t*>(values + value_bytes(args.N) +
                                                    layout_.product_bytes(group_capacity(args.N)));
     FastConvGroup group;
+    if (kernels_.begin != nullptr) kernels_.begin();
     for (std::int64_t i = 0; i < workers_; ++i) {
       const std::int64_t owner = (worker + i) % workers_, end = units * (owner + 1) / workers_;
       for (std::int64_t unit = next(owner)++; unit < end; unit = next(owner)++) {
@@ -298,6 +299,7 @@ void FastConvLayer::run(const LayerRun& args) const {
         }
       }
     }
+    if (kernels_.end != nullptr) kernels_.end();
   });
   if (pool_kernel_ > 0) {
     max_pool(unpooled, args.N, shape_.P(), shape_.Q(), shape_.K, pool_kernel_, pool_stride_,
@@ -311,7 +313,9 @@ std::unique_ptr<PreparedLayer> prepare_fastconv(const IntLayer& layer, int tile,
                                                 const FastConvKernels& kernels) {
   FastConvPlan plan;
   std::string why;
-  if (!plan_fastconv(layer, tile, kernels.pairs_in_16_bits, plan, why)) return nullptr;
+  if (!plan_fastconv(layer, tile, kernels.pairs_in_16_bits, plan, why, kernels.quad_step)) {
+    return nullptr;
+  }
   return std::make_unique<FastConvLayer>(layer, std::move(plan), kernels, std::move(why));
 }
 

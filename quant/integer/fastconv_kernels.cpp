@@ -2,6 +2,7 @@
 #include "quant/integer/fastconv_kernels.hpp"
 
 #include "core/cpu.hpp"
+#include "quant/integer/amx_kernels.hpp"
 #include "quant/integer/fastconv.hpp"
 
 namespace intandem {
@@ -10,6 +11,9 @@ const FastConvKernels& fastconv_kernels() {
   static const FastConvKernels ref = {"ref",
                                       false,
                                       kFastConvRefRows,
+                                      1,
+                                      nullptr,
+                                      nullptr,
                                       fastconv_input_ref,
                                       fastconv_weights_ref,
                                       fastconv_multiply_ref,
@@ -18,6 +22,9 @@ const FastConvKernels& fastconv_kernels() {
   static const FastConvKernels avx2 = {"avx2",
                                        true,
                                        4,
+                                       1,
+                                       nullptr,
+                                       nullptr,
                                        fastconv_input_avx2,
                                        fastconv_weights_avx2,
                                        fastconv_multiply_avx2,
@@ -25,10 +32,24 @@ const FastConvKernels& fastconv_kernels() {
   static const FastConvKernels vnni = {"avx512vnni",
                                        false,
                                        12,
+                                       1,
+                                       nullptr,
+                                       nullptr,
                                        fastconv_input_avx512vnni,
                                        fastconv_weights_avx512vnni,
                                        fastconv_multiply_avx512vnni,
                                        fastconv_output_avx512vnni};
+  static const FastConvKernels amx = {"amx",
+                                      false,
+                                      kTileRows,
+                                      kTileCodes / 4,
+                                      fastconv_begin_amx,
+                                      fastconv_end_amx,
+                                      fastconv_input_avx512vnni,
+                                      fastconv_weights_avx512vnni,
+                                      fastconv_multiply_amx,
+                                      fastconv_output_avx512vnni};
+  if (active_isa() >= Isa::amx) return amx;
   if (active_isa() >= Isa::avx512vnni) return vnni;
   if (active_isa() >= Isa::avx2) return avx2;
 #endif

@@ -57,14 +57,16 @@ struct FastConvWeights {
 };
 
 /// Step 3: products[r][k] = start[k] + Σ_piece Σ_c values[r][c]·weights[piece][c][k], modulo 2³²,
-/// for `rows` tiles and one panel of `width` output channels at one position.
+/// for `rows` tiles and one panel of `width` output channels at one position. A kernel may read the
+/// values, and write the products, of block_rows − 1 tiles more; positions are computed in the
+/// order in which their products lie, so that the right ones are written last.
 struct FastConvProduct {
   const std::uint8_t*
       values;  ///< as described above; blocks of at most FastConvKernels::block_rows
   std::int64_t rows;
   const std::int8_t* const* weights;  ///< of each piece, [quads][width][4]: four channels together
   std::int64_t pieces;
-  std::int64_t quads;         ///< ⌈C/4⌉; missing channels have weight 0
+  std::int64_t quads;  ///< ⌈C/4⌉ rounded up to FastConvKernels::quad_step; the rest has weight 0
   std::int64_t width;         ///< 32 or 16
   const std::int32_t* start;  ///< [width] −shift·Σ_c weight, which takes the shift out again
   std::int32_t* products;     ///< out: [rows][kPanelWidth]
@@ -106,6 +108,9 @@ struct FastConvKernels {
   /// Whether a product may sum two neighbouring channels in 16 bits (vpmaddubsw).
   bool pairs_in_16_bits;
   std::int64_t block_rows;  ///< tiles the register block holds
+  std::int64_t quad_step;   ///< quads a step of the product takes
+  void (*begin)();          ///< to be called by a thread before it multiplies, and
+  void (*end)();            ///< after it has; both may be null
   void (*transform_input)(const FastConvInput&);
   void (*transform_weights)(const FastConvWeights&);
   void (*multiply)(const FastConvProduct&);
@@ -128,6 +133,10 @@ void fastconv_input_avx512vnni(const FastConvInput& tile);
 void fastconv_weights_avx512vnni(const FastConvWeights& panel);
 void fastconv_multiply_avx512vnni(const FastConvProduct& product);
 void fastconv_output_avx512vnni(const FastConvOutput& tile);
+
+void fastconv_begin_amx();
+void fastconv_end_amx();
+void fastconv_multiply_amx(const FastConvProduct& product);
 #endif
 
 }  // namespace intandem

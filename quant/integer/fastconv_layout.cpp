@@ -43,11 +43,12 @@ std::int64_t FastConvLayout::value_bytes(std::int64_t count) const {
   for (const int p : plan_.positions) {
     sum += count * plan_.piece_count[p] * plan_.value_stride + kValueChunk;
   }
-  return sum;
+  return sum + (block_rows_ - 1) * kValueChunk;
 }
 
 std::int64_t FastConvLayout::product_bytes(std::int64_t count) const {
-  return static_cast<std::int64_t>(plan_.positions.size()) * (count * kPanelWidth + kPadWords) *
+  const auto positions = static_cast<std::int64_t>(plan_.positions.size());
+  return (positions * (count * kPanelWidth + kPadWords) + (block_rows_ - 1) * kPanelWidth) *
          kWordBytes;
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdlib>
 
+#include "core/divide.hpp"
 #include "quant/integer/requant_block.hpp"
 
 namespace intandem {
@@ -137,7 +138,7 @@ std::int64_t FastConvPlan::product_rows() const {
 }
 
 bool plan_fastconv(const IntLayer& layer, int tile, bool pairs_in_16_bits, FastConvPlan& plan,
-                   std::string& why) {
+                   std::string& why, std::int64_t quad_step) {
   const ConvShape& shape = layer.shape;
   plan.pieces = cut_kernel(shape.R);
   if (layer.kind != IntLayerKind::conv || plan.pieces.empty() || shape.R != shape.S ||
@@ -152,7 +153,7 @@ bool plan_fastconv(const IntLayer& layer, int tile, bool pairs_in_16_bits, FastC
   plan.tile = tile;
   plan.vertical = cut_axis(shape.P(), tile);
   plan.horizontal = cut_axis(shape.Q(), tile);
-  plan.quads = (shape.C + 3) / 4;
+  plan.quads = round_up(ceil_div(shape.C, 4), quad_step);
   plan.value_stride = (shape.C + 63) / 64 * 64;
   plan.padded_K = (shape.K + 15) / 16 * 16;
 

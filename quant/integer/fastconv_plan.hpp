@@ -58,7 +58,7 @@ struct FastConvPlan {
   int tile = 4;
   FastConvAxis vertical, horizontal;
   std::vector<FastConvPiece> pieces;
-  std::int64_t quads = 0;         ///< ⌈C/4⌉
+  std::int64_t quads = 0;         ///< as FastConvProduct::quads
   std::int64_t value_stride = 0;  ///< C rounded up to 64: bytes of a position of a tile and piece
   std::vector<int> positions;     ///< those used: 49 for tile 4, 16 for tile 2
   int first_piece[kPositions2d] = {}, piece_count[kPositions2d] = {};  ///< that share a position
@@ -98,8 +98,9 @@ struct FastConvPlan {
 
 /// Fills `plan` and returns true, or returns false and says in `why` which condition of F4 fails.
 /// pairs_in_16_bits: also require that two neighbouring products fit 16 bits (vpmaddubsw).
+/// quad_step: as in FastConvKernels.
 bool plan_fastconv(const IntLayer& layer, int tile, bool pairs_in_16_bits, FastConvPlan& plan,
-                   std::string& why);
+                   std::string& why, std::int64_t quad_step = 1);
 
 /// The epilogue arrays of a layer, into plan.epilogue_table.
 void plan_epilogue(const IntLayer& layer, FastConvPlan& plan);

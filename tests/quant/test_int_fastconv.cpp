@@ -5,11 +5,13 @@
 #include <string>
 #include <vector>
 
+#include "core/divide.hpp"
 #include "core/parallel.hpp"
 #include "quant/integer/fastconv.hpp"
 #include "quant/integer/fastconv_plan.hpp"
 #include "quant/integer/plan.hpp"
 #include "tests/quant/fastconv_cases.hpp"
+#include "tests/quant/int_cases.hpp"
 
 using namespace intandem;
 using namespace intandem::testing;
@@ -49,23 +51,6 @@ std::uint8_t code_of(const IntLayer& layer, std::int64_t acc, std::int64_t k, st
   return static_cast<std::uint8_t>(std::clamp<std::int64_t>(floor, 0, layer.max_code));
 }
 
-constexpr std::size_t kGuard = 256;
-
-/// A buffer between two guards, as large as asked and not a byte more.
-template <class T>
-struct Guarded {
-  std::vector<std::byte> bytes;
-  std::size_t size_bytes;
-  explicit Guarded(std::size_t count)
-      : bytes(2 * kGuard + count * sizeof(T), std::byte{0xa5}), size_bytes(count * sizeof(T)) {}
-  T* data() { return reinterpret_cast<T*>(bytes.data() + kGuard); }
-  bool intact() const {
-    const auto bad = [](std::byte b) { return b != std::byte{0xa5}; };
-    return std::none_of(bytes.begin(), bytes.begin() + kGuard, bad) &&
-           std::none_of(bytes.end() - kGuard, bytes.end(), bad);
-  }
-};
-
 /// Runs the layer with one tile size on the active instruction set; null layer: returns false.
 bool check_case(const Case& c, int tile, const Rng& rng) {
   const IntLayer layer = make_layer(c, rng);
@@ -76,17 +61,15 @@ bool check_case(const Case& c, int tile, const Rng& rng) {
   const std::int64_t N = s.N, P = s.P(), Q = s.Q(), K = s.K;
   const auto codes = make_codes(c, N * s.H * s.W * s.C, rng.stream("x"));
   const auto shortcut = make_codes(c, N * P * Q * K, rng.stream("shortcut"));
-  Guarded<std::uint8_t> input(codes.size());
+  Guarded<std::uint8_t> input(static_cast<std::int64_t>(codes.size()), 1);
   std::memcpy(input.data(), codes.data(), codes.size());
 
   const std::vector<std::int64_t> acc = direct(layer, N, codes.data());
   const std::int64_t PP = c.pool_kernel > 0 ? (P - c.pool_kernel) / c.pool_stride + 1 : P;
   const std::int64_t QQ = c.pool_kernel > 0 ? (Q - c.pool_kernel) / c.pool_stride + 1 : Q;
-  Guarded<std::uint8_t> out(static_cast<std::size_t>(c.max_code > 0 ? N * PP * QQ * K : 0));
-  Guarded<std::int32_t> raw(static_cast<std::size_t>(c.max_code > 0 ? 0 : N * P * Q * K));
-  const auto scratch_bytes = static_cast<std::size_t>(prepared->scratch_bytes(N));
-  const auto scratch = allocate_aligned(scratch_bytes + kAlignment_bytes);
-  std::memset(scratch.get() + scratch_bytes, 0x5a, kAlignment_bytes);
+  Guarded<std::uint8_t> out(c.max_code > 0 ? N * PP * QQ * K : 0, 1);
+  Guarded<std::int32_t> raw(c.max_code > 0 ? 0 : N * P * Q * K, 4);
+  Guarded<std::byte> scratch(prepared->scratch_bytes(N));
 
   LayerRun run;
   run.N = N;
@@ -94,7 +77,7 @@ bool check_case(const Case& c, int tile, const Rng& rng) {
   run.shortcut = c.shortcut ? shortcut.data() : nullptr;
   run.codes = c.max_code > 0 ? out.data() : nullptr;
   run.accumulators = c.max_code > 0 ? nullptr : raw.data();
-  run.scratch = scratch.get();
+  run.scratch = scratch.data();
   prepared->run(run);
 
   std::int64_t wrong = 0;
@@ -124,34 +107,14 @@ bool check_case(const Case& c, int tile, const Rng& rng) {
   CHECK(out.intact());
   CHECK(raw.intact());
   CHECK(input.intact());
-  const auto* tail = scratch.get() + scratch_bytes;
-  CHECK(
-      std::all_of(tail, tail + kAlignment_bytes, [](std::byte b) { return b == std::byte{0x5a}; }));
+  CHECK(scratch.intact());
   return true;
-}
-
-/// Sets instruction set and thread count for a scope.
-struct Setting {
-  Isa isa = active_isa();
-  int threads = thread_count();
-  ~Setting() {
-    set_active_isa(isa);
-    set_thread_count(threads);
-  }
-};
-
-std::vector<Isa> available_isas() {
-  std::vector<Isa> isas;
-  for (const Isa isa : kAllIsas) {
-    if (isa <= detected_isa()) isas.push_back(isa);
-  }
-  return isas;
 }
 
 }  // namespace
 
 TEST_CASE("fast convolution: the integers of the direct one, any shape", "[fastconv]") {
-  Setting restore;
+  Restore restore;
   const Rng rng(3);
   int ran = 0;
   for (const Isa isa : available_isas()) {
@@ -194,7 +157,7 @@ TEST_CASE("fast convolution: the integers of the direct one, any shape", "[fastc
 }
 
 TEST_CASE("fast convolution: every remainder, extreme codes, wide codes", "[fastconv]") {
-  Setting restore;
+  Restore restore;
   const Rng rng(4);
   for (const Isa isa : available_isas()) {
     set_active_isa(isa);
@@ -226,7 +189,7 @@ TEST_CASE("fast convolution: every remainder, extreme codes, wide codes", "[fast
 }
 
 TEST_CASE("fast convolution: many groups, thread counts, batch sizes", "[fastconv]") {
-  Setting restore;
+  Restore restore;
   const Rng rng(5);
   for (const int threads : {1, 2, 5}) {
     set_thread_count(threads);
@@ -239,6 +202,73 @@ TEST_CASE("fast convolution: many groups, thread counts, batch sizes", "[fastcon
     CHECK(check_case(c, 4, rng));
     c.shape = {2, 27, 27, 64, 48, 5, 5, 1, 2};
     for (const int tile : {4, 2}) CHECK(check_case(c, tile, rng));
+  }
+}
+
+TEST_CASE("fast convolution: the product of every kernel, to the last byte", "[fastconv]") {
+  Restore restore;
+  Draw draw(11);
+  for (const Isa isa : available_isas()) {
+    set_active_isa(isa);
+    const FastConvKernels& kernels = fastconv_kernels();
+    INFO(kernels.isa);
+    for (std::int64_t rows = 1; rows <= 70; rows += draw.between(1, 3)) {
+      const std::int64_t width = draw.coin() ? 32 : 16, pieces = draw.between(1, kMostPieces);
+      const std::int64_t C = draw.between(1, 200),
+                         quads = round_up(ceil_div(C, 4), kernels.quad_step);
+      const std::int64_t chunks = ceil_div(C, kValueChunk), lines = pieces * chunks;
+      const std::int64_t past = kernels.block_rows - 1;
+      Guarded<std::uint8_t> values((rows * lines + past) * kValueChunk);
+      Guarded<std::int8_t> weights(pieces * quads * width * 4);
+      Guarded<std::int32_t> start(width), products((rows + past) * kPanelWidth);
+      // With vpmaddubsw two products must fit 16 bits.
+      const std::int64_t most = kernels.pairs_in_16_bits ? 63 : 127;
+      const std::int64_t least = kernels.pairs_in_16_bits ? -64 : -128;
+      const bool extreme = draw.coin();
+      for (std::int64_t i = 0; i < rows * lines * kValueChunk; ++i) {
+        values.data()[i] = static_cast<std::uint8_t>(extreme ? 255 : draw.between(0, 255));
+      }
+      const std::int8_t* of_piece[kMostPieces];
+      for (std::int64_t q = 0; q < pieces; ++q) {
+        std::int8_t* w = weights.data() + q * quads * width * 4;
+        of_piece[q] = w;
+        for (std::int64_t i = 0; i < quads * width * 4; ++i) {
+          const std::int64_t c = i / (4 * width) * 4 + i % 4;
+          w[i] = static_cast<std::int8_t>(c >= C ? 0 : extreme ? least : draw.between(least, most));
+        }
+      }
+      for (std::int64_t k = 0; k < width; ++k) {
+        start.data()[k] = static_cast<std::int32_t>(draw.between(INT32_MIN, INT32_MAX - 1));
+      }
+      if (kernels.begin != nullptr) kernels.begin();
+      kernels.multiply({values.data(), rows, of_piece, pieces, quads, width, start.data(),
+                        products.data(), weights.data()});
+      if (kernels.end != nullptr) kernels.end();
+      const FastConvBlocks blocks = fastconv_blocks(rows, kernels.block_rows);
+      std::int64_t wrong = 0;
+      for (std::int64_t row = 0, first = 0, block = 0; row < rows; ++row) {
+        std::int64_t height = blocks.height + (block < blocks.taller ? 1 : 0);
+        if (row == first + height) {
+          first = row;
+          height = blocks.height + (++block < blocks.taller ? 1 : 0);
+        }
+        for (std::int64_t k = 0; k < width; ++k) {
+          std::int64_t sum = start.data()[k];
+          for (std::int64_t q = 0; q < pieces; ++q) {
+            for (std::int64_t c = 0; c < C; ++c) {
+              const std::int64_t line =
+                  first * lines + (q * chunks + c / kValueChunk) * height + row - first;
+              sum += std::int64_t{values.data()[line * kValueChunk + c % kValueChunk]} *
+                     of_piece[q][(c / 4 * width + k) * 4 + c % 4];
+            }
+          }
+          wrong += static_cast<std::int32_t>(sum) != products.data()[row * kPanelWidth + k];
+        }
+      }
+      INFO(rows << " tiles, " << C << " channels, " << pieces << " pieces, width " << width);
+      CHECK(wrong == 0);
+      CHECK(products.intact());
+    }
   }
 }
 
@@ -263,7 +293,7 @@ TEST_CASE("fast convolution: mixed tiles execute what they say", "[fastconv]") {
 }
 
 TEST_CASE("fast convolution: the planner takes it where it pays", "[fastconv]") {
-  Setting restore;
+  Restore restore;
   const Rng rng(8);
   const auto chosen = [&](const ConvShape& shape, const char* algorithm, std::int32_t weight_max) {
     Case c;
