@@ -5,6 +5,7 @@
 #include <omp.h>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <cstdint>
 #include <exception>
@@ -72,6 +73,53 @@ class SharedRange {
   const std::int64_t n_, parts_;
   std::atomic<std::int64_t> next_{0};
 };
+
+/// Tasks begin … end − 1 of one worker, from which others may take too.
+class TaskShare {
+ public:
+  void set(std::int64_t begin, std::int64_t end) {
+    bounds_.store(pack(begin, end), std::memory_order_relaxed);
+  }
+  /// The first or the last task that nobody took yet, −1: none left.
+  std::int64_t take(bool first) {
+    std::uint64_t bounds = bounds_.load(std::memory_order_relaxed);
+    for (;;) {
+      const auto begin = static_cast<std::int64_t>(bounds & 0xFFFFFFFF);
+      const auto end = static_cast<std::int64_t>(bounds >> 32);
+      if (begin >= end) return -1;
+      const std::uint64_t rest = first ? pack(begin + 1, end) : pack(begin, end - 1);
+      if (bounds_.compare_exchange_weak(bounds, rest, std::memory_order_relaxed)) {
+        return first ? begin : end - 1;
+      }
+    }
+  }
+
+ private:
+  static std::uint64_t pack(std::int64_t begin, std::int64_t end) {
+    return static_cast<std::uint64_t>(end) << 32 | static_cast<std::uint64_t>(begin);
+  }
+  alignas(64) std::atomic<std::uint64_t> bounds_{0};
+};
+
+/// Calls f(worker, task) once for every task below n < 2³², with workers as parallel_workers has
+/// them. Each worker begins with its share of consecutive tasks, the same in every call with the
+/// same numbers, so that what a task reads is still in that processor's caches; who is done takes
+/// tasks from the ends of the others' shares. f must not throw.
+template <class F>
+void parallel_tasks(std::int64_t workers, std::int64_t n, const F& f) {
+  constexpr std::int64_t kMostWorkers = 64;
+  workers = std::min({workers, n, kMostWorkers});
+  std::array<TaskShare, kMostWorkers> shares;
+  for (std::int64_t i = 0; i < workers; ++i) {
+    shares[static_cast<std::size_t>(i)].set(n * i / workers, n * (i + 1) / workers);
+  }
+  parallel_workers(workers, [&](std::int64_t worker) {
+    for (std::int64_t i = 0; i < workers; ++i) {
+      TaskShare& share = shares[static_cast<std::size_t>((worker + i) % workers)];
+      for (std::int64_t task; (task = share.take(i == 0)) >= 0;) f(worker, task);
+    }
+  });
+}
 
 /// Sum of f(begin, end) over the same chunks, added in chunk order: bit-identical for any number
 /// of threads. Sum needs operator+= and a zero default value.

@@ -14,7 +14,6 @@
 #include "quant/integer/tile_direct.hpp"
 
 #include <algorithm>
-#include <atomic>
 #include <cstring>
 #include <numeric>
 #include <vector>
@@ -360,22 +359,19 @@ void TileDirectLayer::run(const LayerRun& args) const {
   auto* scratch = reinterpret_cast<std::uint8_t*>(args.scratch);
   std::uint8_t* codes = pools ? scratch + workers_ * worker_bytes(job) : args.codes;
   const std::int64_t tasks = job.images * job.parts * job.splits;
-  std::atomic<std::int64_t> next{0};
-  parallel_for(std::min(workers_, tasks), 1, [&](std::int64_t worker, std::int64_t) {
+  parallel_tasks(workers_, tasks, [&](std::int64_t worker, std::int64_t index) {
     std::uint8_t* own = scratch + worker * worker_bytes(job);
-    for (std::int64_t index = next++; index < tasks; index = next++) {
-      const std::int64_t split = index % job.splits, part = index / job.splits % job.parts;
-      Task task{};
-      task.image = index / job.splits / job.parts;
-      task.first_tile = job.tiles * part / job.parts;
-      task.last_tile = job.tiles * (part + 1) / job.parts;
-      task.first_panel = panels() * split / job.splits;
-      task.last_panel = panels() * (split + 1) / job.splits;
-      task.source = args.input + task.image * s.H * s.W * s.C;
-      task.gathered = own + job.copy_bytes;
-      if (copies_) copy_rows(args, job, task, own);
-      run_task(args, job, task, codes);
-    }
+    const std::int64_t split = index % job.splits, part = index / job.splits % job.parts;
+    Task task{};
+    task.image = index / job.splits / job.parts;
+    task.first_tile = job.tiles * part / job.parts;
+    task.last_tile = job.tiles * (part + 1) / job.parts;
+    task.first_panel = panels() * split / job.splits;
+    task.last_panel = panels() * (split + 1) / job.splits;
+    task.source = args.input + task.image * s.H * s.W * s.C;
+    task.gathered = own + job.copy_bytes;
+    if (copies_) copy_rows(args, job, task, own);
+    run_task(args, job, task, codes);
   });
   if (pools) {
     max_pool(codes, args.N, s.P(), s.Q(), s.K, layer_.pool_kernel, layer_.pool_stride, args.codes);

@@ -1,3 +1,4 @@
+#include <array>
 #include <atomic>
 #include <catch2/catch.hpp>
 #include <cmath>
@@ -77,6 +78,40 @@ TEST_CASE("parallel_workers calls every worker once and the same thread for it a
       for (std::int64_t i = 0; i < n; ++i) {
         CHECK(visits[static_cast<std::size_t>(i)] == 3);
         CHECK(thread[static_cast<std::size_t>(i)] == (n == 1 ? 0 : i % threads));
+      }
+    }
+  }
+}
+
+TEST_CASE("parallel_tasks runs every task once, first the own share, on one thread per worker",
+          "[core][parallel]") {
+  const RestoreThreads restore;
+  for (const int threads : {1, 2, 3}) {
+    set_thread_count(threads);
+    for (const std::int64_t workers : {1, 2, 3, 100}) {
+      for (const std::int64_t n : {0, 1, 2, 7, 1000}) {
+        const auto size = static_cast<std::size_t>(n);
+        std::vector<int> visits(size), worker_of(size), thread_of(size), turn_of(size);
+        std::array<std::atomic<int>, 100> turns{};
+        parallel_tasks(workers, n, [&](std::int64_t worker, std::int64_t task) {
+          const auto t = static_cast<std::size_t>(task);
+          ++visits[t];
+          worker_of[t] = static_cast<int>(worker);
+          thread_of[t] = omp_get_thread_num();
+          turn_of[t] = turns[static_cast<std::size_t>(worker)]++;
+        });
+        CHECK(visits == std::vector<int>(size, 1));
+        const std::int64_t used = std::min({workers, n, std::int64_t{64}});
+        for (std::int64_t i = 0; i < n; ++i) {
+          const auto t = static_cast<std::size_t>(i);
+          REQUIRE(worker_of[t] < used);
+          if (used > 1) REQUIRE(thread_of[t] == worker_of[t] % threads);
+        }
+        // A worker that got to the first task of its share did so before any other task.
+        for (std::int64_t i = 0; i < used; ++i) {
+          const auto first = static_cast<std::size_t>(n * i / used);
+          if (worker_of[first] == i) CHECK(turn_of[first] == 0);
+        }
       }
     }
   }
