@@ -23,6 +23,12 @@ struct alignas(64) TileConfig {
   std::uint8_t rows[16] = {};
 };
 
+/// Steps from one tile store to the next. After about 2,000 cycles without one the next takes about
+/// 900 longer (measured: 33 steps of four products and then four stores take 40 % more time than
+/// their products, 30 steps 3 %; with a store in between both take 3 % more), as if what stores
+/// tiles were asleep.
+constexpr std::int64_t kStoreSteps = 16;
+
 // GCC's intrinsics do not say that they read memory.
 [[gnu::always_inline]] inline void finish_stores() { __asm__ volatile("" : : : "memory"); }
 
@@ -36,6 +42,7 @@ template <bool kTwoTiles, bool kTwoBlocks>
   const std::uint8_t* const first = p.codes[0];
   const std::uint8_t* const second = p.codes[kTwoTiles ? 1 : 0];
   const std::int8_t* weights = p.weights;
+  std::int32_t* const acc = p.acc;
   finish_stores();
   // Distance 0: every row is the bias.
   _tile_loadd(0, p.bias, 0);
@@ -56,8 +63,9 @@ template <bool kTwoTiles, bool kTwoBlocks>
       _tile_dpbusd(2, 5, 6);
       if (kTwoBlocks) _tile_dpbusd(3, 5, 7);
     }
+    // What it writes is overwritten below.
+    if (s % kStoreSteps == kStoreSteps - 1) _tile_stored(6, acc, kRowBytes);
   }
-  std::int32_t* const acc = p.acc;
   _tile_stored(0, acc, kRowBytes);
   if (kTwoBlocks) _tile_stored(1, acc + kTileChannels, kRowBytes);
   if (kTwoTiles) _tile_stored(2, acc + kTileRows * kTilePanel, kRowBytes);
