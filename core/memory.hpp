@@ -13,7 +13,7 @@ inline constexpr std::size_t kAlignment_bytes = 64;
 /// Returns `size_bytes` of storage aligned to 64 bytes; contents are unspecified. The capacity is
 /// rounded up to a multiple of 64, so vector loads may run to the end of the last cache line.
 /// Freed blocks go to a process-wide cache, from which requests of the same size, and for large
-/// ones of slightly smaller sizes, are served. 2 MiB and more asks for huge pages. Thread safe.
+/// ones of slightly smaller sizes, are served. 32 KiB and more asks for huge pages. Thread safe.
 std::shared_ptr<std::byte> allocate_aligned(std::size_t size_bytes);
 
 /// Releases every cached block to the operating system.

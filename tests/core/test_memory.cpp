@@ -58,6 +58,22 @@ TEST_CASE("a large block serves smaller requests again, but not much smaller one
   release_cached_memory();
 }
 
+TEST_CASE("a block that shares its pages outlives its neighbours' release", "[core][memory]") {
+  constexpr std::size_t kSize_bytes = 100'000, kRounds = 400;  // more than one slab
+  std::vector<std::shared_ptr<std::byte>> kept;
+  for (std::size_t i = 0; i < kRounds; ++i) {
+    const auto dropped = allocate_aligned(kSize_bytes + 64 * i);
+    std::memset(dropped.get(), 255, kSize_bytes);
+    kept.push_back(allocate_aligned(kSize_bytes));
+    std::memset(kept.back().get(), static_cast<int>(i % 251), kSize_bytes);
+    if (i % 50 == 0) release_cached_memory();
+  }
+  for (std::size_t i = 0; i < kRounds; ++i) {
+    const auto mark = static_cast<std::byte>(i % 251);
+    CHECK((kept[i].get()[0] == mark && kept[i].get()[kSize_bytes - 1] == mark));
+  }
+}
+
 TEST_CASE("blocks live at the same time never overlap, across threads", "[core][memory]") {
   const auto work = [](unsigned char mark, bool* good) {
     for (int round = 0; round < 200; ++round) {
