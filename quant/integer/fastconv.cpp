@@ -149,7 +149,7 @@ void FastConvLayer::transform_group(const FastConvGroup& group, const std::uint8
                                     std::uint8_t* values) const {
   std::int64_t done[kTileSizes] = {};
   const std::uint8_t* pixel[36];
-  std::int64_t offset[kPositions2d];
+  FastConvLayout::Offsets offsets;
   const std::int64_t unused = layout_.value_bytes(group.last - group.first);
   FastConvTile tile = layout_.tile_at(group.first);
   for (std::int64_t t = group.first; t < group.last; ++t, layout_.advance(tile)) {
@@ -157,12 +157,11 @@ void FastConvLayer::transform_group(const FastConvGroup& group, const std::uint8
         layout_.find_place(group, group.begin[tile.size] + done[tile.size]++);
     for (int piece = 0; piece < pieces(); ++piece) {
       find_pixels(tile, plan_.pieces[static_cast<std::size_t>(piece)], input, pixel);
-      for (std::int64_t chunk = 0; chunk * kValueChunk < shape_.C; ++chunk) {
-        layout_.find_offsets(group, at, piece, chunk, unused, offset);
-        const std::int64_t first = chunk * kValueChunk;
+      layout_.find_offsets(group, at, piece, unused, offsets);
+      for (std::int64_t first = 0; first < shape_.C; first += kValueChunk, offsets.next_chunk()) {
         kernels_.transform_input({pixel, first, std::min(kValueChunk, shape_.C - first),
                                   tile.outputs_h * shape_.C, tile.outputs_v, tile.outputs_h,
-                                  plan_.shift, values, offset});
+                                  plan_.shift, values, offsets.at});
       }
     }
   }
@@ -177,44 +176,45 @@ void FastConvLayer::multiply_panel(const FastConvGroup& group, std::int64_t k,
   const std::int8_t* const taps = plan_.taps.data() + plan_.taps_at(k);
   const std::int32_t* start = plan_.start.data() + k * positions();
   const int* position = plan_.positions.data();
-  int columns[kMostPieces];
-  for (int q = 0; q < pieces(); ++q) {
-    columns[q] = plan_.pieces[static_cast<std::size_t>(q)].columns;
-  }
-  for (std::int64_t row = 0; row < rows; ++row) {
+  // The columns 1 and 2 are computed when 0 is multiplied, 3 and 5 in the same place when 4 is, or
+  // just before they are needed.
+  constexpr int kBesides[kPositions1d] = {0, 1, 2, 4, 3, 5, 6}, kInOrder[] = {0, 1, 2, 3, 4, 5, 6};
+  const bool besides_products = kernels_.computes_weights && rows == kPositions1d;
+  const int* const order = besides_products ? kBesides : kInOrder;
+  for (std::int64_t row = 0; row < rows; ++row, position += rows, start += rows * width) {
     const std::int8_t* by_column[kPositions1d][kMostPieces];
+    FastConvWeights besides[kMostPieces];
     const std::int8_t* next = taps + plan_.first_plane[row + 1][0] * stride;
-    for (std::int64_t i = 0; i < rows; ++i, ++position, start += width) {
-      const int p = *position, column = p % kPositions1d;
+    for (const int* i = order; i < order + rows; ++i) {
+      const int p = position[*i], column = p % kPositions1d;
       const std::int64_t height = group.rows[layout_.kind(p)];
       const int first = plan_.first_piece[p], count = plan_.piece_count[p];
-      if (column == 0) {
-        for (int q = first; q < first + count; ++q) {
-          const std::int8_t* t = taps + plan_.first_plane[row][q] * stride;
+      const bool real = column == 0, computes = real || column == (besides_products ? 4 : 3);
+      for (int q = first; computes && q < first + count; ++q) {
+        const std::int8_t* t = taps + plan_.first_plane[row][q] * stride;
+        const int columns = plan_.pieces[static_cast<std::size_t>(q)].columns;
+        std::int8_t* computed = weights + 2 * q * stride;
+        if (real) {
           by_column[0][q] = t;
           by_column[4][q] = t + stride;
           by_column[6][q] = t + 2 * stride;
         }
-      } else if (column == 1 || column == 3) {
-        const int apart = column == 1 ? 1 : 2;
-        for (int q = first; q < first + count; ++q) {
-          std::int8_t* computed = weights + 2 * q * stride;
-          by_column[column][q] = computed;
-          by_column[column + apart][q] = computed + stride;
-          if (column == 1 || columns[q] == 3) {
-            kernels_.transform_weights(
-                {by_column[0][q], columns[q], plane, stride, column == 3, computed});
-          } else {  // without t₂, t₀ − t₂ and t₀ + t₁ − t₂ are there already
-            by_column[3][q] = by_column[0][q];
-            by_column[5][q] = by_column[1][q];
-          }
+        by_column[real ? 1 : 3][q] = computed;
+        by_column[real ? 2 : 5][q] = computed + stride;
+        besides[q] = {t, columns, plane, stride, !real, computed};
+        if (!real && columns == 2) {  // t₀ − t₂ and t₀ + t₁ − t₂ are there already
+          by_column[3][q] = by_column[0][q];
+          by_column[5][q] = by_column[1][q];
+          besides[q].weights = nullptr;
+        } else if (!kernels_.computes_weights && height > 0) {
+          kernels_.transform_weights(besides[q]);
         }
       }
       kernels_.multiply({values + group.values[p], height, by_column[column] + first, count,
-                         plan_.quads, width, start,
+                         plan_.quads, width, start + *i * width,
                          products + group.product_bytes[p] / std::int64_t{sizeof(std::int32_t)} +
                              group.first_row[layout_.kind(p)] * kPanelWidth,
-                         next});
+                         next, computes && kernels_.computes_weights ? besides + first : nullptr});
       next += count * plan_.quads * 128;
     }
   }

@@ -100,6 +100,37 @@ struct Rows {};
   return _mm512_set1_epi32(four);
 }
 
+/// What FastConvProduct::besides asks for of a piece.
+enum class Besides { nothing, real, real_of_two, imaginary };
+
+[[gnu::always_inline]] inline Besides find_besides(const FastConvWeights* besides) {
+  if (besides == nullptr || besides->weights == nullptr) return Besides::nothing;
+  if (besides->imaginary) return Besides::imaginary;
+  return besides->columns == 2 ? Besides::real_of_two : Besides::real;
+}
+
+/// A line of two columns of U (step 2), `w` being the line of taps at `from` that the product
+/// reads.
+template <Besides kBesides>
+[[gnu::always_inline]] inline void compute_weights(__m512i w, const std::int8_t* from,
+                                                   std::int8_t* to, std::int64_t stride) {
+  if constexpr (kBesides == Besides::nothing) return;
+  __m512i outer = w, inner = w;
+  if constexpr (kBesides == Besides::imaginary) {
+    outer = _mm512_sub_epi8(_mm512_load_si512(from - stride), _mm512_load_si512(from + stride));
+    inner = _mm512_add_epi8(outer, w);
+    _mm512_store_si512(to, outer);
+    _mm512_store_si512(to + stride, inner);
+    return;
+  }
+  inner = _mm512_load_si512(from + stride);
+  if constexpr (kBesides == Besides::real) {
+    outer = _mm512_add_epi8(w, _mm512_load_si512(from + 2 * stride));
+  }
+  _mm512_store_si512(to, _mm512_add_epi8(outer, inner));
+  _mm512_store_si512(to + stride, _mm512_sub_epi8(outer, inner));
+}
+
 /// `count` register blocks, each of as many rows as indices × 32 channels, or 16. The fold
 /// expressions name every accumulator by a constant, so that each gets a register. One pointer runs
 /// over the values and one over the weights: for a pointer per row there are not registers enough.
@@ -117,25 +148,29 @@ void multiply_blocks(const FastConvProduct& a, std::int64_t first, std::int64_t 
   for (std::int64_t b = 0; b < count; ++b, out += kRows * kPanelWidth) {
     __m512i low[kRows], high[kRows];
     ((low[I] = load_words(start), high[I] = kWide ? load_words(start + 16) : low[I]), ...);
-    const auto step = [&](const std::uint8_t* v, const std::int8_t* w) {
-      const __m512i w0 = _mm512_load_si512(w);
-      const __m512i w1 = kWide ? _mm512_load_si512(w + 64) : w0;
-      __m512i value;
-      ((value = broadcast_quad(v + I * kValueChunk),
-        low[I] = _mm512_dpbusd_epi32(low[I], value, w0),
-        high[I] = kWide ? _mm512_dpbusd_epi32(high[I], value, w1) : high[I]),
-       ...);
-    };
-    for (std::int64_t piece = 0; piece < a.pieces; ++piece) {
-      const std::int8_t* weights = a.weights[piece];
+    const auto add_piece = [&]<Besides kBesides>(const std::int8_t* weights, std::int8_t* to,
+                                                 std::int64_t stride)
+        __attribute__((always_inline)) {
+      const auto step = [&](const std::uint8_t* v, std::int64_t at) __attribute__((always_inline)) {
+        const __m512i w0 = _mm512_load_si512(weights + at);
+        const __m512i w1 = kWide ? _mm512_load_si512(weights + at + 64) : w0;
+        __m512i value;
+        ((value = broadcast_quad(v + I * kValueChunk),
+          low[I] = _mm512_dpbusd_epi32(low[I], value, w0),
+          high[I] = kWide ? _mm512_dpbusd_epi32(high[I], value, w1) : high[I]),
+         ...);
+        compute_weights<kBesides>(w0, weights + at, to + at, stride);
+        if (kWide) compute_weights<kBesides>(w1, weights + at + 64, to + at + 64, stride);
+      };
       for (std::int64_t chunk = 0; chunk < full; ++chunk) {
         const std::uint8_t* ahead = values + kRows * kValueChunk;  // the next chunk
         for (const std::uint8_t* const end = values + kValueChunk; values < end; values += 16) {
-          step(values, weights);
-          step(values + 4, weights + 64 * kVectors);
-          step(values + 8, weights + 128 * kVectors);
-          step(values + 12, weights + 192 * kVectors);
+          step(values, 0);
+          step(values + 4, 64 * kVectors);
+          step(values + 8, 128 * kVectors);
+          step(values + 12, 192 * kVectors);
           weights += 256 * kVectors;
+          if (kBesides != Besides::nothing) to += 256 * kVectors;
           _mm_prefetch(ahead, _MM_HINT_T0);
           _mm_prefetch(ahead + 64, _MM_HINT_T0);
           _mm_prefetch(ahead + 128, _MM_HINT_T0);
@@ -146,12 +181,32 @@ void multiply_blocks(const FastConvProduct& a, std::int64_t first, std::int64_t 
         }
         values += (kRows - 1) * kValueChunk;
       }
-      for (std::int64_t quad = 0; quad < rest; ++quad, weights += 64 * kVectors) {
-        step(values + 4 * quad, weights);
+      for (std::int64_t quad = 0; quad < rest; ++quad) {
+        step(values + 4 * quad, 64 * kVectors * quad);
         _mm_prefetch(next, _MM_HINT_T1);
         next += next_step;
       }
       if (rest > 0) values += kRows * kValueChunk;
+    };
+    for (std::int64_t piece = 0; piece < a.pieces; ++piece) {
+      const std::int8_t* weights = a.weights[piece];
+      const FastConvWeights* besides = a.besides == nullptr || b > 0 ? nullptr : a.besides + piece;
+      switch (find_besides(besides)) {
+        case Besides::nothing:
+          add_piece.template operator()<Besides::nothing>(weights, nullptr, 0);
+          break;
+        case Besides::real:
+          add_piece.template operator()<Besides::real>(weights, besides->weights, besides->stride);
+          break;
+        case Besides::real_of_two:
+          add_piece.template operator()<Besides::real_of_two>(weights, besides->weights,
+                                                              besides->stride);
+          break;
+        case Besides::imaginary:
+          add_piece.template operator()<Besides::imaginary>(weights, besides->weights,
+                                                            besides->stride);
+          break;
+      }
     }
     (_mm512_store_si512(out + kPanelWidth * I, low[I]), ...);
     if (kWide) (_mm512_store_si512(out + kPanelWidth * I + 16, high[I]), ...);
@@ -219,6 +274,7 @@ void fastconv_multiply_avx512vnni(const FastConvProduct& a) {
   if (blocks.taller == 0) return;
   FastConvProduct others = a;
   others.next += rest * a.pieces * a.quads * next_step;
+  if (rest > 0) others.besides = nullptr;
   multiply_height(others, blocks.height + 1, 0, blocks.taller, next_step);
 }
 

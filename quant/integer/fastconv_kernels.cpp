@@ -10,6 +10,7 @@ namespace intandem {
 const FastConvKernels& fastconv_kernels() {
   static const FastConvKernels ref = {"ref",
                                       false,
+                                      false,
                                       kFastConvRefRows,
                                       1,
                                       nullptr,
@@ -21,6 +22,7 @@ const FastConvKernels& fastconv_kernels() {
 #if defined(__x86_64__)
   static const FastConvKernels avx2 = {"avx2",
                                        true,
+                                       false,
                                        4,
                                        1,
                                        nullptr,
@@ -31,6 +33,7 @@ const FastConvKernels& fastconv_kernels() {
                                        fastconv_output_avx2};
   static const FastConvKernels vnni = {"avx512vnni",
                                        false,
+                                       true,
                                        12,
                                        1,
                                        nullptr,
@@ -40,6 +43,7 @@ const FastConvKernels& fastconv_kernels() {
                                        fastconv_multiply_avx512vnni,
                                        fastconv_output_avx512vnni};
   static const FastConvKernels amx = {"amx",
+                                      false,
                                       false,
                                       kTileRows,
                                       kTileCodes / 4,

@@ -71,6 +71,10 @@ struct FastConvProduct {
   const std::int32_t* start;  ///< [width] −shift·Σ_c weight, which takes the shift out again
   std::int32_t* products;     ///< out: [rows][kPanelWidth]
   const std::int8_t* next;    ///< 128·quads·pieces bytes wanted soon; a kernel may fetch them
+  /// Null, or per piece what to compute besides (step 2; `weights` null: nothing), out of planes of
+  /// which the product reads one: weights[piece] is t₀, or t₁ for the imaginary columns. Never
+  /// asked of kernels that do not have `computes_weights`.
+  const FastConvWeights* besides = nullptr;
 };
 
 /// How accumulators become codes; all arrays per output channel, padded to a multiple of 64.
@@ -107,6 +111,7 @@ struct FastConvKernels {
   const char* isa;
   /// Whether a product may sum two neighbouring channels in 16 bits (vpmaddubsw).
   bool pairs_in_16_bits;
+  bool computes_weights;    ///< `multiply` obeys FastConvProduct::besides
   std::int64_t block_rows;  ///< tiles the register block holds
   std::int64_t quad_step;   ///< quads a step of the product takes
   void (*begin)();          ///< to be called by a thread before it multiplies, and

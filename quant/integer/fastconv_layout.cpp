@@ -99,21 +99,24 @@ FastConvLayout::Place FastConvLayout::find_place(const FastConvGroup& group,
 }
 
 void FastConvLayout::find_offsets(const FastConvGroup& group, const Place& at, int piece,
-                                  std::int64_t chunk, std::int64_t unused,
-                                  std::int64_t* offset) const {
+                                  std::int64_t unused, Offsets& offsets) const {
   if (one_kind_ && plan_.pieces.size() == 1) {
-    const std::int64_t common =
-        at.block_row[0] * plan_.value_stride + at.line[0] + chunk * at.chunk_step[0];
-    for (int p = 0; p < kPositions2d; ++p) offset[p] = group.values[p] + common;
+    const std::int64_t common = at.block_row[0] * plan_.value_stride + at.line[0];
+    for (int p = 0; p < kPositions2d; ++p) {
+      offsets.at[p] = group.values[p] + common;
+      offsets.step[p] = at.chunk_step[0];
+    }
     return;
   }
+  for (int p = 0; p < kPositions2d; ++p) offsets.at[p] = offsets.step[p] = 0;
   for (const int p : plan_.positions) {
     const int kind = kind_[p];
     const std::int64_t before = piece - plan_.first_piece[p], pieces = plan_.piece_count[p];
-    offset[p] = before < 0 || before >= pieces
-                    ? unused
-                    : group.values[p] + at.block_row[kind] * pieces * plan_.value_stride +
-                          at.line[kind] + (before * chunks_ + chunk) * at.chunk_step[kind];
+    const bool has = before >= 0 && before < pieces;
+    offsets.at[p] = has ? group.values[p] + at.block_row[kind] * pieces * plan_.value_stride +
+                              at.line[kind] + before * chunks_ * at.chunk_step[kind]
+                        : unused;
+    offsets.step[p] = has ? at.chunk_step[kind] : 0;
   }
 }
 

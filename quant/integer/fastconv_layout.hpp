@@ -69,10 +69,17 @@ class FastConvLayout {
   };
   /// `row`: the tile's row in the group. Entries of kinds it has no part in are meaningless.
   Place find_place(const FastConvGroup& group, std::int64_t row) const;
-  /// Offsets of all positions for a chunk of a piece; of those in which the piece has no share,
-  /// `unused`.
-  void find_offsets(const FastConvGroup& group, const Place& at, int piece, std::int64_t chunk,
-                    std::int64_t unused, std::int64_t* offset) const;
+  /// Offsets of all positions for the first chunk of a piece, and what the next chunk's are further
+  /// on; of those in which the piece has no share, `unused` and 0.
+  struct Offsets {
+    std::int64_t at[kPositions2d], step[kPositions2d];
+
+    void next_chunk() {
+      for (int p = 0; p < kPositions2d; ++p) at[p] += step[p];
+    }
+  };
+  void find_offsets(const FastConvGroup& group, const Place& at, int piece, std::int64_t unused,
+                    Offsets& offsets) const;
 
  private:
   FastConvTile make_tile(std::int64_t image, std::int64_t v, std::int64_t h) const {

@@ -219,7 +219,10 @@ TEST_CASE("fast convolution: the product of every kernel, to the last byte", "[f
       const std::int64_t chunks = ceil_div(C, kValueChunk), lines = pieces * chunks;
       const std::int64_t past = kernels.block_rows - 1;
       Guarded<std::uint8_t> values((rows * lines + past) * kValueChunk);
-      Guarded<std::int8_t> weights(pieces * quads * width * 4);
+      // Three planes of taps, of which the product reads one, and two computed besides.
+      const std::int64_t plane = quads * width * 4;
+      const bool imaginary = draw.coin();
+      Guarded<std::int8_t> weights(pieces * 3 * plane), computed(pieces * 2 * plane);
       Guarded<std::int32_t> start(width), products((rows + past) * kPanelWidth);
       // With vpmaddubsw two products must fit 16 bits.
       const std::int64_t most = kernels.pairs_in_16_bits ? 63 : 127;
@@ -229,20 +232,26 @@ TEST_CASE("fast convolution: the product of every kernel, to the last byte", "[f
         values.data()[i] = static_cast<std::uint8_t>(extreme ? 255 : draw.between(0, 255));
       }
       const std::int8_t* of_piece[kMostPieces];
+      FastConvWeights besides[kMostPieces];
       for (std::int64_t q = 0; q < pieces; ++q) {
-        std::int8_t* w = weights.data() + q * quads * width * 4;
-        of_piece[q] = w;
-        for (std::int64_t i = 0; i < quads * width * 4; ++i) {
-          const std::int64_t c = i / (4 * width) * 4 + i % 4;
+        std::int8_t* w = weights.data() + q * 3 * plane;
+        of_piece[q] = w + (imaginary ? plane : 0);
+        for (std::int64_t i = 0; i < 3 * plane; ++i) {
+          const std::int64_t c = i % plane / (4 * width) * 4 + i % 4;
           w[i] = static_cast<std::int8_t>(c >= C ? 0 : extreme ? least : draw.between(least, most));
         }
+        const bool wanted = draw.between(0, 3) > 0;
+        besides[q] = {w,         imaginary || draw.coin() ? 3 : 2,
+                      plane,     plane,
+                      imaginary, wanted ? computed.data() + q * 2 * plane : nullptr};
       }
       for (std::int64_t k = 0; k < width; ++k) {
         start.data()[k] = static_cast<std::int32_t>(draw.between(INT32_MIN, INT32_MAX - 1));
       }
       if (kernels.begin != nullptr) kernels.begin();
+      const bool computes = kernels.computes_weights && draw.coin();
       kernels.multiply({values.data(), rows, of_piece, pieces, quads, width, start.data(),
-                        products.data(), weights.data()});
+                        products.data(), weights.data(), computes ? besides : nullptr});
       if (kernels.end != nullptr) kernels.end();
       const FastConvBlocks blocks = fastconv_blocks(rows, kernels.block_rows);
       std::int64_t wrong = 0;
@@ -265,9 +274,17 @@ TEST_CASE("fast convolution: the product of every kernel, to the last byte", "[f
           wrong += static_cast<std::int32_t>(sum) != products.data()[row * kPanelWidth + k];
         }
       }
+      for (std::int64_t q = 0; computes && q < pieces; ++q) {
+        if (besides[q].weights == nullptr) continue;
+        std::vector<std::int8_t> exact(static_cast<std::size_t>(2 * plane));
+        besides[q].weights = exact.data();
+        fastconv_weights_ref(besides[q]);
+        wrong += std::equal(exact.begin(), exact.end(), computed.data() + q * 2 * plane) ? 0 : 1;
+      }
       INFO(rows << " tiles, " << C << " channels, " << pieces << " pieces, width " << width);
       CHECK(wrong == 0);
       CHECK(products.intact());
+      CHECK(computed.intact());
     }
   }
 }
