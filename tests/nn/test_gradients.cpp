@@ -2,6 +2,7 @@
 #include "nn/ops.hpp"
 
 #include "nn/conv2d_winograd.hpp"
+#include "tests/float_isas.hpp"
 #include "tests/nn/reference.hpp"
 
 using namespace intandem;
@@ -37,6 +38,38 @@ TEST_CASE("conv2d has the gradients of its definition", "[nn][gradient]") {
         {x, w},
         [&](Tape& t, const Vars& v) { return conv2d(t, v[0], v[1], nullptr, c.stride, c.pad); },
         [&](const Arrays& a) { return reference::conv2d(a[0], a[1], nullptr, c.stride, c.pad); });
+  }
+}
+
+TEST_CASE("Winograd has the gradients of a convolution", "[nn][gradient][winograd]") {
+  const RestoreSettings restore;
+  // Whole tiles, tiles cut in both directions, every padding it admits.
+  for (const ConvShape& s :
+       {ConvShape{1, 8, 4, 2, 3, 3, 3, 1, 1}, ConvShape{2, 7, 6, 3, 2, 3, 3, 1, 0},
+        ConvShape{1, 5, 6, 3, 5, 3, 3, 1, 2}}) {
+    const TensorF x = random_tensor({s.N, s.H, s.W, s.C}, 1),
+                  w = random_tensor({s.K, s.R, s.S, s.C}, 2), b = random_tensor(Shape{s.K}, 3);
+    for (const Isa isa : available_isas()) {
+      set_active_isa(isa);
+      INFO(isa_name(isa) << " pad " << s.pad);
+      check_gradients(
+          {x, w},
+          [&](Tape& t, const Vars& v) {
+            TensorF y({s.N, s.P(), s.Q(), s.K});
+            winograd_forward(s, v[0]->value.data(), v[1]->value.data(), b.data(), y.data());
+            return t.record(std::move(y), v, [s, v](const Node& self) {
+              TensorF dx(v[0]->value.shape()), dw = TensorF::zeros(v[1]->value.shape());
+              winograd_backward_data(s, self.grad.data(), v[1]->value.data(), dx.data());
+              winograd_backward_weights(s, v[0]->value.data(), self.grad.data(), dw.data());
+              accumulate(v[0], std::move(dx));
+              accumulate(v[1], std::move(dw));
+            });
+          },
+          [&](const Arrays& a) {
+            const Array bias(b);
+            return reference::conv2d(a[0], a[1], &bias, s.stride, s.pad);
+          });
+    }
   }
 }
 
