@@ -9,6 +9,8 @@
 
 #include <cstdint>
 
+#include "quant/integer/kernel_args.hpp"
+
 namespace intandem {
 
 /// Codes of a step, most rows of a tile, channels of a block, and of a panel of two blocks.
@@ -19,8 +21,8 @@ inline constexpr std::int64_t kWeightTileBytes = kTileCodes * kTileChannels;
 
 /// The product of one or two tiles of pixels with one or two blocks of channels:
 ///
-///     acc[t][i][k] = bias[k] + Σ_{s < steps, c < 64} codes[t][i·stride + offsets[s] + c] · w(s, c,
-///     k)
+///     sums[t][i][k] = bias[k] + Σ_{s < steps, c < 64} codes[t][i·stride + offsets[s] + c] · w(s,
+///     c, k)
 struct AmxProduct {
   const std::uint8_t* codes[2];  ///< the window of the first pixel of each tile
   std::int64_t stride;           ///< bytes from one pixel's window to the next one's
@@ -28,7 +30,21 @@ struct AmxProduct {
   std::int64_t steps;
   const std::int8_t* weights;  ///< [steps][blocks][16][16][4]
   const std::int32_t* bias;    ///< [16·blocks]
-  std::int32_t* acc;           ///< [2][16][32], 64-byte aligned
+};
+
+/// The rows of sums [2][16][32] that are wanted and where their codes go, as distances from the
+/// first. After an odd count the last row stands once more.
+struct AmxRows {
+  std::int64_t count;
+  std::int32_t sums[2 * kTileRows];
+  std::int64_t codes[2 * kTileRows];
+};
+
+/// Requantization (Q5a) of one product's sums while the next is computed: 32 channels of each row.
+struct AmxFinish {
+  const AmxRows* rows;
+  std::uint8_t* codes;
+  RequantTables tables;  ///< quick
 };
 
 /// Windows laid side by side, their kernel rows one after the other: for i < pixels, r < rows,
@@ -46,8 +62,13 @@ struct AmxGather {
 /// amx_release: between the two no other code may use them.
 void amx_configure(std::int64_t rows);
 void amx_release();
-/// tiles and blocks: 1 or 2.
-void amx_product(const AmxProduct& product, std::int64_t tiles, std::int64_t blocks);
+/// Leaves the sums in registers, and writes those of the product before it (anything, if there is
+/// none) to previous [2][16][32], 64-byte aligned, where they are requantized if finish is not
+/// null. tiles and blocks: 1 or 2.
+void amx_product(const AmxProduct& product, std::int64_t tiles, std::int64_t blocks,
+                 std::int32_t* previous, const AmxFinish* finish);
+/// Writes the sums of the last product to sums [2][16][32].
+void amx_store(std::int32_t* sums);
 void amx_gather(const AmxGather& gather);
 #endif
 
