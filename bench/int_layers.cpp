@@ -99,7 +99,9 @@ bool worth_listing(const ConvShape& s, const Case& c) {
   if (c.algorithm == "packed2") return s.is_linear() && c.bits <= 2;
   if (c.algorithm == "packed4") return s.is_linear() && c.bits <= 4 && c.bits > 2;
   if (c.algorithm.rfind("winograd", 0) == 0) {
-    return (s.R == 3 || s.R == 5) && s.S == s.R && s.stride == 1 && c.bits <= 6;
+    const bool wide = c.algorithm.find("s16") != std::string::npos;
+    return (s.R == 3 || s.R == 5) && s.S == s.R && s.stride == 1 &&
+           (wide ? c.bits > 4 : c.bits <= 6);
   }
   return c.algorithm == "direct";
 }

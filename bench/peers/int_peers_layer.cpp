@@ -53,7 +53,7 @@ PeerLayer peer_layer(const IntLayer& layer) {
 nlohmann::json compare_layer(const NamedShape& named, std::int64_t N, bool cold,
                              const std::vector<const IntPeer*>& peers,
                              const PeersOptions& options) {
-  const OurLayer w8 = prepare_ours(named, N, 8, "direct");
+  const OurLayer w8 = prepare_ours(named, N, 8, "auto");
   const OurLayer w4 = prepare_ours(named, N, 4, "auto");
   const OurLayer w2 = prepare_ours(named, N, 2, "auto");
   const OurLayer w1 = prepare_ours(named, N, 1, "auto");

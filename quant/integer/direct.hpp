@@ -21,6 +21,9 @@ const DirectKernel* direct_kernel(Isa isa, bool narrow, bool linear);
 /// Groups of four products that may be summed in 16 bits: 32767 / (2 · in_max · max|q_w|).
 std::int64_t narrow_chunk(const IntLayer& layer);
 
+/// Whether "direct" sums products of this layer in 16 bits on active_isa() (AVX2).
+bool direct_is_narrow(const IntLayer& layer);
+
 /// A convolution or linear layer with a given kernel; null if it has too many kernel positions.
 std::unique_ptr<PreparedLayer> prepare_direct(const IntLayer& layer, const DirectKernel& kernel);
 

@@ -37,10 +37,14 @@ std::int64_t narrow_chunk(const IntLayer& layer) {
   return 32767 / (2 * layer.in_max * largest);
 }
 
-std::unique_ptr<PreparedLayer> prepare_direct(const IntLayer& layer) {
+bool direct_is_narrow(const IntLayer& layer) {
   // Below four groups per chunk, widening the 16-bit sums costs more than the wide kernel.
+  return active_isa() >= Isa::avx2 && active_isa() < Isa::avx512vnni && narrow_chunk(layer) >= 4;
+}
+
+std::unique_ptr<PreparedLayer> prepare_direct(const IntLayer& layer) {
   const DirectKernel* kernel =
-      direct_kernel(active_isa(), narrow_chunk(layer) >= 4, layer.kind == IntLayerKind::linear);
+      direct_kernel(active_isa(), direct_is_narrow(layer), layer.kind == IntLayerKind::linear);
   if (kernel == nullptr) return nullptr;
   if (layer.kind == IntLayerKind::avg_pool) return prepare_avg_pool(layer);
   if (active_isa() >= Isa::amx) return prepare_tile_direct(layer);

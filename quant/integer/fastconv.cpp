@@ -37,10 +37,12 @@ class FastConvLayer final : public PreparedLayer {
         plan_(std::move(plan)),
         kernels_(kernels),
         layout_(plan_, kernels.block_rows),
+        chunk_(kValueChunk / operand_bytes(kernels.operands)),
         reason_(std::move(reason)),
         pool_kernel_(layer.pool_kernel),
         pool_stride_(layer.pool_stride),
         workers_(std::max(1, thread_count())),
+        direct_is_quicker_(kernels.operands == FastConvOperands::s16 && direct_is_narrow(layer)),
         pad_codes_(TensorU8::zeros({plan_.value_stride})) {
     if (shape_.pad > 0) std::memcpy(pad_codes_.data(), layer.pad_code.data(), shape_.C);
     // Two rows of taps, one of them on its way, and the computed columns.
@@ -50,7 +52,8 @@ class FastConvLayer final : public PreparedLayer {
   }
 
   std::string algorithm() const override {
-    return "winograd" + std::to_string(plan_.tile) + "_" + kernels_.isa;
+    return "winograd" + std::to_string(plan_.tile) +
+           (kernels_.operands == FastConvOperands::s16 ? "_s16_" : "_") + kernels_.isa;
   }
   std::string reason() const override { return reason_; }
   std::int64_t packed_bytes() const override {
@@ -95,16 +98,16 @@ class FastConvLayer final : public PreparedLayer {
   FastConvPlan plan_;
   const FastConvKernels& kernels_;
   FastConvLayout layout_;
+  std::int64_t chunk_;  ///< channels in a cache line of values
   std::string reason_;
   std::int64_t pool_kernel_, pool_stride_;
   std::int64_t workers_, most_tiles_ = 0;
+  bool direct_is_quicker_;  ///< than with 8-bit codes, to which the cost of s16 relates: 3 : 2
   TensorU8 pad_codes_;
 };
 
-/// The constants were measured with the AVX-512 VNNI kernels, in products of the direct algorithm.
 std::int64_t FastConvLayer::cost() const {
-  constexpr std::int64_t kPerValue = 12, kPerProductSum = 44, kPerWeight = 11;
-  const std::int64_t C = shape_.C, K = shape_.K, macs = executed_macs();
+  const std::int64_t C = shape_.C, K = shape_.K;
   const std::int64_t groups = (layout_.tiles() + most_tiles_ - 1) / most_tiles_;
   std::int64_t computed = 0;  // columns of U
   for (std::int64_t row = 0; row < plan_.tap_rows(); ++row) {
@@ -113,13 +116,13 @@ std::int64_t FastConvLayer::cost() const {
       if (piece.has(first_column)) computed += plan_.tile == 4 && piece.columns == 3 ? 4 : 2;
     }
   }
-  const std::int64_t transforms = plan_.value_rows() * plan_.value_stride * kPerValue +
-                                  plan_.product_rows() * K * kPerProductSum +
-                                  groups * computed * kPerWeight * C * K;
-  // With AVX2 the direct algorithm sums low-bit products in 16 bits, this one cannot: 3 : 2
-  // instructions. Plain loops are a hundred times slower at everything.
-  if (kernels_.pairs_in_16_bits) return macs * 3 / 2 + transforms / 2;
-  return kernels_.multiply == fastconv_multiply_ref ? 100 * (macs + transforms) : macs + transforms;
+  const FastConvCost& each = kernels_.cost;
+  const std::int64_t lanes = plan_.value_stride / kValueChunk * chunk_;  // C, whole cache lines
+  const std::int64_t cost =
+      (executed_macs() * each.product + plan_.value_rows() * lanes * each.value +
+       plan_.product_rows() * K * each.sum + groups * computed * C * K * each.weight) /
+      8;
+  return direct_is_quicker_ ? cost * 3 / 2 : cost;
 }
 
 /// The window of one tile under one piece of the kernel.
@@ -158,8 +161,8 @@ void FastConvLayer::transform_group(const FastConvGroup& group, const std::uint8
     for (int piece = 0; piece < pieces(); ++piece) {
       find_pixels(tile, plan_.pieces[static_cast<std::size_t>(piece)], input, pixel);
       layout_.find_offsets(group, at, piece, unused, offsets);
-      for (std::int64_t first = 0; first < shape_.C; first += kValueChunk, offsets.next_chunk()) {
-        kernels_.transform_input({pixel, first, std::min(kValueChunk, shape_.C - first),
+      for (std::int64_t first = 0; first < shape_.C; first += chunk_, offsets.next_chunk()) {
+        kernels_.transform_input({pixel, first, std::min(chunk_, shape_.C - first),
                                   tile.outputs_h * shape_.C, tile.outputs_v, tile.outputs_h,
                                   plan_.shift, values, offsets.at});
       }
@@ -307,24 +310,37 @@ void FastConvLayer::run(const LayerRun& args) const {
   }
 }
 
+/// Whether 8-bit operands are sure to do, AVX2's pairs included: 255·(63 + 63) < 2¹⁵.
+bool bytes_do(const IntLayer& layer, int tile) {
+  const auto& weights = layer.weights;
+  return (tile == 4 ? 16 : 4) * layer.in_max <= 255 &&
+         std::all_of(weights.begin(), weights.end(), [](std::int8_t w) { return w * w <= 49; });
+}
+
 }  // namespace
 
 std::unique_ptr<PreparedLayer> prepare_fastconv(const IntLayer& layer, int tile,
                                                 const FastConvKernels& kernels) {
   FastConvPlan plan;
   std::string why;
-  if (!plan_fastconv(layer, tile, kernels.pairs_in_16_bits, plan, why, kernels.quad_step)) {
-    return nullptr;
-  }
+  if (!plan_fastconv(layer, tile, kernels.operands, plan, why, kernels.quad_step)) return nullptr;
   return std::make_unique<FastConvLayer>(layer, std::move(plan), kernels, std::move(why));
 }
 
 std::unique_ptr<PreparedLayer> prepare_winograd4(const IntLayer& layer) {
-  return prepare_fastconv(layer, 4, fastconv_kernels());
+  return prepare_fastconv(layer, 4, fastconv_kernels(false));
 }
 
 std::unique_ptr<PreparedLayer> prepare_winograd2(const IntLayer& layer) {
-  return prepare_fastconv(layer, 2, fastconv_kernels());
+  return prepare_fastconv(layer, 2, fastconv_kernels(false));
+}
+
+std::unique_ptr<PreparedLayer> prepare_winograd4_s16(const IntLayer& layer) {
+  return bytes_do(layer, 4) ? nullptr : prepare_fastconv(layer, 4, fastconv_kernels(true));
+}
+
+std::unique_ptr<PreparedLayer> prepare_winograd2_s16(const IntLayer& layer) {
+  return bytes_do(layer, 2) ? nullptr : prepare_fastconv(layer, 2, fastconv_kernels(true));
 }
 
 }  // namespace intandem

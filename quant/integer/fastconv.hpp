@@ -1,5 +1,5 @@
-// Exact low-bit fast convolution: the 3×3 and 5×5 convolutions of low-bit layers with a half to a
-// third of the products and the identical integers (docs/kernels.md).
+// Exact fast convolution: 3×3 and 5×5 convolutions with a half to a third of the products and the
+// identical integers (docs/kernels.md).
 #pragma once
 
 #include <cstdint>
@@ -18,9 +18,15 @@ std::unique_ptr<PreparedLayer> prepare_winograd4(const IntLayer& layer);
 /// PrepareFn "winograd2": 2×2 outputs from 16 products; in_max ≤ 63, same condition on weights.
 std::unique_ptr<PreparedLayer> prepare_winograd2(const IntLayer& layer);
 
+/// PrepareFns "winograd4_s16" and "winograd2_s16": the same with operands of 16 bits, which hold
+/// the transformed codes and weights of every layer. Null also where narrow codes and weights are
+/// sure to be admitted by the above, which is faster.
+std::unique_ptr<PreparedLayer> prepare_winograd4_s16(const IntLayer& layer);
+std::unique_ptr<PreparedLayer> prepare_winograd2_s16(const IntLayer& layer);
+
 /// The kernels of active_isa(): AVX-512 VNNI, AVX2 (also for AVX-512 without VNNI) or the
-/// reference.
-const FastConvKernels& fastconv_kernels();
+/// reference. wide: those for FastConvOperands::s16.
+const FastConvKernels& fastconv_kernels(bool wide);
 
 /// Either of the above with the kernels given; tile is 4 or 2.
 std::unique_ptr<PreparedLayer> prepare_fastconv(const IntLayer& layer, int tile,

@@ -1,6 +1,7 @@
 // The exact fast convolution with AVX2: 32 channels per byte vector, 8 per accumulator vector. The
 // products go through vpmaddubsw, which adds two of them in 16 bits with saturation; plan_fastconv
-// admits a layer only if no such sum can reach the limit.
+// admits a layer only if no such sum can reach the limit. Those of s16 operands go through
+// vpmaddwd, which adds two in 32 bits: 2·4080·1152 at most.
 #include "quant/integer/fastconv_kernels.hpp"
 
 #if defined(__x86_64__)
@@ -13,24 +14,41 @@ namespace intandem {
 namespace {
 
 using Bytes = std::uint8_t __attribute__((vector_size(32)));
+using Shorts = std::uint16_t __attribute__((vector_size(32)));
 using Words = std::uint32_t __attribute__((vector_size(32)));
 using SignedWords = std::int32_t __attribute__((vector_size(32)));
-constexpr std::int64_t kByteLanes = 32, kWordLanes = 8;
+constexpr std::int64_t kWordLanes = 8;
 
-[[gnu::always_inline]] inline Bytes load_codes(const std::uint8_t* p, std::int64_t n) {
-  Bytes codes = {};
+template <class Values>
+[[gnu::always_inline]] inline Values load_codes(const std::uint8_t* p, std::int64_t n) {
+  Values codes = {};
   for (std::int64_t i = 0; i < n; ++i) codes[i] = p[i];
   return codes;
 }
 
-[[gnu::always_inline]] inline Bytes load_all_codes(const std::uint8_t* p) {
-  Bytes codes;
-  __builtin_memcpy(&codes, p, sizeof codes);
+template <class Values>
+[[gnu::always_inline]] inline Values load_all_codes(const std::uint8_t* p) {
+  Values codes;
+  if constexpr (sizeof(codes[0]) == 1) {
+    __builtin_memcpy(&codes, p, sizeof codes);
+  } else {
+    codes = (Values)_mm256_cvtepu8_epi16(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
+  }
   return codes;
 }
 
 [[gnu::always_inline]] inline __m256i load_words(const std::int32_t* p) {
   return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
+}
+
+[[gnu::always_inline]] inline void store_words(std::int32_t* p, __m256i words) {
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), words);
+}
+
+[[gnu::always_inline]] inline __m256i broadcast_quad(const std::uint8_t* values) {
+  std::int32_t four;
+  __builtin_memcpy(&four, values, 4);
+  return _mm256_set1_epi32(four);
 }
 
 /// kCount neighbouring outputs of one tile row, channels k … k + 7 (the q-th … of this call).
@@ -96,9 +114,7 @@ void block(const FastConvProduct& a, const std::uint8_t* values, std::int32_t* o
         const __m256i w0 = _mm256_loadu_si256(w), w1 = _mm256_loadu_si256(w + 1);
 #pragma GCC unroll 4
         for (int r = 0; r < kRows; ++r) {
-          std::int32_t four;
-          __builtin_memcpy(&four, v4 + r * kValueChunk, 4);
-          const __m256i v = _mm256_set1_epi32(four);
+          const __m256i v = broadcast_quad(v4 + r * kValueChunk);
           sum[r][0] =
               _mm256_add_epi32(sum[r][0], _mm256_madd_epi16(_mm256_maddubs_epi16(v, w0), ones));
           sum[r][1] =
@@ -110,24 +126,76 @@ void block(const FastConvProduct& a, const std::uint8_t* values, std::int32_t* o
   }
 #pragma GCC unroll 4
   for (int r = 0; r < kRows; ++r) {
-    _mm256_storeu_si256(reinterpret_cast<__m256i*>(out + r * kPanelWidth + column), sum[r][0]);
-    _mm256_storeu_si256(reinterpret_cast<__m256i*>(out + r * kPanelWidth + column + 8), sum[r][1]);
+    store_words(out + r * kPanelWidth + column, sum[r][0]);
+    store_words(out + r * kPanelWidth + column + 8, sum[r][1]);
   }
 }
 
-constexpr std::int64_t kBlockRows = 4;
+template <int... kIndex>
+struct Rows {};
+
+/// A block of s16 operands, as `block`: as many rows as indices. The fold expressions name every
+/// accumulator by a constant, so that each gets a register: 12 of them, two vectors of weights, a
+/// pair of values and a product fill the 16. `next` is fetched, `next_step` bytes a step.
+template <int... I>
+void block_wide(const FastConvProduct& a, const std::uint8_t* values, std::int32_t* out,
+                std::int64_t column, const std::int8_t* next, std::int64_t next_step, Rows<I...>) {
+  constexpr int kRows = sizeof...(I);
+  __m256i low[kRows], high[kRows];
+  ((low[I] = load_words(a.start + column), high[I] = load_words(a.start + column + 8)), ...);
+  const std::int64_t step = a.width * 4;
+  for (std::int64_t piece = 0; piece < a.pieces; ++piece) {
+    const std::int8_t* w = a.weights[piece] + column * 4;
+    for (std::int64_t quads = a.quads; quads > 0; quads -= kValueChunk / 4) {
+      const std::uint8_t* const end = values + (quads < 16 ? quads * 4 : kValueChunk);
+      for (const std::uint8_t* v = values; v < end; v += 4, w += step, next += next_step) {
+        const __m256i w0 = _mm256_load_si256(reinterpret_cast<const __m256i*>(w));
+        const __m256i w1 = _mm256_load_si256(reinterpret_cast<const __m256i*>(w + 32));
+        _mm_prefetch(next, _MM_HINT_T1);
+        __m256i pair;
+        ((pair = broadcast_quad(v + I * kValueChunk),
+          low[I] = _mm256_add_epi32(low[I], _mm256_madd_epi16(pair, w0)),
+          high[I] = _mm256_add_epi32(high[I], _mm256_madd_epi16(pair, w1))),
+         ...);
+      }
+      values += kRows * kValueChunk;
+    }
+  }
+  ((store_words(out + I * kPanelWidth + column, low[I]),
+    store_words(out + I * kPanelWidth + column + 8, high[I])),
+   ...);
+}
+
+void block_wide(const FastConvProduct& a, std::int64_t rows, const std::uint8_t* values,
+                std::int32_t* out, std::int64_t column, const std::int8_t* next,
+                std::int64_t next_step) {
+  switch (rows) {
+    case 1:
+      return block_wide(a, values, out, column, next, next_step, Rows<0>{});
+    case 2:
+      return block_wide(a, values, out, column, next, next_step, Rows<0, 1>{});
+    case 3:
+      return block_wide(a, values, out, column, next, next_step, Rows<0, 1, 2>{});
+    case 4:
+      return block_wide(a, values, out, column, next, next_step, Rows<0, 1, 2, 3>{});
+    case 5:
+      return block_wide(a, values, out, column, next, next_step, Rows<0, 1, 2, 3, 4>{});
+    default:
+      return block_wide(a, values, out, column, next, next_step, Rows<0, 1, 2, 3, 4, 5>{});
+  }
+}
+
+constexpr std::int64_t kBlockRows = 4, kWideBlockRows = 6;
 using Block = void (*)(const FastConvProduct&, const std::uint8_t*, std::int32_t*, std::int64_t);
 constexpr Block kBlocks[] = {block<1>, block<2>, block<3>, block<4>};
 
 }  // namespace
 
-void fastconv_input_avx2(const FastConvInput& tile) {
-  if (tile.outputs_v == 4) return input_rows<4>(tile);
-  if (tile.outputs_v == 2) return input_rows<2>(tile);
-  input_rows<1>(tile);
-}
+void fastconv_input_avx2(const FastConvInput& tile) { input_any<Bytes>(tile); }
+void fastconv_input_wide_avx2(const FastConvInput& tile) { input_any<Shorts>(tile); }
 
-void fastconv_weights_avx2(const FastConvWeights& panel) { weights_panel(panel); }
+void fastconv_weights_avx2(const FastConvWeights& panel) { weights_panel<Bytes>(panel); }
+void fastconv_weights_wide_avx2(const FastConvWeights& panel) { weights_panel<Shorts>(panel); }
 
 void fastconv_multiply_avx2(const FastConvProduct& a) {
   const std::int64_t value_stride =
@@ -145,11 +213,27 @@ void fastconv_multiply_avx2(const FastConvProduct& a) {
   }
 }
 
-void fastconv_output_avx2(const FastConvOutput& tile) {
-  if (tile.outputs_v == 4) return output_rows<4>(tile);
-  if (tile.outputs_v == 2) return output_rows<2>(tile);
-  output_rows<1>(tile);
+void fastconv_multiply_wide_avx2(const FastConvProduct& a) {
+  if (a.rows == 0) return;
+  const std::int64_t chunks = (4 * a.quads + kValueChunk - 1) / kValueChunk;
+  const FastConvBlocks blocks = fastconv_blocks(a.rows, kWideBlockRows);
+  // A step of every block and half of the columns fetches its part of `next`.
+  const std::int64_t next_step = blocks.count >= 4 ? 16 : blocks.count >= 2 ? 32 : 64;
+  const std::int8_t* next = a.next;
+  for (std::int64_t column = 0; column < a.width; column += 16) {
+    const std::uint8_t* values = a.values;
+    std::int32_t* out = a.products;
+    for (std::int64_t i = 0; i < blocks.count; ++i) {
+      const std::int64_t height = blocks.height + (i < blocks.taller ? 1 : 0);
+      block_wide(a, height, values, out, column, next, next_step);
+      next += a.pieces * a.quads * next_step;
+      values += height * a.pieces * chunks * kValueChunk;
+      out += height * kPanelWidth;
+    }
+  }
 }
+
+void fastconv_output_avx2(const FastConvOutput& tile) { output_any(tile); }
 
 }  // namespace intandem
 #endif

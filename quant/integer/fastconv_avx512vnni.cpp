@@ -1,5 +1,5 @@
 // The exact fast convolution with AVX-512 VNNI: 64 channels per byte vector, 16 per accumulator
-// vector, vpdpbusd for the products.
+// vector, vpdpbusd for the products; vpdpwssd for those of s16 operands.
 #include "quant/integer/fastconv_kernels.hpp"
 
 #if defined(__x86_64__)
@@ -9,6 +9,8 @@
 #endif
 #include <immintrin.h>
 
+#include <type_traits>
+
 #include "quant/integer/fastconv_math.hpp"
 #include "quant/integer/requant_avx512.hpp"
 
@@ -16,16 +18,22 @@ namespace intandem {
 namespace {
 
 using Bytes = std::uint8_t __attribute__((vector_size(64)));
+using Shorts = std::uint16_t __attribute__((vector_size(64)));
 using Words = std::uint32_t __attribute__((vector_size(64)));
 using SignedWords = std::int32_t __attribute__((vector_size(64)));
-constexpr std::int64_t kByteLanes = 64, kWordLanes = 16;
+constexpr std::int64_t kWordLanes = 16;
 
-[[gnu::always_inline]] inline Bytes load_codes(const std::uint8_t* p, std::int64_t n) {
-  return (Bytes)_mm512_maskz_loadu_epi8((__mmask64{1} << n) - 1, p);
+template <class Values>
+[[gnu::always_inline]] inline Values load_codes(const std::uint8_t* p, std::int64_t n) {
+  const __mmask64 lanes = (__mmask64{1} << n) - 1;
+  if constexpr (sizeof(Values{}[0]) == 1) return (Values)_mm512_maskz_loadu_epi8(lanes, p);
+  return (Values)_mm512_cvtepu8_epi16(_mm256_maskz_loadu_epi8(static_cast<__mmask32>(lanes), p));
 }
 
-[[gnu::always_inline]] inline Bytes load_all_codes(const std::uint8_t* p) {
-  return (Bytes)_mm512_loadu_si512(p);
+template <class Values>
+[[gnu::always_inline]] inline Values load_all_codes(const std::uint8_t* p) {
+  if constexpr (sizeof(Values{}[0]) == 1) return (Values)_mm512_loadu_si512(p);
+  return (Values)_mm512_cvtepu8_epi16(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
 }
 
 [[gnu::always_inline]] inline __m512i load_words(const std::int32_t* p) {
@@ -111,34 +119,43 @@ enum class Besides { nothing, real, real_of_two, imaginary };
 
 /// A line of two columns of U (step 2), `w` being the line of taps at `from` that the product
 /// reads.
-template <Besides kBesides>
+template <class Values, Besides kBesides>
 [[gnu::always_inline]] inline void compute_weights(__m512i w, const std::int8_t* from,
                                                    std::int8_t* to, std::int64_t stride) {
   if constexpr (kBesides == Besides::nothing) return;
-  __m512i outer = w, inner = w;
+  const auto load = [](const std::int8_t* line) { return (Values)_mm512_load_si512(line); };
+  const auto store = [](std::int8_t* line, Values values) {
+    _mm512_store_si512(line, (__m512i)values);
+  };
+  const auto middle = (Values)w;
   if constexpr (kBesides == Besides::imaginary) {
-    outer = _mm512_sub_epi8(_mm512_load_si512(from - stride), _mm512_load_si512(from + stride));
-    inner = _mm512_add_epi8(outer, w);
-    _mm512_store_si512(to, outer);
-    _mm512_store_si512(to + stride, inner);
-    return;
+    const Values outer = load(from - stride) - load(from + stride);
+    store(to, outer);
+    store(to + stride, outer + middle);
+  } else {
+    const Values inner = load(from + stride);
+    const Values outer = kBesides == Besides::real ? middle + load(from + 2 * stride) : middle;
+    store(to, outer + inner);
+    store(to + stride, outer - inner);
   }
-  inner = _mm512_load_si512(from + stride);
-  if constexpr (kBesides == Besides::real) {
-    outer = _mm512_add_epi8(w, _mm512_load_si512(from + 2 * stride));
-  }
-  _mm512_store_si512(to, _mm512_add_epi8(outer, inner));
-  _mm512_store_si512(to + stride, _mm512_sub_epi8(outer, inner));
+}
+
+/// Four products of bytes per lane, or two of 16 bits, are added modulo 2³².
+template <bool kWords>
+[[gnu::always_inline]] inline __m512i multiply_add(__m512i acc, __m512i values, __m512i weights) {
+  return kWords ? _mm512_dpwssd_epi32(acc, values, weights)
+                : _mm512_dpbusd_epi32(acc, values, weights);
 }
 
 /// `count` register blocks, each of as many rows as indices × 32 channels, or 16. The fold
 /// expressions name every accumulator by a constant, so that each gets a register. One pointer runs
 /// over the values and one over the weights: for a pointer per row there are not registers enough.
 /// All blocks of a height in one loop: a call per block costs as much as six to eight of its steps.
-template <bool kWide, int... I>
+template <bool kWords, bool kBoth, int... I>
 void multiply_blocks(const FastConvProduct& a, std::int64_t first, std::int64_t count,
                      std::int64_t next_step, Rows<I...>) {
-  constexpr int kRows = sizeof...(I), kVectors = kWide ? 2 : 1;
+  using Values = std::conditional_t<kWords, Shorts, Bytes>;
+  constexpr int kRows = sizeof...(I), kVectors = kBoth ? 2 : 1;
   const std::int64_t chunks = (a.quads + kChunkQuads - 1) / kChunkQuads;
   const std::uint8_t* values = a.values + first * a.pieces * chunks * kValueChunk;
   std::int32_t* out = a.products + first * kPanelWidth;
@@ -147,20 +164,20 @@ void multiply_blocks(const FastConvProduct& a, std::int64_t first, std::int64_t 
   const std::int8_t* next = a.next;
   for (std::int64_t b = 0; b < count; ++b, out += kRows * kPanelWidth) {
     __m512i low[kRows], high[kRows];
-    ((low[I] = load_words(start), high[I] = kWide ? load_words(start + 16) : low[I]), ...);
+    ((low[I] = load_words(start), high[I] = kBoth ? load_words(start + 16) : low[I]), ...);
     const auto add_piece = [&]<Besides kBesides>(const std::int8_t* weights, std::int8_t* to,
                                                  std::int64_t stride)
         __attribute__((always_inline)) {
       const auto step = [&](const std::uint8_t* v, std::int64_t at) __attribute__((always_inline)) {
         const __m512i w0 = _mm512_load_si512(weights + at);
-        const __m512i w1 = kWide ? _mm512_load_si512(weights + at + 64) : w0;
+        const __m512i w1 = kBoth ? _mm512_load_si512(weights + at + 64) : w0;
         __m512i value;
         ((value = broadcast_quad(v + I * kValueChunk),
-          low[I] = _mm512_dpbusd_epi32(low[I], value, w0),
-          high[I] = kWide ? _mm512_dpbusd_epi32(high[I], value, w1) : high[I]),
+          low[I] = multiply_add<kWords>(low[I], value, w0),
+          high[I] = kBoth ? multiply_add<kWords>(high[I], value, w1) : high[I]),
          ...);
-        compute_weights<kBesides>(w0, weights + at, to + at, stride);
-        if (kWide) compute_weights<kBesides>(w1, weights + at + 64, to + at + 64, stride);
+        compute_weights<Values, kBesides>(w0, weights + at, to + at, stride);
+        if (kBoth) compute_weights<Values, kBesides>(w1, weights + at + 64, to + at + 64, stride);
       };
       for (std::int64_t chunk = 0; chunk < full; ++chunk) {
         const std::uint8_t* ahead = values + kRows * kValueChunk;  // the next chunk
@@ -209,80 +226,83 @@ void multiply_blocks(const FastConvProduct& a, std::int64_t first, std::int64_t 
       }
     }
     (_mm512_store_si512(out + kPanelWidth * I, low[I]), ...);
-    if (kWide) (_mm512_store_si512(out + kPanelWidth * I + 16, high[I]), ...);
+    if (kBoth) (_mm512_store_si512(out + kPanelWidth * I + 16, high[I]), ...);
   }
 }
 
-template <int... I>
+template <bool kWords, int... I>
 void multiply_height(const FastConvProduct& a, std::int64_t first, std::int64_t count,
                      std::int64_t next_step, Rows<I...> rows) {
   if (a.width == kPanelWidth) {
-    multiply_blocks<true>(a, first, count, next_step, rows);
+    multiply_blocks<kWords, true>(a, first, count, next_step, rows);
   } else {
-    multiply_blocks<false>(a, first, count, next_step, rows);
+    multiply_blocks<kWords, false>(a, first, count, next_step, rows);
   }
 }
 
+template <bool kWords>
 void multiply_height(const FastConvProduct& a, std::int64_t height, std::int64_t first,
                      std::int64_t count, std::int64_t next_step) {
   switch (height) {
     case 1:
-      return multiply_height(a, first, count, next_step, Rows<0>{});
+      return multiply_height<kWords>(a, first, count, next_step, Rows<0>{});
     case 2:
-      return multiply_height(a, first, count, next_step, Rows<0, 1>{});
+      return multiply_height<kWords>(a, first, count, next_step, Rows<0, 1>{});
     case 3:
-      return multiply_height(a, first, count, next_step, Rows<0, 1, 2>{});
+      return multiply_height<kWords>(a, first, count, next_step, Rows<0, 1, 2>{});
     case 4:
-      return multiply_height(a, first, count, next_step, Rows<0, 1, 2, 3>{});
+      return multiply_height<kWords>(a, first, count, next_step, Rows<0, 1, 2, 3>{});
     case 5:
-      return multiply_height(a, first, count, next_step, Rows<0, 1, 2, 3, 4>{});
+      return multiply_height<kWords>(a, first, count, next_step, Rows<0, 1, 2, 3, 4>{});
     case 6:
-      return multiply_height(a, first, count, next_step, Rows<0, 1, 2, 3, 4, 5>{});
+      return multiply_height<kWords>(a, first, count, next_step, Rows<0, 1, 2, 3, 4, 5>{});
     case 7:
-      return multiply_height(a, first, count, next_step, Rows<0, 1, 2, 3, 4, 5, 6>{});
+      return multiply_height<kWords>(a, first, count, next_step, Rows<0, 1, 2, 3, 4, 5, 6>{});
     case 8:
-      return multiply_height(a, first, count, next_step, Rows<0, 1, 2, 3, 4, 5, 6, 7>{});
+      return multiply_height<kWords>(a, first, count, next_step, Rows<0, 1, 2, 3, 4, 5, 6, 7>{});
     case 9:
-      return multiply_height(a, first, count, next_step, Rows<0, 1, 2, 3, 4, 5, 6, 7, 8>{});
+      return multiply_height<kWords>(a, first, count, next_step, Rows<0, 1, 2, 3, 4, 5, 6, 7, 8>{});
     case 10:
-      return multiply_height(a, first, count, next_step, Rows<0, 1, 2, 3, 4, 5, 6, 7, 8, 9>{});
+      return multiply_height<kWords>(a, first, count, next_step,
+                                     Rows<0, 1, 2, 3, 4, 5, 6, 7, 8, 9>{});
     case 11:
-      return multiply_height(a, first, count, next_step, Rows<0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10>{});
+      return multiply_height<kWords>(a, first, count, next_step,
+                                     Rows<0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10>{});
     default:
-      return multiply_height(a, first, count, next_step,
-                             Rows<0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11>{});
+      return multiply_height<kWords>(a, first, count, next_step,
+                                     Rows<0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11>{});
   }
 }
 
-}  // namespace
-
-void fastconv_input_avx512vnni(const FastConvInput& tile) {
-  if (tile.outputs_v == 4) return input_rows<4>(tile);
-  if (tile.outputs_v == 2) return input_rows<2>(tile);
-  input_rows<1>(tile);
-}
-
-void fastconv_weights_avx512vnni(const FastConvWeights& panel) { weights_panel(panel); }
-
-void fastconv_multiply_avx512vnni(const FastConvProduct& a) {
+template <bool kWords>
+void multiply(const FastConvProduct& a) {
   if (a.rows == 0) return;
   const FastConvBlocks blocks = fastconv_blocks(a.rows, kBlockRows);
   const std::int64_t rest = blocks.count - blocks.taller;
   // The blocks of the position fetch `next` together.
   const std::int64_t next_step = blocks.count >= 4 ? 32 : blocks.count >= 2 ? 64 : 128;
-  multiply_height(a, blocks.height, blocks.taller * (blocks.height + 1), rest, next_step);
+  multiply_height<kWords>(a, blocks.height, blocks.taller * (blocks.height + 1), rest, next_step);
   if (blocks.taller == 0) return;
   FastConvProduct others = a;
   others.next += rest * a.pieces * a.quads * next_step;
   if (rest > 0) others.besides = nullptr;
-  multiply_height(others, blocks.height + 1, 0, blocks.taller, next_step);
+  multiply_height<kWords>(others, blocks.height + 1, 0, blocks.taller, next_step);
 }
 
-void fastconv_output_avx512vnni(const FastConvOutput& tile) {
-  if (tile.outputs_v == 4) return output_rows<4>(tile);
-  if (tile.outputs_v == 2) return output_rows<2>(tile);
-  output_rows<1>(tile);
+}  // namespace
+
+void fastconv_input_avx512vnni(const FastConvInput& tile) { input_any<Bytes>(tile); }
+void fastconv_input_wide_avx512vnni(const FastConvInput& tile) { input_any<Shorts>(tile); }
+
+void fastconv_weights_avx512vnni(const FastConvWeights& panel) { weights_panel<Bytes>(panel); }
+void fastconv_weights_wide_avx512vnni(const FastConvWeights& panel) {
+  weights_panel<Shorts>(panel);
 }
+
+void fastconv_multiply_avx512vnni(const FastConvProduct& a) { multiply<false>(a); }
+void fastconv_multiply_wide_avx512vnni(const FastConvProduct& a) { multiply<true>(a); }
+
+void fastconv_output_avx512vnni(const FastConvOutput& tile) { output_any(tile); }
 
 }  // namespace intandem
 #endif

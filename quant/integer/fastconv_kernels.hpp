@@ -6,9 +6,20 @@
 
 namespace intandem {
 
+/// What is multiplied. Values and weights are stored without padding between them, so everything
+/// about memory is counted in bytes, and a group of four bytes is four channels or two.
+enum class FastConvOperands {
+  u8_s8,        ///< values shifted to 0 … 255, weights −128 … 127
+  u8_s8_pairs,  ///< likewise, but two neighbouring products are summed in 16 bits (vpmaddubsw)
+  s16           ///< both 16 bits wide, no shift: any codes and weights
+};
+constexpr std::int64_t operand_bytes(FastConvOperands operands) {
+  return operands == FastConvOperands::s16 ? 2 : 1;
+}
+
 /// Values of one position, as the product reads them from first to last: tiles in blocks
-/// (FastConvBlocks), a block in pieces of the kernel (FastConvPiece), a piece in chunks of 64
-/// channels, a chunk as one cache line per tile:
+/// (FastConvBlocks), a block in pieces of the kernel (FastConvPiece), a piece in chunks of 64 bytes
+/// (64 or 32 channels), a chunk as one cache line per tile:
 ///     [block][piece][chunk][tile of the block][64]
 /// so that one pointer serves all tiles of a register block.
 constexpr std::int64_t kValueChunk = 64;
@@ -31,16 +42,17 @@ struct FastConvBlocks {
   return {count, n / count, n % count};
 }
 
-/// Step 1: up to 64 channels of one tile of input codes → its values V = Bᵀ d B + shift, u8, one
-/// per position and channel. Positions are numbered row·7 + column (fastconv_math.hpp).
+/// Step 1: up to a chunk of channels of one tile of input codes → its values V = Bᵀ d B + shift,
+/// u8 or s16, one per position and channel. Positions are numbered row·7 + column
+/// (fastconv_math.hpp).
 struct FastConvInput {
   const std::uint8_t* const* pixel;  ///< [(outputs_v+2)·(outputs_h+2)], each the codes of a pixel
   std::int64_t first, channels;      ///< the codes wanted of each
   std::int64_t next_tile;            ///< where the tile to the right is, seen from this one
   int outputs_v, outputs_h;          ///< tile size, 4, 2 or 1 each
   const std::uint32_t*
-      shift;             ///< [49] added to V (mod 256), which makes it 0 … 255; in all 4 bytes
-  std::uint8_t* values;  ///< out: position p at values + offset[p], 64 bytes
+      shift;  ///< [49] added to V (mod 256), which makes it 0 … 255; in all 4 bytes. Unused by s16
+  std::uint8_t* values;        ///< out: position p at values + offset[p], 64 bytes
   const std::int64_t* offset;  ///< [49]
 };
 
@@ -48,10 +60,10 @@ struct FastConvInput {
 /// positions of column 0, 4 and 6 are those taps themselves; the other columns are computed when
 /// they are used, because 49/21 times the bytes would have to come from memory instead.
 struct FastConvWeights {
-  const std::int8_t* taps;  ///< one row of G g of one piece: planes, `stride` bytes apart
+  const std::int8_t* taps;  ///< one row of G g of one piece: planes of s8 or s16, `stride` apart
   int columns;              ///< planes: 3, or 2: t₂ = 0, and `imaginary` is not asked for
   std::int64_t bytes;       ///< of one plane: quads·width·4, a multiple of 64
-  std::int64_t stride;
+  std::int64_t stride;      ///< likewise in bytes
   bool imaginary;  ///< columns 3 and 5: t₀ − t₂ and t₀ + t₁ − t₂; else 1 and 2: t₀ ± t₁ + t₂
   std::int8_t* weights;  ///< out: [2] planes, `stride` apart
 };
@@ -64,9 +76,11 @@ struct FastConvProduct {
   const std::uint8_t*
       values;  ///< as described above; blocks of at most FastConvKernels::block_rows
   std::int64_t rows;
-  const std::int8_t* const* weights;  ///< of each piece, [quads][width][4]: four channels together
+  const std::int8_t* const* weights;  ///< of each piece, [quads][width][4 bytes]
   std::int64_t pieces;
-  std::int64_t quads;  ///< ⌈C/4⌉ rounded up to FastConvKernels::quad_step; the rest has weight 0
+  /// Groups of 4 bytes: ⌈C/4⌉ or ⌈C/2⌉ rounded up to FastConvKernels::quad_step; the rest has
+  /// weight 0.
+  std::int64_t quads;
   std::int64_t width;         ///< 32 or 16
   const std::int32_t* start;  ///< [width] −shift·Σ_c weight, which takes the shift out again
   std::int32_t* products;     ///< out: [rows][kPanelWidth]
@@ -107,15 +121,21 @@ struct FastConvOutput {
   const FastConvEpilogue* epilogue;
 };
 
+/// What the planner counts, in eighths of a product of the direct algorithm with 8-bit codes on the
+/// same instruction set; measured.
+struct FastConvCost {
+  std::int64_t product, value, sum, weight;  ///< sum: store, transform back, requantize
+};
+
 struct FastConvKernels {
   const char* isa;
-  /// Whether a product may sum two neighbouring channels in 16 bits (vpmaddubsw).
-  bool pairs_in_16_bits;
+  FastConvOperands operands;
   bool computes_weights;    ///< `multiply` obeys FastConvProduct::besides
   std::int64_t block_rows;  ///< tiles the register block holds
   std::int64_t quad_step;   ///< quads a step of the product takes
-  void (*begin)();          ///< to be called by a thread before it multiplies, and
-  void (*end)();            ///< after it has; both may be null
+  FastConvCost cost;
+  void (*begin)();  ///< to be called by a thread before it multiplies, and
+  void (*end)();    ///< after it has; both may be null
   void (*transform_input)(const FastConvInput&);
   void (*transform_weights)(const FastConvWeights&);
   void (*multiply)(const FastConvProduct&);
@@ -123,20 +143,30 @@ struct FastConvKernels {
 };
 
 constexpr std::int64_t kFastConvRefRows = 3;
+/// The steps for s16 operands are called wide; the output transform is the same.
 void fastconv_input_ref(const FastConvInput& tile);
 void fastconv_weights_ref(const FastConvWeights& panel);
 void fastconv_multiply_ref(const FastConvProduct& product);
+void fastconv_input_wide_ref(const FastConvInput& tile);
+void fastconv_weights_wide_ref(const FastConvWeights& panel);
+void fastconv_multiply_wide_ref(const FastConvProduct& product);
 void fastconv_output_ref(const FastConvOutput& tile);
 
 #if defined(__x86_64__)
 void fastconv_input_avx2(const FastConvInput& tile);
 void fastconv_weights_avx2(const FastConvWeights& panel);
 void fastconv_multiply_avx2(const FastConvProduct& product);
+void fastconv_input_wide_avx2(const FastConvInput& tile);
+void fastconv_weights_wide_avx2(const FastConvWeights& panel);
+void fastconv_multiply_wide_avx2(const FastConvProduct& product);
 void fastconv_output_avx2(const FastConvOutput& tile);
 
 void fastconv_input_avx512vnni(const FastConvInput& tile);
 void fastconv_weights_avx512vnni(const FastConvWeights& panel);
 void fastconv_multiply_avx512vnni(const FastConvProduct& product);
+void fastconv_input_wide_avx512vnni(const FastConvInput& tile);
+void fastconv_weights_wide_avx512vnni(const FastConvWeights& panel);
+void fastconv_multiply_wide_avx512vnni(const FastConvProduct& product);
 void fastconv_output_avx512vnni(const FastConvOutput& tile);
 
 void fastconv_begin_amx();

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <cstring>
 
 #include "core/divide.hpp"
 #include "quant/integer/requant_block.hpp"
@@ -137,9 +138,11 @@ std::int64_t FastConvPlan::product_rows() const {
   return axis_products(vertical, 3) * axis_products(horizontal, 3);
 }
 
-bool plan_fastconv(const IntLayer& layer, int tile, bool pairs_in_16_bits, FastConvPlan& plan,
+bool plan_fastconv(const IntLayer& layer, int tile, FastConvOperands operands, FastConvPlan& plan,
                    std::string& why, std::int64_t quad_step) {
   const ConvShape& shape = layer.shape;
+  const bool wide = operands == FastConvOperands::s16;
+  const std::int64_t bytes = operand_bytes(operands), in_group = 4 / bytes;
   plan.pieces = cut_kernel(shape.R);
   if (layer.kind != IntLayerKind::conv || plan.pieces.empty() || shape.R != shape.S ||
       shape.stride != 1) {
@@ -153,8 +156,8 @@ bool plan_fastconv(const IntLayer& layer, int tile, bool pairs_in_16_bits, FastC
   plan.tile = tile;
   plan.vertical = cut_axis(shape.P(), tile);
   plan.horizontal = cut_axis(shape.Q(), tile);
-  plan.quads = round_up(ceil_div(shape.C, 4), quad_step);
-  plan.value_stride = (shape.C + 63) / 64 * 64;
+  plan.quads = round_up(ceil_div(shape.C, in_group), quad_step);
+  plan.value_stride = round_up(shape.C * bytes, kValueChunk);
   plan.padded_K = (shape.K + 15) / 16 * 16;
 
   const FastCorrelation& f = fast_correlation(tile);
@@ -164,7 +167,7 @@ bool plan_fastconv(const IntLayer& layer, int tile, bool pairs_in_16_bits, FastC
     for (int j = 0; j < f.products; ++j) {
       const int position = f.position[i] * kPositions1d + f.position[j];
       const ValueRange range = value_range(tile, position, layer.in_max);
-      if (range.high - range.low > 255) {
+      if (!wide && range.high - range.low > 255) {
         return refuse(why, "codes up to " + std::to_string(layer.in_max) +
                                " give transformed values of more than 8 bits");
       }
@@ -174,7 +177,7 @@ bool plan_fastconv(const IntLayer& layer, int tile, bool pairs_in_16_bits, FastC
         if (!plan.pieces[static_cast<std::size_t>(q)].has(position)) continue;
         if (plan.piece_count[position]++ == 0) plan.first_piece[position] = q;
       }
-      plan.shift[position] = static_cast<std::uint32_t>(-range.low) * 0x01010101u;
+      plan.shift[position] = wide ? 0 : static_cast<std::uint32_t>(-range.low) * 0x01010101u;
       largest_value[position] = range.high - range.low;
     }
   }
@@ -220,8 +223,10 @@ bool plan_fastconv(const IntLayer& layer, int tile, bool pairs_in_16_bits, FastC
             if (!piece.has(position)) continue;
             const std::int64_t plane = plan.first_plane[i][q] + x;
             const std::int64_t at = plan.taps_at(panel) + plane * plan.tap_stride(width);
-            plan.taps[at + (c / 4 * width + lane) * 4 + c % 4] =
-                static_cast<std::int8_t>(u[position]);
+            // The low byte first, so that the 16-bit operands of this machine come out.
+            std::memcpy(
+                plan.taps.data() + at + (c / in_group * width + lane) * 4 + c % in_group * bytes,
+                &u[position], static_cast<std::size_t>(bytes));
           }
         }
       }
@@ -229,13 +234,14 @@ bool plan_fastconv(const IntLayer& layer, int tile, bool pairs_in_16_bits, FastC
         for (std::int64_t c = 0; c < shape.C; ++c) {
           const std::int32_t u = transformed[static_cast<std::size_t>(c * kPositions2d + position)];
           plan.largest_weight = std::max<std::int64_t>(plan.largest_weight, std::abs(u));
-          if (u < -128 || u > 127) {
+          if (!wide && (u < -128 || u > 127)) {
             return refuse(why, "transformed weight " + std::to_string(u) + " is beyond 8 bits");
           }
           row[static_cast<std::size_t>(c)] = u;
           sum[static_cast<std::size_t>(position)] += u;
         }
-        if (pairs_in_16_bits && !pairs_fit(row.data(), shape.C, largest_value[position])) {
+        if (operands == FastConvOperands::u8_s8_pairs &&
+            !pairs_fit(row.data(), shape.C, largest_value[position])) {
           return refuse(why, "two products may leave 16 bits");
         }
       }

@@ -59,14 +59,14 @@ struct FastConvPlan {
   FastConvAxis vertical, horizontal;
   std::vector<FastConvPiece> pieces;
   std::int64_t quads = 0;         ///< as FastConvProduct::quads
-  std::int64_t value_stride = 0;  ///< C rounded up to 64: bytes of a position of a tile and piece
+  std::int64_t value_stride = 0;  ///< rounded up to 64: bytes of a position of a tile and piece
   std::vector<int> positions;     ///< those used: 49 for tile 4, 16 for tile 2
   int first_piece[kPositions2d] = {}, piece_count[kPositions2d] = {};  ///< that share a position
   std::uint32_t shift[kPositions2d] = {};                              ///< as FastConvInput::shift
   /// Where the taps of a row of positions and a piece begin, in planes; [rows][0] is their number.
   std::int64_t first_plane[kPositions1d + 1][kMostPieces] = {};
-  TensorS8
-      taps;  ///< per panel G g: planes [quads][width][4], one per row, piece and column of taps
+  /// Per panel G g: planes [quads][width][4 bytes], one per row, piece and column of taps.
+  TensorS8 taps;
   TensorS32 start;           ///< per panel [positions][width], as FastConvProduct::start
   TensorS32 epilogue_table;  ///< the arrays of `epilogue`, one after the other
   FastConvEpilogue epilogue = {};
@@ -96,10 +96,9 @@ struct FastConvPlan {
   std::int64_t product_rows() const;
 };
 
-/// Fills `plan` and returns true, or returns false and says in `why` which condition of F4 fails.
-/// pairs_in_16_bits: also require that two neighbouring products fit 16 bits (vpmaddubsw).
-/// quad_step: as in FastConvKernels.
-bool plan_fastconv(const IntLayer& layer, int tile, bool pairs_in_16_bits, FastConvPlan& plan,
+/// Fills `plan` and returns true, or returns false and says in `why` which condition of F4 fails
+/// with such operands. quad_step: as in FastConvKernels.
+bool plan_fastconv(const IntLayer& layer, int tile, FastConvOperands operands, FastConvPlan& plan,
                    std::string& why, std::int64_t quad_step = 1);
 
 /// The epilogue arrays of a layer, into plan.epilogue_table.

@@ -1,14 +1,20 @@
 // The exact fast convolution in plain loops, straight from the matrices of fastconv_math.hpp.
+#include <cstring>
+
 #include "quant/integer/fastconv_kernels.hpp"
 #include "quant/integer/fastconv_math.hpp"
 #include "quant/integer/requant.hpp"
 
 namespace intandem {
+namespace {
 
-void fastconv_input_ref(const FastConvInput& tile) {
+/// Value: u8 or s16.
+template <class Value>
+void input(const FastConvInput& tile) {
   const FastCorrelation& v = fast_correlation(tile.outputs_v);
   const FastCorrelation& h = fast_correlation(tile.outputs_h);
   const int height = v.outputs + 2, width = h.outputs + 2;
+  constexpr std::int64_t kBytes = sizeof(Value);
   for (std::int64_t c = 0; c < tile.channels; ++c) {
     for (int i = 0; i < v.products; ++i) {
       for (int j = 0; j < h.products; ++j) {
@@ -19,26 +25,40 @@ void fastconv_input_ref(const FastConvInput& tile) {
           }
         }
         const int position = v.position[i] * kPositions1d + h.position[j];
-        tile.values[tile.offset[position] + c] =
-            static_cast<std::uint8_t>(static_cast<std::uint32_t>(sum) + tile.shift[position]);
+        const auto value =
+            static_cast<Value>(static_cast<std::uint32_t>(sum) + tile.shift[position]);
+        std::memcpy(tile.values + tile.offset[position] + c * kBytes, &value, sizeof value);
       }
     }
   }
 }
 
-void fastconv_weights_ref(const FastConvWeights& panel) {
+/// Weight: s8 or s16.
+template <class Weight>
+Weight weight_at(const std::int8_t* bytes) {
+  Weight weight;
+  std::memcpy(&weight, bytes, sizeof weight);
+  return weight;
+}
+
+template <class Weight>
+void weights(const FastConvWeights& panel) {
   for (int column = 0; column < 2; ++column) {
     const std::int8_t* g = kTapTransform[panel.imaginary ? 3 + 2 * column : 1 + column];
-    for (std::int64_t i = 0; i < panel.bytes; ++i) {
-      const std::int8_t* t = panel.taps + i;
-      int sum = g[0] * t[0] + g[1] * t[panel.stride];
-      if (panel.columns == 3) sum += g[2] * t[2 * panel.stride];
-      panel.weights[column * panel.stride + i] = static_cast<std::int8_t>(sum);
+    for (std::int64_t i = 0; i < panel.bytes; i += std::int64_t{sizeof(Weight)}) {
+      int sum = 0;
+      for (int s = 0; s < panel.columns; ++s) {
+        sum += g[s] * weight_at<Weight>(panel.taps + s * panel.stride + i);
+      }
+      const auto weight = static_cast<Weight>(sum);
+      std::memcpy(panel.weights + column * panel.stride + i, &weight, sizeof weight);
     }
   }
 }
 
-void fastconv_multiply_ref(const FastConvProduct& a) {
+template <class Value, class Weight>
+void multiply(const FastConvProduct& a) {
+  constexpr std::int64_t kBytes = sizeof(Value), kGroup = 4 / kBytes;
   const std::int64_t chunks = (4 * a.quads + kValueChunk - 1) / kValueChunk;
   if (a.rows == 0) return;
   const FastConvBlocks blocks = fastconv_blocks(a.rows, kFastConvRefRows);
@@ -53,9 +73,13 @@ void fastconv_multiply_ref(const FastConvProduct& a) {
         auto sum = static_cast<std::uint32_t>(a.start[k]);
         for (std::int64_t piece = 0; piece < a.pieces; ++piece) {
           const std::uint8_t* row = values + piece * chunks * chunk_step + r * kValueChunk;
-          for (std::int64_t c = 0; c < 4 * a.quads; ++c) {
-            const std::int32_t value = row[c / kValueChunk * chunk_step + c % kValueChunk];
-            const std::int32_t weight = a.weights[piece][(c / 4 * a.width + k) * 4 + c % 4];
+          for (std::int64_t c = 0; c < kGroup * a.quads; ++c) {
+            const std::int64_t at = c * kBytes;
+            Value value;
+            std::memcpy(&value, row + at / kValueChunk * chunk_step + at % kValueChunk,
+                        sizeof value);
+            const auto weight =
+                weight_at<Weight>(a.weights[piece] + (c / kGroup * a.width + k) * 4 + at % 4);
             sum += static_cast<std::uint32_t>(value * weight);
           }
         }
@@ -64,6 +88,17 @@ void fastconv_multiply_ref(const FastConvProduct& a) {
     }
     first += height;
   }
+}
+
+}  // namespace
+
+void fastconv_input_ref(const FastConvInput& tile) { input<std::uint8_t>(tile); }
+void fastconv_input_wide_ref(const FastConvInput& tile) { input<std::int16_t>(tile); }
+void fastconv_weights_ref(const FastConvWeights& panel) { weights<std::int8_t>(panel); }
+void fastconv_weights_wide_ref(const FastConvWeights& panel) { weights<std::int16_t>(panel); }
+void fastconv_multiply_ref(const FastConvProduct& a) { multiply<std::uint8_t, std::int8_t>(a); }
+void fastconv_multiply_wide_ref(const FastConvProduct& a) {
+  multiply<std::int16_t, std::int16_t>(a);
 }
 
 void fastconv_output_ref(const FastConvOutput& tile) {

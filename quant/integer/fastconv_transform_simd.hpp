@@ -1,19 +1,20 @@
 // The tile transforms of the exact fast convolution, written once for every vector width. Included
 // by fastconv_<isa>.cpp only, inside its unnamed namespace (so nothing here has external linkage),
 // after it has defined
-//   Bytes, Words, SignedWords    vectors of u8, u32 and s32 (GCC vector extension)
-//   kByteLanes, kWordLanes
-//   load_codes(p, n)             Bytes of n < kByteLanes codes, zeros after them; reads no further
-//   load_all_codes(p)            Bytes
+//   Bytes, Shorts, Words, SignedWords    vectors of u8, u16, u32 and s32 (GCC vector extension)
+//   kWordLanes
+//   load_codes<Values>(p, n)     n codes, fewer than lanes, zeros after them; reads no further
+//   load_all_codes<Values>(p)    as many codes as lanes
+// for Values that are Bytes or, for 16-bit operands, Shorts, and
 //   store_row<count>(acc, row, k, q, tile)  finish `count` neighbouring outputs, channels from k
 // No include guard and no includes on purpose.
 
-/// Bᵀ d modulo 256. F(4,3) needs 10 additions for 7 values because its rows share sums.
-template <int kOutputs>
-[[gnu::always_inline]] inline void input_1d(const Bytes* d, Bytes* v) {
+/// Bᵀ d modulo 256 or 2¹⁶. F(4,3) needs 10 additions for 7 values because its rows share sums.
+template <int kOutputs, class Values>
+[[gnu::always_inline]] inline void input_1d(const Values* d, Values* v) {
   if constexpr (kOutputs == 4) {
-    const Bytes odd = d[1] + d[3], even = d[2] + d[4];
-    const Bytes re = d[4] - d[2], im = d[3] - d[1];
+    const Values odd = d[1] + d[3], even = d[2] + d[4];
+    const Values re = d[4] - d[2], im = d[3] - d[1];
     v[0] = d[0] - d[4];
     v[1] = even + odd;
     v[2] = even - odd;
@@ -62,17 +63,18 @@ constexpr int kProducts = kOutputs == 4   ? 7
                                           : 3;
 
 /// Channels c … of one chunk: a vector of them, or n fewer.
-template <int kV, int kH, bool kAll>
+template <class Values, int kV, int kH, bool kAll>
 [[gnu::always_inline]] inline void input_vector(const FastConvInput& tile, std::int64_t c,
                                                 std::int64_t n) {
-  Bytes half[kProducts<kV>][kH + 2];
+  constexpr int kLaneBytes = sizeof(Values{}[0]);
+  Values half[kProducts<kV>][kH + 2];
 #pragma GCC unroll 8
   for (int x = 0; x < kH + 2; ++x) {
-    Bytes d[kV + 2], v[kProducts<kV>];
+    Values d[kV + 2], v[kProducts<kV>];
 #pragma GCC unroll 8
     for (int y = 0; y < kV + 2; ++y) {
       const std::uint8_t* from = tile.pixel[y * (kH + 2) + x] + tile.first + c;
-      d[y] = kAll ? load_all_codes(from) : load_codes(from, n);
+      d[y] = kAll ? load_all_codes<Values>(from) : load_codes<Values>(from, n);
       // What the next tile reads and this one does not; a stray prefetch does no harm.
       if (x >= 2) __builtin_prefetch(from + tile.next_tile);
     }
@@ -82,24 +84,25 @@ template <int kV, int kH, bool kAll>
   }
 #pragma GCC unroll 8
   for (int i = 0; i < kProducts<kV>; ++i) {
-    Bytes v[kProducts<kH>];
+    Values v[kProducts<kH>];
     input_1d<kH>(half[i], v);
 #pragma GCC unroll 8
     for (int j = 0; j < kProducts<kH>; ++j) {
       const int position = position_of<kV>(i) * kPositions1d + position_of<kH>(j);
-      const Bytes value = v[j] + (Bytes)(Words{} + tile.shift[position]);
-      __builtin_memcpy(tile.values + tile.offset[position] + c, &value, sizeof value);
+      if constexpr (kLaneBytes == 1) v[j] += (Values)(Words{} + tile.shift[position]);
+      __builtin_memcpy(tile.values + tile.offset[position] + c * kLaneBytes, &v[j], sizeof v[j]);
     }
   }
 }
 
-template <int kV, int kH>
+template <class Values, int kV, int kH>
 void input_tile(const FastConvInput& tile) {
+  constexpr std::int64_t kLanes = sizeof(Values) / sizeof(Values{}[0]);
   std::int64_t c = 0;
-  for (; c + kByteLanes <= tile.channels; c += kByteLanes) {
-    input_vector<kV, kH, true>(tile, c, kByteLanes);
+  for (; c + kLanes <= tile.channels; c += kLanes) {
+    input_vector<Values, kV, kH, true>(tile, c, kLanes);
   }
-  if (c < tile.channels) input_vector<kV, kH, false>(tile, c, tile.channels - c);
+  if (c < tile.channels) input_vector<Values, kV, kH, false>(tile, c, tile.channels - c);
 }
 
 template <int kV, int kH>
@@ -138,11 +141,18 @@ void output_tile(const FastConvOutput& tile) {
   }
 }
 
-template <int kV>
+template <class Values, int kV>
 void input_rows(const FastConvInput& tile) {
-  if (tile.outputs_h == 4) return input_tile<kV, 4>(tile);
-  if (tile.outputs_h == 2) return input_tile<kV, 2>(tile);
-  input_tile<kV, 1>(tile);
+  if (tile.outputs_h == 4) return input_tile<Values, kV, 4>(tile);
+  if (tile.outputs_h == 2) return input_tile<Values, kV, 2>(tile);
+  input_tile<Values, kV, 1>(tile);
+}
+
+template <class Values>
+void input_any(const FastConvInput& tile) {
+  if (tile.outputs_v == 4) return input_rows<Values, 4>(tile);
+  if (tile.outputs_v == 2) return input_rows<Values, 2>(tile);
+  input_rows<Values, 1>(tile);
 }
 
 template <int kV>
@@ -152,29 +162,37 @@ void output_rows(const FastConvOutput& tile) {
   output_tile<kV, 1>(tile);
 }
 
+void output_any(const FastConvOutput& tile) {
+  if (tile.outputs_v == 4) return output_rows<4>(tile);
+  if (tile.outputs_v == 2) return output_rows<2>(tile);
+  output_rows<1>(tile);
+}
+
 /// How far ahead the taps are fetched into the first-level cache.
 constexpr std::int64_t kTapsAhead = 12 * 64;
 
-/// Two columns of one row of U, modulo 256; the sums fit 8 bits.
-template <int kColumns, bool kImaginary>
+/// Two columns of one row of U; the sums fit their 8 or 16 bits.
+template <class Values, int kColumns, bool kImaginary>
 [[gnu::always_inline]] inline void weights_columns(const FastConvWeights& panel) {
-  for (std::int64_t i = 0; i < panel.bytes; i += kByteLanes) {
-    Bytes t[3] = {};
+  for (std::int64_t i = 0; i < panel.bytes; i += std::int64_t{sizeof(Values)}) {
+    Values t[3] = {};
 #pragma GCC unroll 3
     for (int s = 0; s < kColumns; ++s) {
       const std::int8_t* from = panel.taps + s * panel.stride + i;
       __builtin_memcpy(&t[s], from, sizeof t[s]);
       __builtin_prefetch(from + kTapsAhead);
     }
-    const Bytes outer = kImaginary ? t[0] - t[2] : t[0] + t[2];
-    const Bytes first = kImaginary ? outer : outer + t[1];
-    const Bytes second = kImaginary ? outer + t[1] : outer - t[1];
+    const Values outer = kImaginary ? t[0] - t[2] : t[0] + t[2];
+    const Values first = kImaginary ? outer : outer + t[1];
+    const Values second = kImaginary ? outer + t[1] : outer - t[1];
     __builtin_memcpy(panel.weights + i, &first, sizeof first);
     __builtin_memcpy(panel.weights + panel.stride + i, &second, sizeof second);
   }
 }
 
+template <class Values>
 void weights_panel(const FastConvWeights& panel) {
-  if (panel.columns == 2) return weights_columns<2, false>(panel);
-  panel.imaginary ? weights_columns<3, true>(panel) : weights_columns<3, false>(panel);
+  if (panel.columns == 2) return weights_columns<Values, 2, false>(panel);
+  panel.imaginary ? weights_columns<Values, 3, true>(panel)
+                  : weights_columns<Values, 3, false>(panel);
 }

@@ -37,9 +37,14 @@ std::unique_ptr<PreparedLayer> prepare_best(const IntLayer& layer) {
 
 const std::vector<Algorithm>& algorithms() {
   static const std::vector<Algorithm> table = {
-      {"packed2", prepare_packed2, 80},      {"packed4", prepare_packed4, 90},
-      {"direct", prepare_direct, 100},       {"winograd4", prepare_winograd4, 100},
-      {"winograd2", prepare_winograd2, 100}, {"binary", prepare_binary, 100},
+      {"packed2", prepare_packed2, 80},
+      {"packed4", prepare_packed4, 90},
+      {"direct", prepare_direct, 100},
+      {"winograd4", prepare_winograd4, 100},
+      {"winograd2", prepare_winograd2, 100},
+      {"winograd4_s16", prepare_winograd4_s16, 100},
+      {"winograd2_s16", prepare_winograd2_s16, 100},
+      {"binary", prepare_binary, 100},
       {"ref", prepare_reference, 10000},
   };
   return table;

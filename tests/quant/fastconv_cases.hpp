@@ -16,7 +16,7 @@ struct FastConvCase {
   std::int32_t max_code = 15;  // 0: last layer
   bool per_channel = false, shortcut = false;
   std::int64_t pool_kernel = 0, pool_stride = 0;
-  enum Pattern { random, largest, alternating } pattern = random;
+  enum Pattern { random, largest, alternating, lowest } pattern = random;
   Multiplier scale = {20000, 22};
 };
 
@@ -46,6 +46,7 @@ inline IntLayer make_layer(const FastConvCase& c, const Rng& rng) {
     const std::int32_t w = c.pattern == FastConvCase::random
                                ? signed_draw(rng.stream("w"), i, c.weight_max)
                            : c.pattern == FastConvCase::largest ? c.weight_max
+                           : c.pattern == FastConvCase::lowest  ? -c.weight_max
                            : (i / C + i % C) % 2 == 0           ? c.weight_max
                                                                 : -c.weight_max;
     layer.weights[i] = static_cast<std::int8_t>(w);
@@ -68,11 +69,11 @@ inline std::vector<std::uint8_t> make_codes(const FastConvCase& c, std::int64_t 
                                             const Rng& rng) {
   std::vector<std::uint8_t> codes(static_cast<std::size_t>(count));
   for (std::int64_t i = 0; i < count; ++i) {
-    codes[static_cast<std::size_t>(i)] =
-        static_cast<std::uint8_t>(c.pattern == FastConvCase::random    ? rng.below(i, c.in_max + 1)
-                                  : c.pattern == FastConvCase::largest ? c.in_max
-                                  : (i / c.shape.C) % 2 == (i % 2)     ? c.in_max
-                                                                       : 0);
+    codes[static_cast<std::size_t>(i)] = static_cast<std::uint8_t>(
+        c.pattern == FastConvCase::random ? rng.below(i, c.in_max + 1)
+        : c.pattern == FastConvCase::largest || c.pattern == FastConvCase::lowest ? c.in_max
+        : (i / c.shape.C) % 2 == (i % 2)                                          ? c.in_max
+                                                                                  : 0);
   }
   return codes;
 }

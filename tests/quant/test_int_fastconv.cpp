@@ -9,7 +9,6 @@
 #include "core/parallel.hpp"
 #include "quant/integer/fastconv.hpp"
 #include "quant/integer/fastconv_plan.hpp"
-#include "quant/integer/plan.hpp"
 #include "tests/quant/fastconv_cases.hpp"
 #include "tests/quant/int_cases.hpp"
 
@@ -51,10 +50,11 @@ std::uint8_t code_of(const IntLayer& layer, std::int64_t acc, std::int64_t k, st
   return static_cast<std::uint8_t>(std::clamp<std::int64_t>(floor, 0, layer.max_code));
 }
 
-/// Runs the layer with one tile size on the active instruction set; null layer: returns false.
-bool check_case(const Case& c, int tile, const Rng& rng) {
+/// Runs the layer with one tile size on the active instruction set, wide: with operands of 16 bits;
+/// null layer: returns false.
+bool check_case(const Case& c, int tile, const Rng& rng, bool wide = false) {
   const IntLayer layer = make_layer(c, rng);
-  const auto prepared = tile == 4 ? prepare_winograd4(layer) : prepare_winograd2(layer);
+  const auto prepared = prepare_fastconv(layer, tile, fastconv_kernels(wide));
   if (prepared == nullptr) return false;
   INFO(prepared->algorithm() << ": " << describe(c));
   const ConvShape& s = c.shape;
@@ -151,6 +151,12 @@ TEST_CASE("fast convolution: the integers of the direct one, any shape", "[fastc
         if (c.shape.P() < 3 || c.shape.Q() < 3) c.pool_kernel = c.pool_stride = 0;
       }
       for (const int tile : {4, 2}) ran += check_case(c, tile, draw);
+      // Of any number of bits; the bound of the sums always holds here.
+      c.in_max = (1 << (1 + below(14, 8))) - 1;
+      c.weight_max = (1 << below(15, 8)) - (c.in_max == 255 ? 0 : 1);
+      if (c.weight_max == 0) c.weight_max = 127;
+      c.pattern = c.weight_max == 128 ? Case::lowest : c.pattern;
+      for (const int tile : {4, 2}) CHECK(check_case(c, tile, draw, true));
     }
   }
   CHECK(ran > 50);
@@ -185,6 +191,19 @@ TEST_CASE("fast convolution: every remainder, extreme codes, wide codes", "[fast
       c.in_max = 15;
       CHECK(check_case(c, 4, rng));
     }
+    for (const auto pattern : {Case::largest, Case::lowest, Case::alternating, Case::random}) {
+      Case c;
+      c.in_max = c.max_code = 255;
+      c.weight_max = pattern == Case::lowest ? 128 : 127;
+      c.pattern = pattern;
+      for (const std::int64_t taps : {3, 5}) {
+        for (const std::int64_t channels : {1, 31, 32, 65}) {
+          c.shape = {1, 13, 10, channels, 48, taps, taps, 1, taps / 2};
+          for (const int tile : {4, 2}) CHECK(check_case(c, tile, rng, true));
+        }
+        c.max_code = 0;
+      }
+    }
   }
 }
 
@@ -199,24 +218,46 @@ TEST_CASE("fast convolution: many groups, thread counts, batch sizes", "[fastcon
     c.shape.N = 1;
     CHECK(check_case(c, 4, rng));
     c.shape = {1, 5, 5, 200, 176, 3, 3, 1, 1};
-    CHECK(check_case(c, 4, rng));
+    for (const bool wide : {false, true}) CHECK(check_case(c, 4, rng, wide));
     c.shape = {2, 27, 27, 64, 48, 5, 5, 1, 2};
     for (const int tile : {4, 2}) CHECK(check_case(c, tile, rng));
+    c.in_max = 255;
+    c.weight_max = 127;
+    for (const int tile : {4, 2}) CHECK(check_case(c, tile, rng, true));
   }
 }
+
+namespace {
+
+/// An operand as it is stored: s16, or one byte with or without sign.
+std::int64_t operand_at(const void* at, std::int64_t bytes, bool is_signed) {
+  std::int16_t wide = 0;
+  std::memcpy(&wide, at, static_cast<std::size_t>(bytes));
+  if (bytes == 2) return wide;
+  return is_signed ? std::int64_t{static_cast<std::int8_t>(wide)} : wide;
+}
+
+void store_operand(void* at, std::int64_t bytes, std::int64_t value) {
+  const auto wide = static_cast<std::int16_t>(value);
+  std::memcpy(at, &wide, static_cast<std::size_t>(bytes));
+}
+
+}  // namespace
 
 TEST_CASE("fast convolution: the product of every kernel, to the last byte", "[fastconv]") {
   Restore restore;
   Draw draw(11);
   for (const Isa isa : available_isas()) {
     set_active_isa(isa);
-    const FastConvKernels& kernels = fastconv_kernels();
-    INFO(kernels.isa);
-    for (std::int64_t rows = 1; rows <= 70; rows += draw.between(1, 3)) {
+    for (std::int64_t rows = 1; rows <= 70; rows += draw.between(0, 2)) {
+      const FastConvKernels& kernels = fastconv_kernels(draw.coin());
+      const bool pairs = kernels.operands == FastConvOperands::u8_s8_pairs;
+      const std::int64_t bytes = operand_bytes(kernels.operands);
+      const std::int64_t in_group = 4 / bytes, in_chunk = kValueChunk / bytes;
       const std::int64_t width = draw.coin() ? 32 : 16, pieces = draw.between(1, kMostPieces);
       const std::int64_t C = draw.between(1, 200),
-                         quads = round_up(ceil_div(C, 4), kernels.quad_step);
-      const std::int64_t chunks = ceil_div(C, kValueChunk), lines = pieces * chunks;
+                         quads = round_up(ceil_div(C, in_group), kernels.quad_step);
+      const std::int64_t chunks = ceil_div(C, in_chunk), lines = pieces * chunks;
       const std::int64_t past = kernels.block_rows - 1;
       Guarded<std::uint8_t> values((rows * lines + past) * kValueChunk);
       // Three planes of taps, of which the product reads one, and two computed besides.
@@ -225,20 +266,21 @@ TEST_CASE("fast convolution: the product of every kernel, to the last byte", "[f
       Guarded<std::int8_t> weights(pieces * 3 * plane), computed(pieces * 2 * plane);
       Guarded<std::int32_t> start(width), products((rows + past) * kPanelWidth);
       // With vpmaddubsw two products must fit 16 bits.
-      const std::int64_t most = kernels.pairs_in_16_bits ? 63 : 127;
-      const std::int64_t least = kernels.pairs_in_16_bits ? -64 : -128;
+      const std::int64_t most = bytes == 2 ? 1152 : pairs ? 63 : 127;
+      const std::int64_t least = bytes == 2 ? -1152 : pairs ? -64 : -128;
+      const std::int64_t highest = bytes == 2 ? 4080 : 255, lowest = bytes == 2 ? -4080 : 0;
       const bool extreme = draw.coin();
-      for (std::int64_t i = 0; i < rows * lines * kValueChunk; ++i) {
-        values.data()[i] = static_cast<std::uint8_t>(extreme ? 255 : draw.between(0, 255));
+      for (std::int64_t i = 0; i < rows * lines * kValueChunk; i += bytes) {
+        store_operand(values.data() + i, bytes, extreme ? highest : draw.between(lowest, highest));
       }
       const std::int8_t* of_piece[kMostPieces];
       FastConvWeights besides[kMostPieces];
       for (std::int64_t q = 0; q < pieces; ++q) {
         std::int8_t* w = weights.data() + q * 3 * plane;
         of_piece[q] = w + (imaginary ? plane : 0);
-        for (std::int64_t i = 0; i < 3 * plane; ++i) {
-          const std::int64_t c = i % plane / (4 * width) * 4 + i % 4;
-          w[i] = static_cast<std::int8_t>(c >= C ? 0 : extreme ? least : draw.between(least, most));
+        for (std::int64_t i = 0; i < 3 * plane; i += bytes) {
+          const std::int64_t c = i % plane / (4 * width) * in_group + i % 4 / bytes;
+          store_operand(w + i, bytes, c >= C ? 0 : extreme ? least : draw.between(least, most));
         }
         const bool wanted = draw.between(0, 3) > 0;
         besides[q] = {w,         imaginary || draw.coin() ? 3 : 2,
@@ -266,9 +308,11 @@ TEST_CASE("fast convolution: the product of every kernel, to the last byte", "[f
           for (std::int64_t q = 0; q < pieces; ++q) {
             for (std::int64_t c = 0; c < C; ++c) {
               const std::int64_t line =
-                  first * lines + (q * chunks + c / kValueChunk) * height + row - first;
-              sum += std::int64_t{values.data()[line * kValueChunk + c % kValueChunk]} *
-                     of_piece[q][(c / 4 * width + k) * 4 + c % 4];
+                  first * lines + (q * chunks + c / in_chunk) * height + row - first;
+              const std::uint8_t* v = values.data() + line * kValueChunk + c % in_chunk * bytes;
+              const std::int8_t* w =
+                  of_piece[q] + (c / in_group * width + k) * 4 + c % in_group * bytes;
+              sum += operand_at(v, bytes, false) * operand_at(w, bytes, true);
             }
           }
           wrong += static_cast<std::int32_t>(sum) != products.data()[row * kPanelWidth + k];
@@ -278,57 +322,14 @@ TEST_CASE("fast convolution: the product of every kernel, to the last byte", "[f
         if (besides[q].weights == nullptr) continue;
         std::vector<std::int8_t> exact(static_cast<std::size_t>(2 * plane));
         besides[q].weights = exact.data();
-        fastconv_weights_ref(besides[q]);
+        (bytes == 2 ? fastconv_weights_wide_ref : fastconv_weights_ref)(besides[q]);
         wrong += std::equal(exact.begin(), exact.end(), computed.data() + q * 2 * plane) ? 0 : 1;
       }
-      INFO(rows << " tiles, " << C << " channels, " << pieces << " pieces, width " << width);
+      INFO(kernels.isa << ", " << bytes << " bytes, " << rows << " tiles, " << C << " channels, "
+                       << pieces << " pieces, width " << width);
       CHECK(wrong == 0);
       CHECK(products.intact());
       CHECK(computed.intact());
     }
-  }
-}
-
-TEST_CASE("fast convolution: mixed tiles execute what they say", "[fastconv]") {
-  const Rng rng(6);
-  Case c;
-  c.shape = {1, 13, 13, 4, 16, 3, 3, 1, 1};
-  const auto layer = make_layer(c, rng);
-  const auto prepared = prepare_winograd4(layer);
-  REQUIRE(prepared != nullptr);
-  // {4,4,4,1}: 3·7 + 3 = 24 products per row and column instead of 3·13.
-  CHECK(prepared->executed_macs() == 24 * 24 * 4 * 16);
-  CHECK(prepared->algorithm().rfind("winograd4_", 0) == 0);
-  // Five taps are 3 + 2, the latter without the product at ∞: 24 + 20 instead of 5·13.
-  c.shape = {1, 13, 13, 4, 16, 5, 5, 1, 2};
-  CHECK(prepare_winograd4(make_layer(c, rng))->executed_macs() == 44 * 44 * 4 * 16);
-  CHECK(cut_axis(13, 4).rest == 1);
-  CHECK(cut_axis(14, 4).rest == 2);
-  CHECK(cut_axis(15, 4).rest == 4);
-  CHECK(cut_axis(12, 4).rest == 4);
-  CHECK(cut_axis(13, 2).rest == 2);
-}
-
-TEST_CASE("fast convolution: the planner takes it where it pays", "[fastconv]") {
-  Restore restore;
-  const Rng rng(8);
-  const auto chosen = [&](const ConvShape& shape, const char* algorithm, std::int32_t weight_max) {
-    Case c;
-    c.shape = shape;
-    c.weight_max = weight_max;
-    return prepare_layer(make_layer(c, rng), algorithm)->algorithm().substr(0, 9);
-  };
-  for (const Isa isa : available_isas()) {
-    if (isa == Isa::ref) continue;
-    set_active_isa(isa);
-    INFO(isa_name(isa));
-    // AMX multiplies directly faster than VNNI does after transforms; there is no fast AMX kernel.
-    const std::string best = isa >= Isa::amx ? "direct_am" : "winograd4";
-    CHECK(chosen({1, 56, 56, 128, 128, 3, 3, 1, 1}, "auto", 7) == best);
-    CHECK(chosen({1, 56, 56, 128, 128, 3, 3, 1, 1}, "winograd2", 7) == "winograd2");
-    CHECK(chosen({1, 56, 56, 128, 128, 3, 3, 1, 1}, "auto", 100).substr(0, 6) == "direct");
-    CHECK(chosen({1, 56, 56, 128, 128, 3, 3, 1, 1}, "winograd4", 100).substr(0, 6) == "direct");
-    CHECK(chosen({1, 32, 32, 16, 16, 3, 3, 1, 1}, "auto", 7).substr(0, 6) == "direct");
-    CHECK(chosen({1, 27, 27, 64, 192, 5, 5, 1, 2}, "winograd4", 7) == "winograd4");
   }
 }

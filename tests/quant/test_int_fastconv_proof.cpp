@@ -13,6 +13,7 @@
 using namespace intandem;
 using namespace intandem::testing;
 using Case = FastConvCase;
+using Operands = FastConvOperands;
 
 TEST_CASE("fast correlations: the bilinear identity holds for all unit impulses", "[fastconv]") {
   for (const int outputs : {4, 2, 1}) {
@@ -120,9 +121,9 @@ TEST_CASE("fast convolution: transformed codes fill but never leave 8 bits", "[f
     const Rng rng(1);
     FastConvPlan plan;
     std::string why;
-    CHECK(plan_fastconv(make_layer(c, rng), limit.tile, false, plan, why));
+    CHECK(plan_fastconv(make_layer(c, rng), limit.tile, Operands::u8_s8, plan, why));
     c.in_max = limit.in_max + 1;
-    CHECK_FALSE(plan_fastconv(make_layer(c, rng), limit.tile, false, plan, why));
+    CHECK_FALSE(plan_fastconv(make_layer(c, rng), limit.tile, Operands::u8_s8, plan, why));
     CHECK(why.find("8 bits") != std::string::npos);
   }
 }
@@ -139,6 +140,60 @@ TEST_CASE("fast convolution: |U| is at most 9 w, over all sign patterns", "[fast
   CHECK(largest == 9 * 14);
 }
 
+TEST_CASE("fast convolution: operands of any layer fit 16 bits, and pairs of products 32",
+          "[fastconv]") {
+  std::int64_t largest_weight = 0;
+  for (const int sign : {-128, 127}) {
+    for (int pattern = 0; pattern < 512; ++pattern) {
+      std::int8_t taps[9];
+      for (int i = 0; i < 9; ++i) {
+        taps[i] = static_cast<std::int8_t>((pattern >> i & 1) != 0 ? sign : -1 - sign);
+      }
+      std::int32_t u[kPositions2d];
+      transform_taps(taps, u);
+      for (const std::int32_t value : u) {
+        largest_weight = std::max<std::int64_t>(largest_weight, std::abs(value));
+      }
+    }
+  }
+  CHECK(largest_weight == 9 * 128);
+  std::int64_t largest_value = 0;
+  for (const int tile : {4, 2}) {
+    for (int position = 0; position < kPositions2d; ++position) {
+      const ValueRange range = value_range(tile, position, 255);
+      largest_value = std::max({largest_value, range.high, -range.low});
+    }
+  }
+  CHECK(largest_value <= 16 * 255);
+  CHECK(2 * largest_value * largest_weight < std::int64_t{1} << 31);
+
+  const Rng rng(9);
+  FastConvPlan plan;
+  std::string why;
+  Case c;
+  c.in_max = 255;
+  c.weight_max = 128;
+  c.pattern = Case::lowest;
+  for (const std::int64_t taps : {3, 5}) {
+    c.shape = {1, 8, 8, 7, 16, taps, taps, 1, taps / 2};
+    for (const int tile : {4, 2}) {
+      REQUIRE(plan_fastconv(make_layer(c, rng), tile, Operands::s16, plan, why));
+      CHECK(plan.largest_weight == 9 * 128);
+      CHECK(plan.quads == 4);
+      CHECK(plan.value_stride == 64);
+      for (const int position : plan.positions) CHECK(plan.shift[position] == 0);
+      // The one condition that 16 bits do not remove.
+      const std::int32_t limit = 1 << (tile == 4 ? 27 : 29);
+      IntLayer layer = make_layer(c, rng);
+      layer.bias[3] = limit - 128 * 255 * 7 * static_cast<std::int32_t>(taps * taps) - 1;
+      CHECK(plan_fastconv(layer, tile, Operands::s16, plan, why));
+      ++layer.bias[3];
+      CHECK_FALSE(plan_fastconv(layer, tile, Operands::s16, plan, why));
+      CHECK(why.find("leave 32 bits") != std::string::npos);
+    }
+  }
+}
+
 TEST_CASE("fast convolution: layers that would not be exact are refused", "[fastconv]") {
   const Rng rng(2);
   FastConvPlan plan;
@@ -148,73 +203,73 @@ TEST_CASE("fast convolution: layers that would not be exact are refused", "[fast
   c.pattern = Case::largest;
   for (const int tile : {4, 2}) {
     c.weight_max = 14;
-    CHECK(plan_fastconv(make_layer(c, rng), tile, false, plan, why));
+    CHECK(plan_fastconv(make_layer(c, rng), tile, Operands::u8_s8, plan, why));
     CHECK(plan.largest_weight == 126);
     c.weight_max = 15;
-    CHECK_FALSE(plan_fastconv(make_layer(c, rng), tile, false, plan, why));
+    CHECK_FALSE(plan_fastconv(make_layer(c, rng), tile, Operands::u8_s8, plan, why));
     CHECK(why.find("transformed weight 135") != std::string::npos);
     // The actual weights decide, not the bit-width: one tap of 127 alone is admissible.
     IntLayer sparse = make_layer(c, rng);
     std::fill(sparse.weights.begin(), sparse.weights.end(), std::int8_t{0});
     sparse.weights[5] = 127;
-    CHECK(plan_fastconv(sparse, tile, false, plan, why));
+    CHECK(plan_fastconv(sparse, tile, Operands::u8_s8, plan, why));
     sparse.weights[5 + c.shape.C] = 1;
-    CHECK_FALSE(plan_fastconv(sparse, tile, false, plan, why));
+    CHECK_FALSE(plan_fastconv(sparse, tile, Operands::u8_s8, plan, why));
   }
   SECTION("five taps: every piece obeys the same limits") {
     c.shape = {1, 8, 8, 8, 16, 5, 5, 1, 2};
     for (const int tile : {4, 2}) {
       c.weight_max = 14;
-      CHECK(plan_fastconv(make_layer(c, rng), tile, false, plan, why));
+      CHECK(plan_fastconv(make_layer(c, rng), tile, Operands::u8_s8, plan, why));
       CHECK(plan.largest_weight == 126);
       c.weight_max = 15;
-      CHECK_FALSE(plan_fastconv(make_layer(c, rng), tile, false, plan, why));
+      CHECK_FALSE(plan_fastconv(make_layer(c, rng), tile, Operands::u8_s8, plan, why));
       c.weight_max = 7;
-      CHECK(plan_fastconv(make_layer(c, rng), tile, true, plan, why));
+      CHECK(plan_fastconv(make_layer(c, rng), tile, Operands::u8_s8_pairs, plan, why));
     }
     c.in_max = 16;
-    CHECK_FALSE(plan_fastconv(make_layer(c, rng), 4, false, plan, why));
+    CHECK_FALSE(plan_fastconv(make_layer(c, rng), 4, Operands::u8_s8, plan, why));
     c.in_max = 15;
     IntLayer layer = make_layer(c, rng);
     layer.bias[2] = (1 << 27) - 7 * 15 * 200 - 1;
-    CHECK(plan_fastconv(layer, 4, false, plan, why));
+    CHECK(plan_fastconv(layer, 4, Operands::u8_s8, plan, why));
     ++layer.bias[2];
-    CHECK_FALSE(plan_fastconv(layer, 4, false, plan, why));
+    CHECK_FALSE(plan_fastconv(layer, 4, Operands::u8_s8, plan, why));
   }
   SECTION("pairs of products in 16 bits") {
     c.weight_max = 7;
-    CHECK(plan_fastconv(make_layer(c, rng), 4, true, plan, why));
+    CHECK(plan_fastconv(make_layer(c, rng), 4, Operands::u8_s8_pairs, plan, why));
     c.weight_max = 8;
-    CHECK(plan_fastconv(make_layer(c, rng), 4, false, plan, why));
-    CHECK_FALSE(plan_fastconv(make_layer(c, rng), 4, true, plan, why));
+    CHECK(plan_fastconv(make_layer(c, rng), 4, Operands::u8_s8, plan, why));
+    CHECK_FALSE(plan_fastconv(make_layer(c, rng), 4, Operands::u8_s8_pairs, plan, why));
   }
   SECTION("padding code above in_max") {
     c.weight_max = 7;
     IntLayer layer = make_layer(c, rng);
     layer.pad_code[3] = 16;
-    CHECK_FALSE(plan_fastconv(layer, 4, false, plan, why));
+    CHECK_FALSE(plan_fastconv(layer, 4, Operands::u8_s8, plan, why));
     layer.shape.pad = 0;
-    CHECK(plan_fastconv(layer, 4, false, plan, why));
+    CHECK(plan_fastconv(layer, 4, Operands::u8_s8, plan, why));
   }
   SECTION("accumulators whose multiple leaves 32 bits") {
     c.weight_max = 7;
     IntLayer layer = make_layer(c, rng);
     layer.bias[2] = (1 << 27) - 7 * 15 * 72 - 1;
-    CHECK(plan_fastconv(layer, 4, false, plan, why));
+    CHECK(plan_fastconv(layer, 4, Operands::u8_s8, plan, why));
     ++layer.bias[2];
-    CHECK_FALSE(plan_fastconv(layer, 4, false, plan, why));
-    CHECK(plan_fastconv(layer, 2, false, plan, why));
+    CHECK_FALSE(plan_fastconv(layer, 4, Operands::u8_s8, plan, why));
+    CHECK(plan_fastconv(layer, 2, Operands::u8_s8, plan, why));
   }
   SECTION("other shapes") {
     c.weight_max = 7;
     IntLayer layer = make_layer(c, rng);
     layer.shape.stride = 2;
-    CHECK_FALSE(plan_fastconv(layer, 4, false, plan, why));
+    CHECK_FALSE(plan_fastconv(layer, 4, Operands::u8_s8, plan, why));
     layer.shape.stride = 1;
     layer.shape.R = 5;
-    CHECK_FALSE(plan_fastconv(layer, 4, false, plan, why));
+    CHECK_FALSE(plan_fastconv(layer, 4, Operands::u8_s8, plan, why));
     layer.shape.R = 3;
     layer.kind = IntLayerKind::linear;
-    CHECK_FALSE(plan_fastconv(layer, 4, false, plan, why));
+    CHECK_FALSE(plan_fastconv(layer, 4, Operands::u8_s8, plan, why));
   }
 }

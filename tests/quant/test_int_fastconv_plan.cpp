@@ -1,0 +1,82 @@
+// What the planner makes of the exact fast convolution: its count of products, and where it takes
+// it.
+#include <catch2/catch.hpp>
+#include <string>
+#include <utility>
+
+#include "quant/integer/fastconv.hpp"
+#include "quant/integer/fastconv_plan.hpp"
+#include "quant/integer/plan.hpp"
+#include "tests/quant/fastconv_cases.hpp"
+#include "tests/quant/int_cases.hpp"
+
+using namespace intandem;
+using namespace intandem::testing;
+using Case = FastConvCase;
+
+TEST_CASE("fast convolution: mixed tiles execute what they say", "[fastconv]") {
+  const Rng rng(6);
+  Case c;
+  c.shape = {1, 13, 13, 4, 16, 3, 3, 1, 1};
+  const auto layer = make_layer(c, rng);
+  const auto prepared = prepare_winograd4(layer);
+  REQUIRE(prepared != nullptr);
+  // {4,4,4,1}: 3·7 + 3 = 24 products per row and column instead of 3·13.
+  CHECK(prepared->executed_macs() == 24 * 24 * 4 * 16);
+  CHECK(prepared->algorithm().rfind("winograd4_", 0) == 0);
+  CHECK(prepare_winograd4_s16(layer) == nullptr);
+  c.in_max = 16;
+  const auto wide = prepare_winograd4_s16(make_layer(c, rng));
+  REQUIRE(wide != nullptr);
+  CHECK(wide->executed_macs() == prepared->executed_macs());
+  CHECK(wide->algorithm().rfind("winograd4_s16_", 0) == 0);
+  c.in_max = 15;
+  // Five taps are 3 + 2, the latter without the product at ∞: 24 + 20 instead of 5·13.
+  c.shape = {1, 13, 13, 4, 16, 5, 5, 1, 2};
+  CHECK(prepare_winograd4(make_layer(c, rng))->executed_macs() == 44 * 44 * 4 * 16);
+  CHECK(cut_axis(13, 4).rest == 1);
+  CHECK(cut_axis(14, 4).rest == 2);
+  CHECK(cut_axis(15, 4).rest == 4);
+  CHECK(cut_axis(12, 4).rest == 4);
+  CHECK(cut_axis(13, 2).rest == 2);
+}
+
+TEST_CASE("fast convolution: the planner takes it where it pays", "[fastconv]") {
+  Restore restore;
+  const Rng rng(8);
+  const auto chosen = [&](const ConvShape& shape, const char* algorithm, std::int32_t weight_max) {
+    Case c;
+    c.shape = shape;
+    c.weight_max = weight_max;
+    return prepare_layer(make_layer(c, rng), algorithm)->algorithm().substr(0, 9);
+  };
+  const auto runs_wide = [&](const ConvShape& shape, std::int32_t in_max, std::int32_t weight_max) {
+    Case c;
+    c.shape = shape;
+    c.in_max = in_max;
+    c.weight_max = weight_max;
+    return prepare_layer(make_layer(c, rng), "auto")->algorithm().find("_s16_") !=
+           std::string::npos;
+  };
+  for (const Isa isa : available_isas()) {
+    if (isa == Isa::ref) continue;
+    set_active_isa(isa);
+    INFO(isa_name(isa));
+    // AMX multiplies directly faster than VNNI does after transforms; there is no fast AMX kernel.
+    const std::string best = isa >= Isa::amx ? "direct_am" : "winograd4";
+    CHECK(chosen({1, 56, 56, 128, 128, 3, 3, 1, 1}, "auto", 7) == best);
+    CHECK(chosen({1, 56, 56, 128, 128, 3, 3, 1, 1}, "winograd2", 7) == "winograd2");
+    // Where operands of 8 bits do not do, those of 16 are left: half the products per instruction
+    // on VNNI, and the rate of the direct algorithm on AVX2, unless its sums fit 16 bits.
+    for (const auto& [in_max, weight_max] : {std::pair{15, 100}, {255, 7}, {31, 60}, {255, 127}}) {
+      CHECK(runs_wide({1, 56, 56, 128, 128, 3, 3, 1, 1}, in_max, weight_max) == (isa < Isa::amx));
+      CHECK(runs_wide({1, 13, 13, 384, 256, 3, 3, 1, 1}, in_max, weight_max) ==
+            (isa < Isa::avx512vnni));
+    }
+    CHECK_FALSE(runs_wide({1, 56, 56, 128, 128, 3, 3, 1, 1}, 15, 7));
+    CHECK_FALSE(runs_wide({1, 32, 32, 3, 64, 3, 3, 1, 1}, 255, 127));
+    CHECK(chosen({1, 56, 56, 128, 128, 3, 3, 1, 1}, "winograd4", 100).substr(0, 6) == "direct");
+    CHECK(chosen({1, 32, 32, 16, 16, 3, 3, 1, 1}, "auto", 7).substr(0, 6) == "direct");
+    CHECK(chosen({1, 27, 27, 64, 192, 5, 5, 1, 2}, "winograd4", 7) == "winograd4");
+  }
+}
