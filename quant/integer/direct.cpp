@@ -1,9 +1,8 @@
 // Driver of the direct kernels: finds the rows of codes a tile needs, shares the tiles among
 // threads.
 //
-// Where a row of outputs fills register tiles, the kernel's strips do it, from copies of a few
-// input rows with their padding (choose_strips). Everything else is cut into tiles over all rows
-// and images.
+// Where a row of outputs fills register tiles, the kernel's strips do it (direct_strip.cpp).
+// Everything else is cut into tiles over all rows and images.
 //
 // A tile's operand is a table of pointers, one per output pixel and kernel position ("tap"), each
 // to consecutive codes in NHWC order. There are two ways to make the taps, with the same weights:
@@ -37,9 +36,6 @@ constexpr std::int64_t kMaxGroupTiles = 16;    // keeps a group's codes in the s
 constexpr std::int64_t kTasksPerThread = 4;
 // Output rows of a group of tiles from which on it copies its input rows itself.
 constexpr std::int64_t kOwnCopyRows = 4;
-// Outputs of a task of strips, while its input rows take no more than this.
-constexpr std::int64_t kStripPixels = 1024, kStripBytes = 256 * 1024;
-constexpr std::int64_t kFirstCacheBytes = 24 * 1024;
 // Products per input code from which a padded copy pays: it costs well under 1 % of them, and short
 // taps at the image's edge several.
 constexpr std::int64_t kCopyProducts = 1024;
@@ -54,7 +50,6 @@ class DirectLayer final : public PreparedLayer {
         requant_data_(layer),
         requant_(requant_function(active_isa())) {
     choose_taps();
-    choose_strips();
     chunk_ = narrow_chunk(layer);
     bias_ = TensorS32::zeros({round_up(layer.shape.K, kernel.width)});
     std::copy(layer.bias.begin(), layer.bias.end(), bias_.begin());
@@ -64,10 +59,7 @@ class DirectLayer final : public PreparedLayer {
 
   std::string algorithm() const override { return kernel_.name; }
   std::string reason() const override {
-    return strips_     ? "rows of outputs"
-           : copies_   ? "whole rows of a padded copy"
-           : pad_ == 0 ? "whole rows"
-                       : "rows or positions";
+    return copies_ ? "whole rows of a padded copy" : pad_ == 0 ? "whole rows" : "rows or positions";
   }
   std::int64_t packed_bytes() const override {
     return weights_.bytes + bias_.size_bytes() + requant_data_.size_bytes();
@@ -91,13 +83,11 @@ class DirectLayer final : public PreparedLayer {
   };
 
   void choose_taps();
-  void choose_strips();
   std::int64_t copy_bytes(std::int64_t N) const {
     return copies_ ? round_up(N * height_ * row_bytes_ + kGroup * code_bytes_, 64) : 0;
   }
   std::int64_t unpooled_at(std::int64_t N) const {
-    return strips_ ? workers_ * strip_bytes()
-                   : std::max(copy_bytes(N), own_copies_ ? workers_ * own_copy_bytes() : 0);
+    return std::max(copy_bytes(N), own_copies_ ? workers_ * own_copy_bytes() : 0);
   }
   std::int64_t group_tiles() const {
     return std::min(kMaxGroupTiles, kTablePointers / (positions_ * kernel_.max_rows));
@@ -111,15 +101,8 @@ class DirectLayer final : public PreparedLayer {
     const std::int64_t rows = (last / s.Q() + 1) * s.stride + s.R + (last / pixels_ + 1) * between;
     return round_up(rows * row_bytes_ + kGroup * code_bytes_, 64);
   }
-  /// The scratch memory of one worker: padded copies of the input rows of one task.
-  std::int64_t strip_bytes() const {
-    const ConvShape& s = layer_.shape;
-    return strip_copies_ ? round_up(((strip_rows_ - 1) * s.stride + s.R) * row_bytes_ + kGroup, 64)
-                         : 0;
-  }
   void copy_padded(const LayerRun& args, std::int64_t first, std::int64_t last,
                    std::uint8_t* copy) const;
-  void run_strips(const LayerRun& args, std::uint8_t* codes) const;
   void run_tiles(const LayerRun& args, std::uint8_t* codes) const;
   void point_at(const Source& source, Tile& tile) const;
   void run_rows(const LayerRun& args, const Source& source, std::uint8_t* codes, std::int64_t first,
@@ -140,9 +123,6 @@ class DirectLayer final : public PreparedLayer {
   std::int64_t positions_ = 0;                         // most taps a tile may have
   std::int64_t height_ = 0, row_bytes_ = 0, pad_ = 0;  // of the image as the taps see it
 
-  bool strips_ = false;          // by DirectKernel::strip
-  bool strip_copies_ = false;    // from padded copies of the rows that a task needs
-  std::int64_t strip_rows_ = 0;  // output rows of a task
   std::int64_t workers_ = thread_count();
 
   TensorS32 bias_;      // padded to whole panels
@@ -164,24 +144,6 @@ void DirectLayer::choose_taps() {
   own_copies_ = copies_ && pixels_ > 1 && positions_ * kernel_.max_rows <= kTablePointers &&
                 kOwnCopyRows * s.Q() <= group_tiles() * kernel_.max_rows;
   if (!layer_.pad_code.empty()) pad_codes_ = layer_.pad_code;
-}
-
-// The rows of a task are copied, unless all windows lie inside the image in whole groups of codes.
-void DirectLayer::choose_strips() {
-  const ConvShape& s = layer_.shape;
-  const bool plain = !layer_.is_last() && layer_.add < 0 && requant_data_.from(0).quick;
-  const std::int64_t Q = s.Q(), most = kernel_.max_rows;
-  // Weights beyond the first-level cache come fast enough for nearly full tiles only.
-  const std::int64_t weight_bytes = s.R * row_groups_ * kGroup * kernel_.width;
-  const std::int64_t tiles = (Q + most - 1) / most;
-  const std::int64_t least = weight_bytes > kFirstCacheBytes ? most - 1 : most * 3 / 4;
-  strips_ = kernel_.strip != nullptr && plain && Q >= least * tiles;
-  if (!strips_) return;
-  copies_ = strip_copies_ = s.pad > 0 || (s.S * s.C) % kGroup != 0;
-  row_bytes_ = (s.W + 2 * s.pad) * s.C;  // pad is 0 if nothing is copied
-  strip_rows_ = std::min(kStripPixels / Q, kStripBytes / (s.stride * row_bytes_));
-  const std::int64_t tasks = round_up(s.P() / std::max<std::int64_t>(strip_rows_, 1) + 1, workers_);
-  strip_rows_ = (s.P() + tasks - 1) / tasks;
 }
 
 // Rows first … last − 1 of the images, counted over all of them, with their padding codes around
@@ -282,41 +244,6 @@ void DirectLayer::run_rows(const LayerRun& args, const Source& source, std::uint
   }
 }
 
-// A task: some output rows of one image, all panels.
-void DirectLayer::run_strips(const LayerRun& args, std::uint8_t* codes) const {
-  const ConvShape& s = layer_.shape;
-  const std::int64_t P = s.P(), Q = s.Q();
-  const std::int64_t per_image = (P + strip_rows_ - 1) / strip_rows_, tasks = args.N * per_image;
-  std::atomic<std::int64_t> next{0};
-  parallel_for(workers_, 1, [&](std::int64_t worker, std::int64_t) {
-    auto* copy = reinterpret_cast<std::uint8_t*>(args.scratch) + worker * strip_bytes();
-    for (std::int64_t task = next++; task < tasks; task = next++) {
-      const std::int64_t n = task / per_image, part = task % per_image;
-      const std::int64_t first = P * part / per_image, last = P * (part + 1) / per_image;
-      const std::uint8_t* source = args.input + n * s.H * s.W * s.C;
-      const std::int64_t top = first * s.stride - s.pad;
-      if (strip_copies_) {
-        for (std::int64_t h = 0; h < (last - first - 1) * s.stride + s.R; ++h) {
-          copy_padded_row(s, pad_codes_.data(), source, top + h, copy + h * row_bytes_);
-        }
-        source = copy;
-      } else {
-        source += top * row_bytes_;
-      }
-      for (const DirectPanel& panel : weights_.panels) {
-        for (std::int64_t p = first; p < last; ++p) {
-          kernel_.strip(
-              {source + (p - first) * s.stride * row_bytes_, s.stride * s.C, row_bytes_, Q, s.R,
-               row_groups_, weights_.data.get() + panel.offset_bytes, bias_.data() + panel.first,
-               codes + ((n * P + p) * Q) * s.K + panel.first, s.K,
-               std::min(panel.width, s.K - panel.first), requant_data_.from(panel.first)},
-              panel.width);
-        }
-      }
-    }
-  });
-}
-
 void DirectLayer::run_tiles(const LayerRun& args, std::uint8_t* codes) const {
   auto* scratch = reinterpret_cast<std::uint8_t*>(args.scratch);
   const std::int64_t rows = args.N * pixels_, P = layer_.shape.P(), Q = layer_.shape.Q();
@@ -372,7 +299,7 @@ void DirectLayer::run(const LayerRun& args) const {
   const bool pools = layer_.pool_kernel > 0;
   std::uint8_t* codes =
       pools ? reinterpret_cast<std::uint8_t*>(args.scratch) + unpooled_at(args.N) : args.codes;
-  strips_ ? run_strips(args, codes) : run_tiles(args, codes);
+  run_tiles(args, codes);
   if (pools) {
     max_pool(codes, args.N, layer_.shape.P(), layer_.shape.Q(), layer_.shape.K, layer_.pool_kernel,
              layer_.pool_stride, args.codes);
@@ -382,6 +309,7 @@ void DirectLayer::run(const LayerRun& args) const {
 }  // namespace
 
 std::unique_ptr<PreparedLayer> prepare_direct(const IntLayer& layer, const DirectKernel& kernel) {
+  if (auto strips = prepare_direct_strips(layer, kernel)) return strips;
   auto prepared = std::make_unique<DirectLayer>(layer, kernel);
   if (!prepared->admissible()) return nullptr;
   return prepared;

@@ -27,6 +27,11 @@ bool direct_is_narrow(const IntLayer& layer);
 /// A convolution or linear layer with a given kernel; null if it has too many kernel positions.
 std::unique_ptr<PreparedLayer> prepare_direct(const IntLayer& layer, const DirectKernel& kernel);
 
+/// The same, by the kernel's strips; null if rows of outputs do not fill them or the layer has a
+/// shortcut, is the last one or has multipliers that need more than Q5a.
+std::unique_ptr<PreparedLayer> prepare_direct_strips(const IntLayer& layer,
+                                                     const DirectKernel& kernel);
+
 /// Average pooling (Q9) with vector requantization.
 std::unique_ptr<PreparedLayer> prepare_avg_pool(const IntLayer& layer);
 

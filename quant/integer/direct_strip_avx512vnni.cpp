@@ -1,7 +1,9 @@
 // Rows of outputs with AVX-512 VNNI: the tiles of direct_avx512vnni.cpp, all of an image row in one
 // call, requantized in registers. What is saved per tile - a table of pointers, a call, a round
 // trip of the accumulators through memory - is as much work as the products themselves where a
-// window has few codes, as in a first layer.
+// window has few codes, as in a first layer. Windows are a constant distance apart, so that two
+// pointers and six multiples of it reach 14 of them: 28 accumulators, two vectors of weights and a
+// broadcast group fill 31 registers.
 #include "quant/integer/direct_kernels.hpp"
 
 #if defined(__x86_64__)
@@ -12,7 +14,7 @@
 namespace intandem {
 namespace {
 
-constexpr std::int64_t kMostPixels = 12;
+constexpr int kMostPixels = 14, kHalf = kMostPixels / 2;
 constexpr std::int64_t kAhead = 1024;  // bytes of weights fetched ahead
 
 template <int... kIndex>
@@ -39,7 +41,9 @@ void tiles(const ProductStrip& s, std::int64_t first, std::int64_t count, Rows<I
   constexpr int kPixels = sizeof...(I), kBytes = kWide ? 128 : 64;
   const std::uint8_t* window = s.codes + first * s.step;
   std::uint8_t* out = s.out + first * s.out_stride;
-  const std::int64_t end = kGroup * s.groups, step = s.step;
+  const std::int64_t step = s.step;
+  std::int64_t middle = kHalf * step;
+  __asm__("" : "+r"(middle));  // not to be turned into twelve addresses
   const QuickRequant requant[2] = {
       quick_requant(s.tables.m, s.tables.n),
       quick_requant(s.tables.m + (kWide ? 16 : 0), s.tables.n + (kWide ? 16 : 0))};
@@ -52,20 +56,19 @@ void tiles(const ProductStrip& s, std::int64_t first, std::int64_t count, Rows<I
       high[I] = kWide ? _mm512_loadu_si512(s.bias + 16) : low[I]),
      ...);
     const auto* weights = static_cast<const std::int8_t*>(s.weights);
-    const std::uint8_t* top = window;
-    for (std::int64_t tap = 0; tap < s.taps; ++tap, top += s.row_step) {
-      const std::uint8_t* const pixel[kPixels] = {top + I * step...};
-      for (std::int64_t j = 0; j < end; j += kGroup, weights += kBytes) {
-        const __m512i weights_low = _mm512_load_si512(weights);
-        const __m512i weights_high = kWide ? _mm512_load_si512(weights + 64) : weights_low;
-        _mm_prefetch(weights + kAhead, _MM_HINT_T0);
-        if (kWide) _mm_prefetch(weights + kAhead + 64, _MM_HINT_T0);
-        __m512i codes;
-        ((codes = broadcast_group(pixel[I] + j),
-          low[I] = _mm512_dpbusd_epi32(low[I], codes, weights_low),
-          high[I] = kWide ? _mm512_dpbusd_epi32(high[I], codes, weights_high) : high[I]),
-         ...);
-      }
+    // One loop over all groups: kernel rows of few groups, in a loop of their own, end in a branch
+    // that is predicted wrongly.
+    for (std::int64_t i = 0; i < s.groups; ++i, weights += kBytes) {
+      const __m512i weights_low = _mm512_load_si512(weights);
+      const __m512i weights_high = kWide ? _mm512_load_si512(weights + 64) : weights_low;
+      _mm_prefetch(weights + kAhead, _MM_HINT_T0);
+      if (kWide) _mm_prefetch(weights + kAhead + 64, _MM_HINT_T0);
+      const std::uint8_t* const half[2] = {window + s.offsets[i], window + s.offsets[i] + middle};
+      __m512i codes;
+      ((codes = broadcast_group(half[I / kHalf] + I % kHalf * step),
+        low[I] = _mm512_dpbusd_epi32(low[I], codes, weights_low),
+        high[I] = kWide ? _mm512_dpbusd_epi32(high[I], codes, weights_high) : high[I]),
+       ...);
     }
     // The constants stay in memory: in registers they would push the weights out of them.
     __asm__("" : "+r"(steps));
@@ -111,8 +114,13 @@ void strip_tiles(const ProductStrip& s, bool wide, std::int64_t pixels, std::int
       return strip_tiles(s, wide, first, count, Rows<0, 1, 2, 3, 4, 5, 6, 7, 8, 9>{});
     case 11:
       return strip_tiles(s, wide, first, count, Rows<0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10>{});
-    default:
+    case 12:
       return strip_tiles(s, wide, first, count, Rows<0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11>{});
+    case 13:
+      return strip_tiles(s, wide, first, count, Rows<0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12>{});
+    default:
+      return strip_tiles(s, wide, first, count,
+                         Rows<0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13>{});
   }
 }
 

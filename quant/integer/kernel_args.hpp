@@ -35,14 +35,15 @@ struct RequantTables {
 };
 
 /// The outputs of one image row and one panel of channels, from windows to codes (Q3, then Q5a):
-/// the window of pixel i starts at codes + i·step, and its kernel rows lie row_step bytes apart.
+/// the window of pixel i starts at codes + i·step, its group g lies offsets[g] bytes from there.
 struct ProductStrip {
-  const std::uint8_t* codes;  ///< readable up to 4·groups bytes from the last window's last row
-  std::int64_t step, row_step, pixels;
-  std::int64_t taps, groups;  ///< kernel rows, each of 4·groups codes
-  const void* weights;        ///< [taps][groups][width][4]
-  const std::int32_t* bias;   ///< [width]
-  std::uint8_t* out;          ///< [pixels], out_stride bytes apart, `channels` codes each
+  const std::uint8_t* codes;
+  std::int64_t step, pixels;
+  const std::int32_t* offsets;  ///< [groups]
+  std::int64_t groups;
+  const void* weights;       ///< [groups][width][4]
+  const std::int32_t* bias;  ///< [width]
+  std::uint8_t* out;         ///< [pixels], out_stride bytes apart, `channels` codes each
   std::int64_t out_stride, channels;
   RequantTables tables;  ///< quick
 };

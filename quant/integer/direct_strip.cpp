@@ -1,0 +1,205 @@
+// Driver of the direct kernels' strips: rows of outputs, requantized in registers.
+//
+// A task is some output rows of an image: their input rows are copied with the padding to their
+// left and right, unless there is none. Kernel rows above and below the image are not multiplied:
+// what they would add, the weights times the codes of the padding, is the same for every output of
+// a row and joins its bias.
+#include <algorithm>
+#include <atomic>
+#include <map>
+#include <utility>
+#include <vector>
+
+#include "core/divide.hpp"
+#include "core/parallel.hpp"
+#include "quant/integer/direct.hpp"
+#include "quant/integer/direct_pack.hpp"
+#include "quant/integer/padded_row.hpp"
+#include "quant/integer/requant_block.hpp"
+
+namespace intandem {
+namespace {
+
+// Outputs of a task, while its input rows take no more than this.
+constexpr std::int64_t kTaskPixels = 1024, kTaskBytes = 256 * 1024;
+constexpr std::int64_t kTasksPerThread = 4;  // from which on tasks spread evenly enough
+constexpr std::int64_t kRowsPerThread = 16;  // likewise rows
+constexpr std::int64_t kFirstCacheBytes = 24 * 1024;
+// Pixels of a tile that make it as fast as a full one: with weights in the first-level cache, and
+// with weights from the second.
+constexpr std::int64_t kLeastPixels = 9, kLeastPixelsFar = 11;
+
+class StripLayer final : public PreparedLayer {
+ public:
+  StripLayer(const IntLayer& layer, const DirectKernel& kernel)
+      : layer_(layer),
+        kernel_(kernel),
+        weights_(pack_direct(layer, kernel)),
+        requant_data_(layer),
+        row_groups_(ceil_div(layer.shape.S * layer.shape.C, kGroup)),
+        copies_(layer.shape.pad > 0 || (layer.shape.S * layer.shape.C) % kGroup != 0),
+        row_bytes_((layer.shape.W + 2 * layer.shape.pad) * layer.shape.C) {
+    const ConvShape& s = layer.shape;
+    parts_ = ceil_div(
+        s.P(), std::clamp<std::int64_t>(
+                   std::min(kTaskPixels / s.Q(), kTaskBytes / (s.stride * row_bytes_)), 1, s.P()));
+    if (s.P() % workers_ == 0 || s.P() >= kRowsPerThread * workers_) {
+      parts_ = std::min(s.P(), round_up(parts_, workers_));
+    }
+    for (std::int64_t r = 0; r < s.R; ++r) {
+      for (std::int64_t g = 0; g < row_groups_; ++g) {
+        offsets_.push_back(static_cast<std::int32_t>(r * row_bytes_ + g * kGroup));
+      }
+    }
+    add_padding_to_bias();
+  }
+
+  std::string algorithm() const override { return kernel_.name; }
+  std::string reason() const override { return "rows of outputs"; }
+  std::int64_t packed_bytes() const override {
+    return weights_.bytes + bias_.size_bytes() + requant_data_.size_bytes();
+  }
+  std::int64_t executed_macs() const override { return layer_.shape.macs(); }
+  std::int64_t scratch_bytes(std::int64_t N) const override {
+    return workers_ * copy_bytes() +
+           (layer_.pool_kernel > 0 ? N * layer_.shape.P() * layer_.shape.Q() * layer_.shape.K : 0);
+  }
+  void run(const LayerRun& args) const override;
+
+ private:
+  /// The kernel rows of an output row that lie inside the image.
+  struct KernelRows {
+    std::int64_t first, last;
+    bool operator<(const KernelRows& o) const {
+      return std::pair(first, last) < std::pair(o.first, o.last);
+    }
+  };
+  KernelRows kernel_rows(std::int64_t p) const {
+    const ConvShape& s = layer_.shape;
+    const std::int64_t top = p * s.stride - s.pad;
+    const std::int64_t first = std::clamp<std::int64_t>(-top, 0, s.R);
+    return {first, std::clamp<std::int64_t>(s.H - top, first, s.R)};
+  }
+  /// The memory of one worker: input rows of one task.
+  std::int64_t copy_bytes() const {
+    const ConvShape& s = layer_.shape;
+    const std::int64_t rows = (ceil_div(s.P(), parts_) - 1) * s.stride + s.R;
+    return copies_ ? round_up(rows * row_bytes_ + kGroup, 64) : 0;
+  }
+  void add_padding_to_bias();
+  void run_task(const LayerRun& args, std::uint8_t* copy, std::uint8_t* codes, std::int64_t task,
+                std::int64_t panel_first, std::int64_t panel_last) const;
+
+  const IntLayer layer_;
+  const DirectKernel& kernel_;
+  const DirectWeights weights_;
+  const RequantData requant_data_;
+  const std::int64_t row_groups_;  // of a kernel row
+  const bool copies_;
+  const std::int64_t row_bytes_;  // of the image as the windows see it
+  const std::int64_t workers_ = thread_count();
+  std::int64_t parts_ = 1;             // tasks of an image
+  std::vector<std::int32_t> offsets_;  // of a window's groups
+  TensorS32 bias_;                     // [distinct kernel rows][channels, padded to whole panels]
+  std::vector<std::int64_t> bias_of_;  // output row → its row of bias_
+};
+
+void StripLayer::add_padding_to_bias() {
+  const ConvShape& s = layer_.shape;
+  const bool zeros = std::all_of(layer_.pad_code.begin(), layer_.pad_code.end(),
+                                 [](std::uint8_t code) { return code == 0; });
+  std::map<KernelRows, std::int64_t> known;
+  for (std::int64_t p = 0; p < s.P(); ++p) {
+    const KernelRows inside = zeros ? KernelRows{0, s.R} : kernel_rows(p);
+    bias_of_.push_back(
+        known.try_emplace(inside, static_cast<std::int64_t>(known.size())).first->second);
+  }
+  const std::int64_t stride = round_up(s.K, kernel_.width), row = s.S * s.C;
+  bias_ = TensorS32::zeros({static_cast<std::int64_t>(known.size()), stride});
+  for (const auto& [inside, index] : known) {
+    for (std::int64_t k = 0; k < s.K; ++k) {
+      auto sum = static_cast<std::uint32_t>(layer_.bias[k]);  // modulo 2^32, as the products
+      for (std::int64_t r = 0; r < s.R; ++r) {
+        if (r >= inside.first && r < inside.last) continue;
+        for (std::int64_t i = 0; i < row; ++i) {
+          sum += static_cast<std::uint32_t>(layer_.weights[(k * s.R + r) * row + i] *
+                                            layer_.pad_code[i % s.C]);
+        }
+      }
+      bias_[index * stride + k] = static_cast<std::int32_t>(sum);
+    }
+  }
+}
+
+void StripLayer::run_task(const LayerRun& args, std::uint8_t* copy, std::uint8_t* codes,
+                          std::int64_t task, std::int64_t panel_first,
+                          std::int64_t panel_last) const {
+  const ConvShape& s = layer_.shape;
+  const std::int64_t P = s.P(), Q = s.Q(), n = task / parts_, part = task % parts_;
+  const std::int64_t first = P * part / parts_, last = P * (part + 1) / parts_;
+  const std::int64_t top = first * s.stride - s.pad;
+  const std::uint8_t* image = args.input + n * s.H * s.W * s.C;
+  const std::uint8_t* rows = image + top * row_bytes_;
+  if (copies_) {
+    const std::int64_t end = std::min(s.H, (last - 1) * s.stride - s.pad + s.R);
+    for (std::int64_t h = std::max<std::int64_t>(top, 0); h < end; ++h) {
+      copy_padded_row(s, layer_.pad_code.data(), image, h, copy + (h - top) * row_bytes_);
+    }
+    rows = copy;
+  }
+  for (std::int64_t i = panel_first; i < panel_last; ++i) {
+    const DirectPanel& panel = weights_.panels[static_cast<std::size_t>(i)];
+    const std::byte* weights = weights_.data.get() + panel.offset_bytes;
+    for (std::int64_t p = first; p < last; ++p) {
+      const KernelRows inside = kernel_rows(p);
+      kernel_.strip(
+          {rows + ((p - first) * s.stride + inside.first) * row_bytes_, s.stride * s.C, Q,
+           offsets_.data(), (inside.last - inside.first) * row_groups_,
+           weights + inside.first * row_groups_ * kGroup * panel.width,
+           bias_.data() + bias_of_[static_cast<std::size_t>(p)] * bias_.dim(1) + panel.first,
+           codes + (n * P + p) * Q * s.K + panel.first, s.K,
+           std::min(panel.width, s.K - panel.first), requant_data_.from(panel.first)},
+          panel.width);
+    }
+  }
+}
+
+// Tasks with all their panels, or, if they do not spread evenly, with a worker's part of the
+// panels.
+void StripLayer::run(const LayerRun& args) const {
+  const ConvShape& s = layer_.shape;
+  const bool pools = layer_.pool_kernel > 0;
+  auto* copies = reinterpret_cast<std::uint8_t*>(args.scratch);
+  std::uint8_t* codes = pools ? copies + workers_ * copy_bytes() : args.codes;
+  const auto panels = static_cast<std::int64_t>(weights_.panels.size());
+  const std::int64_t tasks = args.N * parts_;
+  const bool even = tasks >= kTasksPerThread * workers_ || tasks % workers_ == 0;
+  const std::int64_t splits = even ? 1 : std::min(panels, workers_);
+  std::atomic<std::int64_t> next{0};
+  parallel_for(workers_, 1, [&](std::int64_t worker, std::int64_t) {
+    for (std::int64_t i = next++; i < tasks * splits; i = next++) {
+      const std::int64_t split = i % splits;
+      run_task(args, copies + worker * copy_bytes(), codes, i / splits, panels * split / splits,
+               panels * (split + 1) / splits);
+    }
+  });
+  if (pools) {
+    max_pool(codes, args.N, s.P(), s.Q(), s.K, layer_.pool_kernel, layer_.pool_stride, args.codes);
+  }
+}
+
+}  // namespace
+
+std::unique_ptr<PreparedLayer> prepare_direct_strips(const IntLayer& layer,
+                                                     const DirectKernel& kernel) {
+  const ConvShape& s = layer.shape;
+  const bool fits_offsets = (s.R + 1) * (s.W + 2 * s.pad) * s.C <= INT32_MAX;
+  const bool plain = !layer.is_last() && layer.add < 0 && RequantData(layer).from(0).quick;
+  if (kernel.strip == nullptr || !plain || !fits_offsets) return nullptr;
+  const std::int64_t weight_bytes = s.R * round_up(s.S * s.C, kGroup) * kernel.width;
+  const std::int64_t least = weight_bytes > kFirstCacheBytes ? kLeastPixelsFar : kLeastPixels;
+  if (s.Q() < least * ceil_div(s.Q(), kernel.strip_pixels)) return nullptr;
+  return std::make_unique<StripLayer>(layer, kernel);
+}
+
+}  // namespace intandem
