@@ -53,7 +53,7 @@ TEST_SRC := $(wildcard tests/*.cpp tests/*/*.cpp)
 BENCH_SRC := $(wildcard bench/*.cpp)
 TESTED_BENCH := $(addprefix bench/,bar_chart.cpp bench_options.cpp int_case.cpp shapes.cpp)
 ALL_SRC := $(LIB_SRC) $(APP_SRC) $(TEST_SRC) $(BENCH_SRC)
-FORMATTED := $(ALL_SRC) $(wildcard */*.hpp */*/*.hpp)
+FORMATTED := $(ALL_SRC) $(wildcard bench/peers/*.cpp) $(wildcard */*.hpp */*/*.hpp)
 LIB := $(B)/libintandem.a
 BIN := $(if $(APP_SRC),$(B)/intandem)
 TESTS := $(B)/intandem_tests
@@ -122,7 +122,7 @@ run-float-peers: $(B)/float_peers $(B)/torch_step
 run-int-peers: $(B)/int_peers
 	@bench/peers/setup_venv.sh
 	+bench/peers/int_peers.sh $(B)/int_peers "$(CXX)" $(PEERS_ARGS)
-INT_PEERS := $(addprefix bench/,int_case int_network shapes $(addprefix peers/,contest int_peers int_peers_layer int_peers_network worker))
+INT_PEERS := $(addprefix bench/,int_case int_network shapes sweep $(addprefix peers/,contest int_peers int_peers_layer int_peers_network worker))
 $(B)/int_peers: $(INT_PEERS:%=$(B)/%.o) $(LIB)
 	$(call say,LINK $@)
 	$(Q)$(CXX) $(ALL_LDFLAGS) $(filter %.o,$^) $(LIB) $(LDLIBS) -ldl -o $@

@@ -4,19 +4,10 @@
 #include <chrono>
 #include <vector>
 
+#include "bench/sweep.hpp"
 #include "core/parallel.hpp"
 
 namespace intandem::bench {
-namespace {
-
-void sweep_caches() {
-  static std::vector<char> other(std::size_t{128} << 20);
-  for (std::size_t i = 0; i < other.size(); i += 64) ++other[i];
-  benchmark::ClobberMemory();
-}
-
-}  // namespace
-
 void measure(benchmark::State& state, CacheState cache, double flop,
              const std::function<void()>& run, const Scale& scale) {
   double peak = scale.peak();

@@ -12,7 +12,7 @@ namespace intandem::bench {
 
 enum class CacheState {
   hot,   ///< operands as the previous repetition left them
-  cold,  ///< caches swept with 128 MiB of other data before every repetition (not timed)
+  cold,  ///< sweep_caches() before every repetition (not timed)
 };
 
 /// What is counted, and the peak of all threads it is compared with (0: none is known).

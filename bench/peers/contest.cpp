@@ -5,6 +5,7 @@
 #include <ctime>
 #include <thread>
 
+#include "bench/sweep.hpp"
 #include "core/int_peak.hpp"
 #include "core/parallel.hpp"
 
@@ -24,21 +25,22 @@ double median(std::vector<double> v) {
   return v.empty() ? 0.0 : v[v.size() / 2];
 }
 
+void pause() {
+  if (thread_count() > 1) std::this_thread::sleep_for(std::chrono::milliseconds(20));
+}
+
 double timed(const Contender& contender, bool cold) {
   if (contender.timed_elsewhere) return contender.timed_elsewhere(cold);
-  if (cold) sweep_caches();
+  if (cold) {
+    sweep_caches();
+    pause();
+  }
   const double start = now_s();
   contender.run();
   return now_s() - start;
 }
 
 }  // namespace
-
-void sweep_caches() {
-  static std::vector<char> other(std::size_t{128} << 20);
-  for (std::size_t i = 0; i < other.size(); i += 64) ++other[i];
-  __asm__ volatile("" : : "r"(other.data()) : "memory");
-}
 
 ContestResult contest(const std::vector<Contender>& contenders, const ContestOptions& options) {
   std::vector<std::vector<double>> seconds(contenders.size());
@@ -47,7 +49,7 @@ ContestResult contest(const std::vector<Contender>& contenders, const ContestOpt
     peaks.push_back(int8_peak_gops());
     for (std::size_t i = 0; i < contenders.size(); ++i) {
       const std::size_t c = (i + static_cast<std::size_t>(round)) % contenders.size();
-      if (thread_count() > 1) std::this_thread::sleep_for(std::chrono::milliseconds(20));
+      pause();
       if (!options.cold || round == 0) timed(contenders[c], false);
       double spent = 0.0;
       do {

@@ -18,7 +18,7 @@ struct Contender {
 
 struct ContestOptions {
   int rounds = 5;
-  bool cold = false;  ///< 128 MiB of other data are read and written before every run
+  bool cold = false;  ///< sweep_caches() before every run
 };
 
 struct ContestResult {
@@ -29,12 +29,9 @@ struct ContestResult {
 /// In every round each contender in turn (another one first each time) runs once untimed (unless
 /// cold), then for 5 ms or at least once. Time is the wall clock, on one thread the CPU time of the
 /// process, which other processes disturb less. With several threads a pause of 20 ms before each
-/// turn lets the OpenMP threads of the last one stop spinning: contenders may have thread pools of
-/// their own.
+/// turn, and after each sweep, lets the OpenMP threads of the last one stop spinning: contenders
+/// may have thread pools of their own.
 ContestResult contest(const std::vector<Contender>& contenders, const ContestOptions& options);
-
-/// Reads and writes 128 MiB.
-void sweep_caches();
 
 /// Differences of codes (or accumulators) between a peer and the exact integers.
 struct Deviation {

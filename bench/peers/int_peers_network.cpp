@@ -8,6 +8,7 @@
 #include "bench/peers/contest.hpp"
 #include "bench/peers/int_peers.hpp"
 #include "bench/peers/worker.hpp"
+#include "bench/sweep.hpp"
 #include "core/container.hpp"
 #include "core/error.hpp"
 #include "core/parallel.hpp"
@@ -65,9 +66,9 @@ std::unique_ptr<Worker> start_ort(std::int64_t N, const std::vector<std::uint8_t
       std::ofstream(kImagesFile, std::ios::binary)
           .write(reinterpret_cast<const char*>(images.data()),
                  static_cast<std::streamsize>(images.size()));
-      auto worker =
-          std::make_unique<Worker>(options.ort_worker + " " + kModelFile + " " + kImagesFile + " " +
-                                   std::to_string(N) + " " + std::to_string(options.threads));
+      auto worker = std::make_unique<Worker>(
+          options.ort_worker + " " + kModelFile + " " + kImagesFile + " " + std::to_string(N) +
+          " " + std::to_string(options.threads) + " " + std::to_string(sweep_bytes()));
       name = "onnxruntime " + worker->ask("version");
       return worker;
     } catch (const Error& e) {

@@ -1,6 +1,6 @@
 """AlexNet in ONNX Runtime's int8, as a contender of bench/peers/int_peers.cpp.
 
-Usage: ort_worker.py MODEL.safetensors IMAGES.u8 BATCH THREADS, then lines on standard input:
+Usage: ort_worker.py MODEL.safetensors IMAGES.u8 BATCH THREADS SWEEP_BYTES, then lines on standard input:
   version -> its version        hot, cold -> seconds of one run (cold: caches swept before)
   logits  -> a file with the last run's logits, s32 [N][classes]
 Static quantization with the scales of our integer model: u8 activations of zero point 0, s8 weights,
@@ -10,13 +10,15 @@ import json
 import struct
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import onnx
 import onnxruntime as ort
 from onnx import TensorProto, helper, numpy_helper
 
-path, images_path, batch, threads = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
+path, images_path = sys.argv[1:3]
+batch, threads, sweep_bytes = map(int, sys.argv[3:6])
 
 
 def load(file):
@@ -106,7 +108,8 @@ images = np.fromfile(images_path, np.uint8).reshape(
     batch, *(int(meta[k]) for k in ("height", "width", "channels")))
 feed = {"images": np.ascontiguousarray(images.transpose(0, 3, 1, 2))}
 clock = time.process_time if threads == 1 else time.perf_counter
-other = np.zeros(128 << 20, np.uint8)
+parts = np.array_split(np.zeros(sweep_bytes, np.uint8), threads)
+pool = ThreadPoolExecutor(threads)
 logits = session.run(None, feed)[0]
 for line in sys.stdin:
     if line.strip() == "version":
@@ -117,7 +120,8 @@ for line in sys.stdin:
         print(name, flush=True)
     else:
         if line.strip() == "cold":
-            other += 1
+            list(pool.map(lambda part: np.add(part, 1, out=part), parts))
+            time.sleep(0.02)
         start = clock()
         session.run(None, feed)
         print(clock() - start, flush=True)

@@ -1,8 +1,8 @@
 // Training steps of one of our networks, timed like bench/peers/torch_step.py: forward, cross
 // entropy, backward, SGD with Nesterov momentum, all on the same random images.
-// Usage: torch_step NETWORK BATCH THREADS [winograd]. Prints one JSON line about itself; then, for every line
-// with a number n on standard input, runs n steps and prints their seconds and the peak memory of
-// the process. In between it sleeps, so that a rival can have the processors.
+// Usage: torch_step NETWORK BATCH THREADS [winograd]. Prints one JSON line about itself; then, for
+// every line with a number n on standard input, runs n steps and prints their seconds and the peak
+// memory of the process. In between it sleeps, so that a rival can have the processors.
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
