@@ -4,19 +4,9 @@
 #include <vector>
 
 #include "core/cpu.hpp"
-#include "core/parallel.hpp"
+#include "tests/restore_settings.hpp"
 
 namespace intandem {
-
-/// Puts the instruction set and the number of threads back.
-struct RestoreSettings {
-  ~RestoreSettings() {
-    set_active_isa(isa);
-    set_thread_count(threads);
-  }
-  Isa isa = active_isa();
-  int threads = thread_count();
-};
 
 /// Those with float kernels of their own.
 inline std::vector<Isa> available_isas() {

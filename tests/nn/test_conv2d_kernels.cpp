@@ -5,63 +5,24 @@
 #include <algorithm>
 #include <catch2/catch.hpp>
 #include <cmath>
-#include <limits>
 #include <vector>
 
-#include "core/rng.hpp"
 #include "core/tensor.hpp"
 #include "nn/conv2d_ref.hpp"
 #include "tests/float_isas.hpp"
+#include "tests/nn/conv_problem.hpp"
 
 using namespace intandem;
 using std::int64_t;
 
 namespace {
 
-template <class T>
-std::vector<T> random_values(int64_t n, std::uint64_t stream, bool integers) {
-  const Rng rng = Rng(11).stream(stream);
-  std::vector<T> values(static_cast<std::size_t>(n));
-  for (std::size_t i = 0; i < values.size(); ++i) {
-    values[i] = integers ? static_cast<T>(rng.below(i, 15)) - T{7} : T{2} * rng.uniform(i) - T{1};
-  }
-  return values;
-}
-
-template <class T>
-struct Problem {
-  explicit Problem(const ConvShape& s, bool integers = false)
-      : shape(s),
-        x(random_values<T>(s.N * s.H * s.W * s.C, 1, integers)),
-        w(random_values<T>(s.K * s.reduction(), 2, integers)),
-        bias(random_values<T>(s.K, 3, integers)),
-        dy(random_values<T>(s.N * s.P() * s.Q() * s.K, 4, integers)),
-        y(dy.size()),
-        dx(x.size()),
-        dw(random_values<T>(s.K * s.reduction(), 5, integers)),
-        db(random_values<T>(s.K, 6, integers)) {}
-
-  ConvShape shape;
-  std::vector<T> x, w, bias, dy;
-  std::vector<T> y, dx, dw, db;  // results; dw and db accumulate
-};
-
-Problem<float> run_kernels(const ConvShape& shape, bool integers = false) {
-  Problem<float> f(shape, integers);
-  f.dx.assign(f.dx.size(), std::numeric_limits<float>::quiet_NaN());
-  f.y.assign(f.y.size(), std::numeric_limits<float>::quiet_NaN());
+ConvProblem<float> run_kernels(const ConvShape& shape, bool integers = false) {
+  ConvProblem<float> f(shape, integers);
   conv2d_forward(shape, f.x.data(), f.w.data(), f.bias.data(), f.y.data());
   conv2d_backward_data(shape, f.dy.data(), f.w.data(), f.dx.data());
   conv2d_backward_weights(shape, f.x.data(), f.dy.data(), f.dw.data(), f.db.data());
   return f;
-}
-
-Problem<double> run_reference(const ConvShape& shape, bool integers = false) {
-  Problem<double> d(shape, integers);
-  conv2d_forward_ref(shape, d.x.data(), d.w.data(), d.bias.data(), d.y.data());
-  conv2d_backward_data_ref(shape, d.dy.data(), d.w.data(), d.dx.data());
-  conv2d_backward_weights_ref(shape, d.x.data(), d.dy.data(), d.dw.data(), d.db.data());
-  return d;
 }
 
 // Elements further than `terms` roundings of a sum of `terms` products of magnitude ≤ 1.
@@ -78,8 +39,8 @@ int64_t count_wrong(const std::vector<float>& actual, const std::vector<double>&
 }
 
 void check_shape(const ConvShape& shape, bool integers) {
-  const Problem<double> d = run_reference(shape, integers);
-  const Problem<float> f = run_kernels(shape, integers);
+  const ConvProblem<double> d = run_reference(shape, integers);
+  const ConvProblem<float> f = run_kernels(shape, integers);
   const int64_t pixels = shape.N * shape.P() * shape.Q();
   INFO(shape.str() << " on " << isa_name(active_isa()) << (integers ? ", integers" : ""));
   CHECK(count_wrong(f.y, d.y, shape.reduction(), integers) == 0);
@@ -158,7 +119,7 @@ TEST_CASE("conv2d: large first layers come out the same wherever they are writte
   const RestoreSettings restore;
   // 4 MiB of results and whole tiles of channels: aligned, they go past the caches.
   const ConvShape shape{2, 128, 128, 3, 32, 3, 3, 1, 1};
-  const Problem<float> f(shape);
+  const ConvProblem<float> f(shape);
   const auto size = static_cast<int64_t>(f.y.size());
   for (const Isa isa : available_isas()) {
     set_active_isa(isa);
@@ -172,7 +133,7 @@ TEST_CASE("conv2d: large first layers come out the same wherever they are writte
 
 TEST_CASE("conv2d: a null bias adds nothing and a null db is skipped", "[conv2d_kernels]") {
   const ConvShape shape{2, 5, 5, 3, 4, 3, 3, 1, 1};
-  Problem<float> f(shape);
+  ConvProblem<float> f(shape);
   conv2d_forward(shape, f.x.data(), f.w.data(), nullptr, f.y.data());
   const std::vector<float> zero(f.bias.size(), 0.0f);
   std::vector<float> y(f.y.size());
@@ -192,10 +153,10 @@ TEST_CASE("conv2d: bit-identical for any number of threads", "[conv2d_kernels]")
          {ConvShape{6, 16, 16, 3, 20, 3, 3, 1, 1}, ConvShape{3, 12, 12, 24, 40, 3, 3, 2, 1},
           ConvShape{16, 16, 16, 2, 8, 3, 3, 1, 1}}) {
       set_thread_count(1);
-      const Problem<float> one = run_kernels(shape);
+      const ConvProblem<float> one = run_kernels(shape);
       for (const int threads : {2, 3}) {
         set_thread_count(threads);
-        const Problem<float> many = run_kernels(shape);
+        const ConvProblem<float> many = run_kernels(shape);
         INFO(shape.str() << " on " << isa_name(isa) << ", " << threads << " threads");
         CHECK(many.y == one.y);
         CHECK(many.dx == one.dx);
@@ -212,9 +173,9 @@ TEST_CASE("conv2d: an image's result does not depend on the batch", "[conv2d_ker
     set_active_isa(isa);
     for (const int64_t channels : {3, 30}) {
       ConvShape shape{9, 10, 10, channels, 34, 3, 3, 1, 1};
-      const Problem<float> batch = run_kernels(shape);
+      const ConvProblem<float> batch = run_kernels(shape);
       shape.N = 1;
-      const Problem<float> single = run_kernels(shape);
+      const ConvProblem<float> single = run_kernels(shape);
       CHECK(std::equal(single.y.begin(), single.y.end(), batch.y.begin()));
       CHECK(std::equal(single.dx.begin(), single.dx.end(), batch.dx.begin()));
     }
@@ -224,7 +185,7 @@ TEST_CASE("conv2d: an image's result does not depend on the batch", "[conv2d_ker
 TEST_CASE("conv2d: the reference gradients match finite differences", "[conv2d_kernels]") {
   for (const ConvShape& shape :
        {ConvShape{2, 5, 4, 2, 3, 3, 3, 1, 1}, ConvShape{1, 7, 6, 2, 2, 3, 2, 2, 1}}) {
-    Problem<double> d = run_reference(shape);
+    ConvProblem<double> d = run_reference(shape);
     d.dw.assign(d.dw.size(), 0.0);
     conv2d_backward_weights_ref<double>(shape, d.x.data(), d.dy.data(), d.dw.data(), nullptr);
     const auto loss = [&] {

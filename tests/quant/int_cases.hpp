@@ -17,6 +17,7 @@
 #include "core/rng.hpp"
 #include "quant/integer/model.hpp"
 #include "quant/integer/prepared_layer.hpp"
+#include "tests/restore_settings.hpp"
 
 namespace intandem::testing {
 
@@ -39,16 +40,6 @@ class Draw {
  private:
   Rng rng_;
   std::uint64_t counter_ = 0;
-};
-
-/// Restores the thread count and the instruction set.
-struct Restore {
-  int threads = thread_count();
-  Isa isa = active_isa();
-  ~Restore() {
-    set_thread_count(threads);
-    set_active_isa(isa);
-  }
 };
 
 inline std::vector<Isa> available_isas() {

@@ -17,7 +17,7 @@ namespace {
 
 /// Checks the layer with every algorithm that admits it; returns the names of those that ran.
 std::set<std::string> check_all(const LayerOptions& o, std::int64_t N, Values values, Draw& draw) {
-  const Restore restore;
+  const RestoreSettings restore;
   std::set<std::string> ran;
   const IntLayer layer = make_layer(o, draw);
   const ConvShape& s = o.shape;
@@ -161,7 +161,7 @@ TEST_CASE("strips: every row length, stride, padding and channel count", "[integ
 
 TEST_CASE("tile registers: every height, both sources, odd tiles, blocks and tasks", "[integer]") {
   if (detected_isa() < Isa::amx) INTANDEM_SKIP("this CPU has no AMX");
-  const Restore restore;
+  const RestoreSettings restore;
   set_active_isa(Isa::amx);
   Draw draw(50);
   std::set<std::string> reasons;
@@ -240,7 +240,7 @@ TEST_CASE("packed fully connected layers: every kind of code, extremes, tails", 
 }
 
 TEST_CASE("packed weights are chosen for many outputs, not for ten classes", "[integer]") {
-  const Restore restore;
+  const RestoreSettings restore;
   Draw draw(77);
   const auto chosen = [&](std::int64_t K) {
     LayerOptions o;

@@ -114,7 +114,7 @@ bool check_case(const Case& c, int tile, const Rng& rng, bool wide = false) {
 }  // namespace
 
 TEST_CASE("fast convolution: the integers of the direct one, any shape", "[fastconv]") {
-  Restore restore;
+  RestoreSettings restore;
   const Rng rng(3);
   int ran = 0;
   for (const Isa isa : available_isas()) {
@@ -163,7 +163,7 @@ TEST_CASE("fast convolution: the integers of the direct one, any shape", "[fastc
 }
 
 TEST_CASE("fast convolution: every remainder, extreme codes, wide codes", "[fastconv]") {
-  Restore restore;
+  RestoreSettings restore;
   const Rng rng(4);
   for (const Isa isa : available_isas()) {
     set_active_isa(isa);
@@ -208,7 +208,7 @@ TEST_CASE("fast convolution: every remainder, extreme codes, wide codes", "[fast
 }
 
 TEST_CASE("fast convolution: many groups, thread counts, batch sizes", "[fastconv]") {
-  Restore restore;
+  RestoreSettings restore;
   const Rng rng(5);
   for (const int threads : {1, 2, 5}) {
     set_thread_count(threads);
@@ -245,7 +245,7 @@ void store_operand(void* at, std::int64_t bytes, std::int64_t value) {
 }  // namespace
 
 TEST_CASE("fast convolution: the product of every kernel, to the last byte", "[fastconv]") {
-  Restore restore;
+  RestoreSettings restore;
   Draw draw(11);
   for (const Isa isa : available_isas()) {
     set_active_isa(isa);

@@ -42,7 +42,7 @@ TEST_CASE("fast convolution: mixed tiles execute what they say", "[fastconv]") {
 }
 
 TEST_CASE("fast convolution: the planner takes it where it pays", "[fastconv]") {
-  Restore restore;
+  RestoreSettings restore;
   const Rng rng(8);
   const auto chosen = [&](const ConvShape& shape, const char* algorithm, std::int32_t weight_max) {
     Case c;

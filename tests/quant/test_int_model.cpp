@@ -77,7 +77,7 @@ std::vector<std::int32_t> engine_logits(Engine& engine, std::int64_t N,
 }  // namespace
 
 TEST_CASE("a whole net gives the same integers on every path", "[integer]") {
-  const Restore restore;
+  const RestoreSettings restore;
   Draw draw(21);
   constexpr std::int64_t N = 7;
   const auto images = random_codes(N * 300, 255, draw);

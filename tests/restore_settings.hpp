@@ -1,0 +1,19 @@
+// Tests change process-wide settings; this puts them back.
+#pragma once
+
+#include "core/cpu.hpp"
+#include "core/parallel.hpp"
+
+namespace intandem {
+
+/// Puts the instruction set and the number of threads back.
+struct RestoreSettings {
+  ~RestoreSettings() {
+    set_active_isa(isa);
+    set_thread_count(threads);
+  }
+  Isa isa = active_isa();
+  int threads = thread_count();
+};
+
+}  // namespace intandem
