@@ -11,18 +11,26 @@ constexpr int kRows = 14, kCols = 32;
 
 // Accumulators are named variables because GCC 12 spills arrays of them, and the multiply-add is
 // spelled out because GCC 12 otherwise rotates all of them through register copies, which costs
-// 7 % of the peak: 28 FMAs, 14 broadcasts and 2 loads in 14 cycles leave no slot to waste. B
-// streams from the second-level cache, which hardware prefetchers follow: requests of our own cost
-// 1 %.
+// 7 % of the peak. A step is 28 FMAs in 14 cycles. Broadcasting every element of A to a register
+// takes 14 instructions more, every FMA reading it from memory 14 loads more; where the core is
+// shared with a hyperthread of somebody else either is too much. So two rows of three read memory:
+// 35 instructions with 25 loads, where the two ports for loads could do 28. B streams from the
+// second-level cache, which hardware prefetchers follow: requests of our own cost 1 %.
 #define INTANDEM_ROWS(X) X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13)
 #define INTANDEM_DECLARE(i) __m512 x##i = _mm512_setzero_ps(), y##i = x##i;
 #define INTANDEM_ADD_PRODUCT(sum, u, v) \
   asm volatile("vfmadd231ps %2, %1, %0" : "+v"(sum) : "v"(u), "v"(v))
-#define INTANDEM_FMA(i)                                                \
-  if constexpr (kTileRows > i) {                                       \
-    const __m512 v = _mm512_set1_ps(a[i * kRowStride + step * kStep]); \
-    INTANDEM_ADD_PRODUCT(x##i, v, b0);                                 \
-    if constexpr (kVectors > 1) INTANDEM_ADD_PRODUCT(y##i, v, b1);     \
+#define INTANDEM_ADD_PRODUCT_MEMORY(sum, element, v) \
+  asm volatile("vfmadd231ps %2%{1to16%}, %1, %0" : "+v"(sum) : "v"(v), "m"(element))
+#define INTANDEM_FMA(i)                                                         \
+  if constexpr (kTileRows > i && i % 3 != 0) {                                  \
+    const float& element = a[i * kRowStride + step * kStep];                    \
+    INTANDEM_ADD_PRODUCT_MEMORY(x##i, element, b0);                             \
+    if constexpr (kVectors > 1) INTANDEM_ADD_PRODUCT_MEMORY(y##i, element, b1); \
+  } else if constexpr (kTileRows > i) {                                         \
+    const __m512 v = _mm512_set1_ps(a[i * kRowStride + step * kStep]);          \
+    INTANDEM_ADD_PRODUCT(x##i, v, b0);                                          \
+    if constexpr (kVectors > 1) INTANDEM_ADD_PRODUCT(y##i, v, b1);              \
   }
 #define INTANDEM_STEP(s)                                                      \
   {                                                                           \
