@@ -160,6 +160,9 @@ class Program {
     CLI::App* command = app_.add_subcommand("inspect", "layers, bits, scales, bounds of a model");
     command->add_option("model", inspect_.model, "any .safetensors file of intandem")->required();
     command->add_flag("--plan", inspect_.plan, "also show the algorithm chosen for each layer");
+    command->add_option("--batch", inspect_.batch, "images at a time that the plan is for")
+        ->check(CLI::Range(1, 65536))
+        ->capture_default_str();
     actions_[command] = [this] { return inspect_command(inspect_); };
   }
 

@@ -44,8 +44,9 @@ struct EvalOptions {
 ExitCode eval_command(const EvalOptions& options);
 
 struct InspectOptions {
-  std::string model;  ///< any container
-  bool plan = false;  ///< also plan the layers for this CPU
+  std::string model;       ///< any container
+  bool plan = false;       ///< also plan the layers for this CPU
+  std::int64_t batch = 1;  ///< … and this many images at a time
 };
 /// Layers of a model with shapes, bits, (m, n), bounds and bytes.
 ExitCode inspect_command(const InspectOptions& options);

@@ -41,8 +41,8 @@ void print_integer_model(const IntModel& model) {
               grouped(model.model_bytes()).c_str());
 }
 
-void print_plan(const IntModel& model) {
-  const Engine engine(model, 1);
+void print_plan(const IntModel& model, std::int64_t batch) {
+  const Engine engine(model, batch);
   TextTable table({"layer", "algorithm", "packed bytes", "executed MACs", "of direct", "reason"});
   std::int64_t packed = 0, executed = 0, direct = 0;
   for (int k = 0; k < static_cast<int>(model.layers.size()); ++k) {
@@ -57,8 +57,8 @@ void print_plan(const IntModel& model) {
                macs > 0 ? fixed(percent(prepared.executed_macs(), macs), 0) + " %" : "-",
                prepared.reason()});
   }
-  std::printf("\nplan for %s:\n%s", std::string(isa_name(active_isa())).c_str(),
-              table.str().c_str());
+  std::printf("\nplan for %s, batches of %s:\n%s", std::string(isa_name(active_isa())).c_str(),
+              grouped(batch).c_str(), table.str().c_str());
   std::printf("total: %s bytes packed, %s of %s MACs executed per image\n", grouped(packed).c_str(),
               grouped(executed).c_str(), grouped(direct).c_str());
 }
@@ -99,7 +99,7 @@ ExitCode inspect_command(const InspectOptions& options) {
   if (file.kind() == "integer-model") {
     const IntModel model = load_model(file);
     print_integer_model(model);
-    if (options.plan) print_plan(model);
+    if (options.plan) print_plan(model, options.batch);
   } else if (file.kind() == "teacher") {
     print_teacher(options.model);
   } else {

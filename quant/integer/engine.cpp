@@ -13,6 +13,8 @@
 namespace intandem {
 namespace {
 
+/// Models with more weights than this do not keep them in the caches between batches.
+constexpr std::int64_t kCachedWeights_bytes = std::int64_t{4} << 20;
 constexpr std::int64_t kAlign = static_cast<std::int64_t>(kAlignment_bytes);
 
 std::int64_t aligned(std::int64_t bytes) { return (bytes + kAlign - 1) / kAlign * kAlign; }
@@ -123,8 +125,12 @@ Engine::Engine(const IntModel& model, std::int64_t max_batch, const std::string&
   check_layers(model, "integer model");
   const char* forced = std::getenv("INTANDEM_INT_ALGORITHM");
   const bool from_environment = algorithm == "auto" && forced != nullptr && *forced != '\0';
+  std::int64_t weights_bytes = 0;
+  for (const IntLayer& layer : model.layers) weights_bytes += layer.weights.size();
+  const std::int64_t cold_batch = weights_bytes > kCachedWeights_bytes ? max_batch : 0;
   for (const IntLayer& layer : model.layers) {
-    state_->layers.push_back(prepare_layer(layer, from_environment ? forced : algorithm));
+    state_->layers.push_back(
+        prepare_layer(layer, from_environment ? forced : algorithm, cold_batch));
   }
   state_->plan_arenas();
   state_->scratch = allocate_aligned(static_cast<std::size_t>(state_->scratch_bytes));

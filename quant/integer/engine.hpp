@@ -17,9 +17,10 @@ class Engine {
  public:
   /// Plans and packs `model` (which must outlive the engine) for batches of up to max_batch images.
   /// The model is checked (check_layers); it may still be under construction, see run_prefix.
-  /// algorithm: "auto" (best admissible per layer for active_isa()), "ref" (the teaching engine,
-  /// ops_ref.hpp) or the name of an algorithm, used where admissible (plan.hpp). Usage error for
-  /// unknown names. The environment variable INTANDEM_INT_ALGORITHM takes the place of "auto".
+  /// algorithm: "auto" (best admissible per layer for active_isa() and max_batch), "ref" (the
+  /// teaching engine, ops_ref.hpp) or the name of an algorithm, used where admissible (plan.hpp).
+  /// Usage error for unknown names. The environment variable INTANDEM_INT_ALGORITHM takes the place
+  /// of "auto".
   Engine(const IntModel& model, std::int64_t max_batch, const std::string& algorithm = "auto");
   ~Engine();
   Engine(const Engine&) = delete;

@@ -102,6 +102,9 @@ TEST_CASE("a run from teacher to report, in integers at the end", "[apps][cli]")
   for (const char* part : {"conv1", "fc8", "* 2^-", "plan for", "MACs"}) {
     CHECK_THAT(inspect.out, Catch::Contains(part));
   }
+  CHECK_THAT(inspect.out, Catch::Contains("batches of 1:"));
+  CHECK_THAT(run(scratch, {"inspect", model, "--plan", "--batch", "64"}).out,
+             Catch::Contains("batches of 64:"));
   TensorU8 image({28, 28, 1});
   const std::string pixels = bar_images(3);
   std::copy_n(pixels.end() - image.size(), image.size(), image.begin());

@@ -80,3 +80,24 @@ TEST_CASE("fast convolution: the planner takes it where it pays", "[fastconv]") 
     CHECK(chosen({1, 27, 27, 64, 192, 5, 5, 1, 2}, "winograd4", 7) == "winograd4");
   }
 }
+
+TEST_CASE("planner: weights that come from memory count", "[fastconv]") {
+  const RestoreSettings restore;
+  const Rng rng(9);
+  Case c;
+  c.shape = {1, 13, 13, 192, 384, 3, 3, 1, 1};
+  const IntLayer layer = make_layer(c, rng);
+  for (const Isa isa : available_isas()) {
+    set_active_isa(isa);
+    INFO(isa_name(isa));
+    const auto cached = prepare_layer(layer, "auto"), cold = prepare_layer(layer, "auto", 1);
+    const auto batch = prepare_layer(layer, "auto", 256);
+    CHECK(cold->packed_bytes() <= cached->packed_bytes());
+    CHECK(cold->cost() >= cached->cost());
+    CHECK(batch->algorithm() == cached->algorithm());
+    if (isa == Isa::avx512vnni) {
+      CHECK(cached->algorithm() == "winograd4_avx512vnni");
+      CHECK(cold->algorithm() == "winograd2_avx512vnni");
+    }
+  }
+}
