@@ -46,7 +46,7 @@ class DirectLayer final : public PreparedLayer {
       : layer_(layer),
         kernel_(kernel),
         code_bytes_(code_bytes(kernel.layout)),
-        weights_(pack_direct(layer, kernel)),
+        weights_(pack_direct(layer, kernel.layout, kernel.width)),
         requant_data_(layer),
         requant_(requant_function(active_isa())) {
     choose_taps();

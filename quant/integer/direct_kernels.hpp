@@ -24,10 +24,8 @@ struct DirectKernel {
   WeightLayout layout;
   std::int64_t max_rows, width;
   void (*tile)(const ProductTile& tile, std::int64_t rows, std::int64_t width);
-  /// A whole image row at once, of the same weights, in tiles of up to strip_pixels × width; null
-  /// if there is none.
+  /// A whole image row at once, in panels of 64, 32 or 16 channels; null if there is none.
   void (*strip)(const ProductStrip& strip, std::int64_t width) = nullptr;
-  std::int64_t strip_pixels = 0;
 };
 
 /// Largest tile of any kernel, for buffers on the stack.

@@ -1,5 +1,7 @@
 #include "quant/integer/direct_pack.hpp"
 
+#include <algorithm>
+
 #include "core/memory.hpp"
 #include "core/parallel.hpp"
 
@@ -37,22 +39,23 @@ void pack_panel(const IntLayer& layer, WeightLayout layout, const DirectPanel& p
 
 }  // namespace
 
-DirectWeights pack_direct(const IntLayer& layer, const DirectKernel& kernel) {
+DirectWeights pack_direct(const IntLayer& layer, WeightLayout layout, std::int64_t width) {
   const ConvShape& s = layer.shape;
-  const std::int64_t row_groups = (s.S * s.C + kGroup - 1) / kGroup, width = kernel.width;
-  const std::int64_t weight_bytes = kernel.layout == WeightLayout::pairs_s16 ? 2 : 1;
+  const std::int64_t row_groups = (s.S * s.C + kGroup - 1) / kGroup;
+  const std::int64_t weight_bytes = layout == WeightLayout::pairs_s16 ? 2 : 1;
   DirectWeights weights;
   for (std::int64_t k = 0; k < s.K; k += width) {
-    const DirectPanel panel{k, s.K - k <= width / 2 ? width / 2 : width, weights.bytes};
+    const std::int64_t least = std::min<std::int64_t>(16, width / 2);
+    DirectPanel panel{k, width, weights.bytes};
+    while (panel.width > least && s.K - k <= panel.width / 2) panel.width /= 2;
     weights.bytes += s.R * row_groups * kGroup * panel.width * weight_bytes;
     weights.panels.push_back(panel);
   }
   weights.data = allocate_aligned(static_cast<std::size_t>(weights.bytes));
-  parallel_for(static_cast<std::int64_t>(weights.panels.size()), 1,
-               [&](std::int64_t i, std::int64_t) {
-                 pack_panel(layer, kernel.layout, weights.panels[static_cast<std::size_t>(i)],
-                            weights.data.get());
-               });
+  parallel_for(
+      static_cast<std::int64_t>(weights.panels.size()), 1, [&](std::int64_t i, std::int64_t) {
+        pack_panel(layer, layout, weights.panels[static_cast<std::size_t>(i)], weights.data.get());
+      });
   return weights;
 }
 

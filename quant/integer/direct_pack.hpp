@@ -17,13 +17,15 @@ struct DirectPanel {
 };
 
 struct DirectWeights {
-  std::vector<DirectPanel> panels;  ///< of the kernel's width; the last may have half of it
+  std::vector<DirectPanel> panels;  ///< of one width; the last may have half or a quarter of it
   std::shared_ptr<std::byte> data;  ///< 64-byte aligned
   std::int64_t bytes = 0;
 };
 
 /// The weights of a convolution or linear layer, one tap per kernel row: its S·C codes in
 /// ⌈S·C/4⌉ groups. Weights of surplus codes and channels are zero.
-DirectWeights pack_direct(const IntLayer& layer, const DirectKernel& kernel);
+/// Panels have `width` channels; the last has half or a quarter, if that holds its channels and is
+/// at least 16, or half of a narrower `width`.
+DirectWeights pack_direct(const IntLayer& layer, WeightLayout layout, std::int64_t width);
 
 }  // namespace intandem

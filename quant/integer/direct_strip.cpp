@@ -25,16 +25,21 @@ constexpr std::int64_t kTaskPixels = 1024, kTaskBytes = 256 * 1024;
 constexpr std::int64_t kTasksPerThread = 4;  // from which on tasks spread evenly enough
 constexpr std::int64_t kRowsPerThread = 16;  // likewise rows
 constexpr std::int64_t kFirstCacheBytes = 24 * 1024;
-// Pixels of a tile that make it as fast as a full one: with weights in the first-level cache, and
-// with weights from the second.
-constexpr std::int64_t kLeastPixels = 9, kLeastPixelsFar = 11;
+// How a row may be cut: channels of a panel, pixels of a tile at most, and those that make it as
+// fast as a full one, with weights in the first-level cache and with weights from the second. The
+// first that suits is taken.
+struct Cut {
+  std::int64_t width, most_pixels, least_pixels, least_pixels_far;
+};
+constexpr Cut kCuts[] = {{64, 7, 5, 6}, {32, 14, 9, 11}};
 
 class StripLayer final : public PreparedLayer {
  public:
-  StripLayer(const IntLayer& layer, const DirectKernel& kernel)
+  StripLayer(const IntLayer& layer, const DirectKernel& kernel, std::int64_t width)
       : layer_(layer),
         kernel_(kernel),
-        weights_(pack_direct(layer, kernel)),
+        width_(width),
+        weights_(pack_direct(layer, kernel.layout, width)),
         requant_data_(layer),
         row_groups_(ceil_div(layer.shape.S * layer.shape.C, kGroup)),
         copies_(layer.shape.pad > 0 || (layer.shape.S * layer.shape.C) % kGroup != 0),
@@ -43,7 +48,8 @@ class StripLayer final : public PreparedLayer {
     parts_ = ceil_div(
         s.P(), std::clamp<std::int64_t>(
                    std::min(kTaskPixels / s.Q(), kTaskBytes / (s.stride * row_bytes_)), 1, s.P()));
-    if (s.P() % workers_ == 0 || s.P() >= kRowsPerThread * workers_) {
+    // For one image rows are shared out where panels cannot be, or where as many come to each.
+    if (s.P() % workers_ == 0 || s.P() >= kRowsPerThread * workers_ || panels() % workers_ != 0) {
       parts_ = std::min(s.P(), round_up(parts_, workers_));
     }
     for (std::int64_t r = 0; r < s.R; ++r) {
@@ -80,6 +86,10 @@ class StripLayer final : public PreparedLayer {
     const std::int64_t first = std::clamp<std::int64_t>(-top, 0, s.R);
     return {first, std::clamp<std::int64_t>(s.H - top, first, s.R)};
   }
+  std::int64_t panels() const { return static_cast<std::int64_t>(weights_.panels.size()); }
+  bool rows_are_even() const {
+    return layer_.shape.P() % parts_ == 0 || layer_.shape.P() >= kRowsPerThread * parts_;
+  }
   /// The memory of one worker: input rows of one task.
   std::int64_t copy_bytes() const {
     const ConvShape& s = layer_.shape;
@@ -87,11 +97,12 @@ class StripLayer final : public PreparedLayer {
     return copies_ ? round_up(rows * row_bytes_ + kGroup, 64) : 0;
   }
   void add_padding_to_bias();
-  void run_task(const LayerRun& args, std::uint8_t* copy, std::uint8_t* codes, std::int64_t task,
-                std::int64_t panel_first, std::int64_t panel_last) const;
+  void run_task(const LayerRun& args, std::uint8_t* copy, bool is_copied, std::uint8_t* codes,
+                std::int64_t task, std::int64_t panel_first, std::int64_t panel_last) const;
 
   const IntLayer layer_;
   const DirectKernel& kernel_;
+  const std::int64_t width_;
   const DirectWeights weights_;
   const RequantData requant_data_;
   const std::int64_t row_groups_;  // of a kernel row
@@ -114,7 +125,7 @@ void StripLayer::add_padding_to_bias() {
     bias_of_.push_back(
         known.try_emplace(inside, static_cast<std::int64_t>(known.size())).first->second);
   }
-  const std::int64_t stride = round_up(s.K, kernel_.width), row = s.S * s.C;
+  const std::int64_t stride = round_up(s.K, width_), row = s.S * s.C;
   bias_ = TensorS32::zeros({static_cast<std::int64_t>(known.size()), stride});
   for (const auto& [inside, index] : known) {
     for (std::int64_t k = 0; k < s.K; ++k) {
@@ -131,8 +142,8 @@ void StripLayer::add_padding_to_bias() {
   }
 }
 
-void StripLayer::run_task(const LayerRun& args, std::uint8_t* copy, std::uint8_t* codes,
-                          std::int64_t task, std::int64_t panel_first,
+void StripLayer::run_task(const LayerRun& args, std::uint8_t* copy, bool is_copied,
+                          std::uint8_t* codes, std::int64_t task, std::int64_t panel_first,
                           std::int64_t panel_last) const {
   const ConvShape& s = layer_.shape;
   const std::int64_t P = s.P(), Q = s.Q(), n = task / parts_, part = task % parts_;
@@ -142,7 +153,7 @@ void StripLayer::run_task(const LayerRun& args, std::uint8_t* copy, std::uint8_t
   const std::uint8_t* rows = image + top * row_bytes_;
   if (copies_) {
     const std::int64_t end = std::min(s.H, (last - 1) * s.stride - s.pad + s.R);
-    for (std::int64_t h = std::max<std::int64_t>(top, 0); h < end; ++h) {
+    for (std::int64_t h = std::max<std::int64_t>(top, 0); h < end && !is_copied; ++h) {
       copy_padded_row(s, layer_.pad_code.data(), image, h, copy + (h - top) * row_bytes_);
     }
     rows = copy;
@@ -164,23 +175,25 @@ void StripLayer::run_task(const LayerRun& args, std::uint8_t* copy, std::uint8_t
   }
 }
 
-// Tasks with all their panels, or, if they do not spread evenly, with a worker's part of the
-// panels.
+// Tasks with all their panels or, if they do not spread evenly, with a worker's part of the panels
+// or with one panel each.
 void StripLayer::run(const LayerRun& args) const {
   const ConvShape& s = layer_.shape;
   const bool pools = layer_.pool_kernel > 0;
   auto* copies = reinterpret_cast<std::uint8_t*>(args.scratch);
   std::uint8_t* codes = pools ? copies + workers_ * copy_bytes() : args.codes;
-  const auto panels = static_cast<std::int64_t>(weights_.panels.size());
   const std::int64_t tasks = args.N * parts_;
-  const bool even = tasks >= kTasksPerThread * workers_ || tasks % workers_ == 0;
-  const std::int64_t splits = even ? 1 : std::min(panels, workers_);
+  const bool even =
+      tasks >= kTasksPerThread * workers_ || (tasks % workers_ == 0 && rows_are_even());
+  const std::int64_t splits = even ? 1 : panels() % workers_ == 0 ? workers_ : panels();
   std::atomic<std::int64_t> next{0};
   parallel_for(workers_, 1, [&](std::int64_t worker, std::int64_t) {
+    std::int64_t copied = -1;  // the task whose input rows the worker has
     for (std::int64_t i = next++; i < tasks * splits; i = next++) {
-      const std::int64_t split = i % splits;
-      run_task(args, copies + worker * copy_bytes(), codes, i / splits, panels * split / splits,
-               panels * (split + 1) / splits);
+      const std::int64_t task = i / splits, split = i % splits;
+      run_task(args, copies + worker * copy_bytes(), task == copied, codes, task,
+               panels() * split / splits, panels() * (split + 1) / splits);
+      copied = task;
     }
   });
   if (pools) {
@@ -196,10 +209,15 @@ std::unique_ptr<PreparedLayer> prepare_direct_strips(const IntLayer& layer,
   const bool fits_offsets = (s.R + 1) * (s.W + 2 * s.pad) * s.C <= INT32_MAX;
   const bool plain = !layer.is_last() && layer.add < 0 && RequantData(layer).from(0).quick;
   if (kernel.strip == nullptr || !plain || !fits_offsets) return nullptr;
-  const std::int64_t weight_bytes = s.R * round_up(s.S * s.C, kGroup) * kernel.width;
-  const std::int64_t least = weight_bytes > kFirstCacheBytes ? kLeastPixelsFar : kLeastPixels;
-  if (s.Q() < least * ceil_div(s.Q(), kernel.strip_pixels)) return nullptr;
-  return std::make_unique<StripLayer>(layer, kernel);
+  for (const Cut& cut : kCuts) {
+    if (s.K <= cut.width / 2 && cut.width > 32) continue;
+    const bool far = s.R * round_up(s.S * s.C, kGroup) * cut.width > kFirstCacheBytes;
+    const std::int64_t least = far ? cut.least_pixels_far : cut.least_pixels;
+    if (s.Q() >= least * ceil_div(s.Q(), cut.most_pixels)) {
+      return std::make_unique<StripLayer>(layer, kernel, cut.width);
+    }
+  }
+  return nullptr;
 }
 
 }  // namespace intandem

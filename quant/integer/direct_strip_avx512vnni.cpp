@@ -1,9 +1,11 @@
-// Rows of outputs with AVX-512 VNNI: the tiles of direct_avx512vnni.cpp, all of an image row in one
-// call, requantized in registers. What is saved per tile - a table of pointers, a call, a round
-// trip of the accumulators through memory - is as much work as the products themselves where a
-// window has few codes, as in a first layer. Windows are a constant distance apart, so that two
-// pointers and six multiples of it reach 14 of them: 28 accumulators, two vectors of weights and a
-// broadcast group fill 31 registers.
+// Rows of outputs with AVX-512 VNNI: all of an image row in one call, requantized in registers.
+// What is saved per tile against direct_avx512vnni.cpp - a table of pointers, a call, a round trip
+// of the accumulators through memory - is as much work as the products themselves where a window
+// has few codes, as in a first layer. A tile has 28 accumulators: 7 pixels × 64 channels, which
+// takes the fewest instructions per product, or 14 × 32 for the last channels and for rows that 7
+// do not divide well. Windows are a constant distance apart, so that one pointer reaches 7 of them:
+// 0, 1, 2 and 4 times the distance, 1 and 2 times its triple and once its quintuple are addressing
+// modes.
 #include "quant/integer/direct_kernels.hpp"
 
 #if defined(__x86_64__)
@@ -14,8 +16,8 @@
 namespace intandem {
 namespace {
 
-constexpr int kMostPixels = 14, kHalf = kMostPixels / 2;
-constexpr std::int64_t kAhead = 1024;  // bytes of weights fetched ahead
+constexpr int kHalf = 7;              // pixels that one pointer reaches
+constexpr std::int64_t kAhead = 512;  // bytes of weights fetched ahead, per vector
 
 template <int... kIndex>
 struct Rows {};
@@ -35,91 +37,132 @@ struct Rows {};
   return _mm256_min_epu8(_mm512_castsi512_si256(bytes), max_code);
 }
 
-// `count` tiles of as many pixels as indices, from pixel `first` on; 32 channels or 16.
-template <bool kWide, int... I>
+/// 28 accumulators, three vectors of weights and the codes fill the registers; the fourth vector is
+/// read by each product.
+[[gnu::always_inline]] inline __m512i multiply_memory(__m512i sum, __m512i codes,
+                                                      const std::int8_t* weights) {
+  asm("vpdpbusd %2, %1, %0"
+      : "+v"(sum)
+      : "v"(codes), "m"(*reinterpret_cast<const __m512i*>(weights)));
+  return sum;
+}
+
+template <int kWithin>
+[[gnu::always_inline]] inline const std::uint8_t* at(const std::uint8_t* base, std::int64_t step,
+                                                     std::int64_t triple, std::int64_t quintuple) {
+  if constexpr (kWithin == 5) return base + quintuple;
+  if constexpr (kWithin % 3 == 0) return base + kWithin / 3 * triple;
+  return base + kWithin * step;
+}
+
+/// Codes of 32 channels, or of 16 (`high` is then ignored).
+[[gnu::always_inline]] inline void store_codes(std::uint8_t* out, __mmask32 lanes, __m512i low,
+                                               __m512i high, const QuickRequant* steps,
+                                               __m256i max_code) {
+  _mm256_mask_storeu_epi8(
+      out, lanes, pack_codes(quick_step(low, steps[0]), quick_step(high, steps[1]), max_code));
+}
+
+// `count` tiles of as many pixels as indices, from pixel `first` on; 16 channels per vector.
+template <int kVectors, int... I>
 void tiles(const ProductStrip& s, std::int64_t first, std::int64_t count, Rows<I...>) {
-  constexpr int kPixels = sizeof...(I), kBytes = kWide ? 128 : 64;
+  constexpr int kPixels = sizeof...(I);
+  constexpr std::int64_t kBytes = 64 * kVectors;
   const std::uint8_t* window = s.codes + first * s.step;
   std::uint8_t* out = s.out + first * s.out_stride;
   const std::int64_t step = s.step;
-  std::int64_t middle = kHalf * step;
-  __asm__("" : "+r"(middle));  // not to be turned into twelve addresses
-  const QuickRequant requant[2] = {
-      quick_requant(s.tables.m, s.tables.n),
-      quick_requant(s.tables.m + (kWide ? 16 : 0), s.tables.n + (kWide ? 16 : 0))};
+  std::int64_t triple = 3 * step, quintuple = 5 * step, middle = kHalf * step;
+  asm("" : "+r"(triple), "+r"(quintuple), "+r"(middle));  // or each load computes them again
+  QuickRequant requant[4];
+  for (int v = 0; v < 4; ++v) {
+    const std::int64_t k = v < kVectors ? 16 * v : 0;
+    requant[v] = quick_requant(s.tables.m + k, s.tables.n + k);
+  }
   const QuickRequant* steps = requant;
   const __m256i max_code = _mm256_set1_epi8(static_cast<char>(s.tables.max_code));
-  const auto lanes = static_cast<__mmask32>(s.channels >= 32 ? ~0u : (1u << s.channels) - 1);
+  const std::uint64_t all =
+      s.channels >= 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << s.channels) - 1;
+  const auto lanes = static_cast<__mmask32>(all), upper_lanes = static_cast<__mmask32>(all >> 32);
   for (; count > 0; --count, window += kPixels * step, out += kPixels * s.out_stride) {
-    __m512i low[kPixels], high[kPixels];
-    ((low[I] = _mm512_loadu_si512(s.bias),
-      high[I] = kWide ? _mm512_loadu_si512(s.bias + 16) : low[I]),
+    __m512i sum0[kPixels], sum1[kPixels], sum2[kPixels], sum3[kPixels];
+    ((sum0[I] = _mm512_loadu_si512(s.bias),
+      sum1[I] = kVectors > 1 ? _mm512_loadu_si512(s.bias + 16) : sum0[I],
+      sum2[I] = kVectors > 2 ? _mm512_loadu_si512(s.bias + 32) : sum0[I],
+      sum3[I] = kVectors > 2 ? _mm512_loadu_si512(s.bias + 48) : sum0[I]),
      ...);
     const auto* weights = static_cast<const std::int8_t*>(s.weights);
     // One loop over all groups: kernel rows of few groups, in a loop of their own, end in a branch
     // that is predicted wrongly.
     for (std::int64_t i = 0; i < s.groups; ++i, weights += kBytes) {
-      const __m512i weights_low = _mm512_load_si512(weights);
-      const __m512i weights_high = kWide ? _mm512_load_si512(weights + 64) : weights_low;
-      _mm_prefetch(weights + kAhead, _MM_HINT_T0);
-      if (kWide) _mm_prefetch(weights + kAhead + 64, _MM_HINT_T0);
-      const std::uint8_t* const half[2] = {window + s.offsets[i], window + s.offsets[i] + middle};
+      const std::uint8_t* const lower = window + s.offsets[i];
+      const std::uint8_t* const upper = kPixels > kHalf ? lower + middle : lower;
+      const __m512i w0 = _mm512_load_si512(weights);
+      const __m512i w1 = kVectors > 1 ? _mm512_load_si512(weights + 64) : w0;
+      const __m512i w2 = kVectors > 2 ? _mm512_load_si512(weights + 128) : w0;
+      for (int v = 0; v < kVectors; ++v)
+        _mm_prefetch(weights + kAhead * kVectors + 64 * v, _MM_HINT_T0);
       __m512i codes;
-      ((codes = broadcast_group(half[I / kHalf] + I % kHalf * step),
-        low[I] = _mm512_dpbusd_epi32(low[I], codes, weights_low),
-        high[I] = kWide ? _mm512_dpbusd_epi32(high[I], codes, weights_high) : high[I]),
+      ((codes = broadcast_group(at<I % kHalf>(I < kHalf ? lower : upper, step, triple, quintuple)),
+        sum0[I] = _mm512_dpbusd_epi32(sum0[I], codes, w0),
+        sum1[I] = kVectors > 1 ? _mm512_dpbusd_epi32(sum1[I], codes, w1) : sum1[I],
+        sum2[I] = kVectors > 2 ? _mm512_dpbusd_epi32(sum2[I], codes, w2) : sum2[I],
+        sum3[I] = kVectors > 2 ? multiply_memory(sum3[I], codes, weights + 192) : sum3[I]),
        ...);
     }
     // The constants stay in memory: in registers they would push the weights out of them.
-    __asm__("" : "+r"(steps));
-    ((_mm256_mask_storeu_epi8(
-         out + I * s.out_stride, lanes,
-         pack_codes(quick_step(low[I], steps[0]), quick_step(high[I], steps[1]), max_code))),
-     ...);
+    asm("" : "+r"(steps));
+    (store_codes(out + I * s.out_stride, lanes, sum0[I], sum1[I], steps, max_code), ...);
+    if constexpr (kVectors > 2) {
+      (store_codes(out + I * s.out_stride + 32, upper_lanes, sum2[I], sum3[I], steps + 2, max_code),
+       ...);
+    }
   }
 }
 
 template <int... I>
-void strip_tiles(const ProductStrip& s, bool wide, std::int64_t first, std::int64_t count,
+void strip_tiles(const ProductStrip& s, std::int64_t width, std::int64_t first, std::int64_t count,
                  Rows<I...> rows) {
-  if (wide) {
-    tiles<true>(s, first, count, rows);
+  if constexpr (sizeof...(I) <= kHalf) {
+    if (width > 32) return tiles<4>(s, first, count, rows);
+  }
+  if (width > 16) {
+    tiles<2>(s, first, count, rows);
   } else {
-    tiles<false>(s, first, count, rows);
+    tiles<1>(s, first, count, rows);
   }
 }
 
-void strip_tiles(const ProductStrip& s, bool wide, std::int64_t pixels, std::int64_t first,
+void strip_tiles(const ProductStrip& s, std::int64_t width, std::int64_t pixels, std::int64_t first,
                  std::int64_t count) {
   switch (pixels) {
     case 1:
-      return strip_tiles(s, wide, first, count, Rows<0>{});
+      return strip_tiles(s, width, first, count, Rows<0>{});
     case 2:
-      return strip_tiles(s, wide, first, count, Rows<0, 1>{});
+      return strip_tiles(s, width, first, count, Rows<0, 1>{});
     case 3:
-      return strip_tiles(s, wide, first, count, Rows<0, 1, 2>{});
+      return strip_tiles(s, width, first, count, Rows<0, 1, 2>{});
     case 4:
-      return strip_tiles(s, wide, first, count, Rows<0, 1, 2, 3>{});
+      return strip_tiles(s, width, first, count, Rows<0, 1, 2, 3>{});
     case 5:
-      return strip_tiles(s, wide, first, count, Rows<0, 1, 2, 3, 4>{});
+      return strip_tiles(s, width, first, count, Rows<0, 1, 2, 3, 4>{});
     case 6:
-      return strip_tiles(s, wide, first, count, Rows<0, 1, 2, 3, 4, 5>{});
+      return strip_tiles(s, width, first, count, Rows<0, 1, 2, 3, 4, 5>{});
     case 7:
-      return strip_tiles(s, wide, first, count, Rows<0, 1, 2, 3, 4, 5, 6>{});
+      return strip_tiles(s, width, first, count, Rows<0, 1, 2, 3, 4, 5, 6>{});
     case 8:
-      return strip_tiles(s, wide, first, count, Rows<0, 1, 2, 3, 4, 5, 6, 7>{});
+      return strip_tiles(s, width, first, count, Rows<0, 1, 2, 3, 4, 5, 6, 7>{});
     case 9:
-      return strip_tiles(s, wide, first, count, Rows<0, 1, 2, 3, 4, 5, 6, 7, 8>{});
+      return strip_tiles(s, width, first, count, Rows<0, 1, 2, 3, 4, 5, 6, 7, 8>{});
     case 10:
-      return strip_tiles(s, wide, first, count, Rows<0, 1, 2, 3, 4, 5, 6, 7, 8, 9>{});
+      return strip_tiles(s, width, first, count, Rows<0, 1, 2, 3, 4, 5, 6, 7, 8, 9>{});
     case 11:
-      return strip_tiles(s, wide, first, count, Rows<0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10>{});
+      return strip_tiles(s, width, first, count, Rows<0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10>{});
     case 12:
-      return strip_tiles(s, wide, first, count, Rows<0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11>{});
+      return strip_tiles(s, width, first, count, Rows<0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11>{});
     case 13:
-      return strip_tiles(s, wide, first, count, Rows<0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12>{});
+      return strip_tiles(s, width, first, count, Rows<0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12>{});
     default:
-      return strip_tiles(s, wide, first, count,
+      return strip_tiles(s, width, first, count,
                          Rows<0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13>{});
   }
 }
@@ -128,10 +171,11 @@ void strip_tiles(const ProductStrip& s, bool wide, std::int64_t pixels, std::int
 
 void direct_strip_avx512vnni(const ProductStrip& s, std::int64_t width) {
   // Nearly equal tiles, the first `taller` of them one pixel more.
-  const std::int64_t count = (s.pixels + kMostPixels - 1) / kMostPixels;
+  const std::int64_t most = width > 32 ? kHalf : 2 * kHalf;
+  const std::int64_t count = (s.pixels + most - 1) / most;
   const std::int64_t pixels = s.pixels / count, taller = s.pixels % count;
-  if (taller > 0) strip_tiles(s, width == 32, pixels + 1, 0, taller);
-  strip_tiles(s, width == 32, pixels, taller * (pixels + 1), count - taller);
+  if (taller > 0) strip_tiles(s, width, pixels + 1, 0, taller);
+  strip_tiles(s, width, pixels, taller * (pixels + 1), count - taller);
 }
 
 }  // namespace intandem

@@ -23,7 +23,7 @@ struct ProductTile {
   std::int64_t chunk;        ///< groups that may be summed in 16 bits (kernels that do)
 };
 
-/// Per-channel constants of requantization, each padded to a multiple of 16 channels.
+/// Per-channel constants of requantization, each padded to a multiple of 64 channels.
 struct RequantTables {
   const std::int32_t* m;  ///< Q4 mantissas
   const std::int32_t* n;  ///< Q4 shifts
@@ -41,7 +41,7 @@ struct ProductStrip {
   std::int64_t step, pixels;
   const std::int32_t* offsets;  ///< [groups]
   std::int64_t groups;
-  const void* weights;       ///< [groups][width][4]
+  const void* weights;       ///< [groups][width][4], 64-byte aligned
   const std::int32_t* bias;  ///< [width]
   std::uint8_t* out;         ///< [pixels], out_stride bytes apart, `channels` codes each
   std::int64_t out_stride, channels;

@@ -29,7 +29,7 @@ Multiplier scale_up(Multiplier scale) {
 
 RequantData::RequantData(const IntLayer& layer) : max_code_(layer.max_code) {
   if (layer.is_last()) return;
-  const std::int64_t padded = (layer.shape.K + 15) / 16 * 16;
+  const std::int64_t padded = (layer.shape.K + 63) / 64 * 64;
   quick_ = layer.add < 0;
   for (std::int64_t k = 0; k < padded; ++k) {
     const std::int64_t channel = std::min(k, layer.shape.K - 1);
