@@ -121,7 +121,7 @@ run-float-peers: $(B)/float_peers $(B)/torch_step
 # Peers that are not to be had are left out, and the results say so.
 run-int-peers: $(B)/int_peers
 	@bench/peers/setup_venv.sh
-	+bench/peers/int_peers.sh $(B)/int_peers "$(CXX)" $(PEERS_ARGS)
+	bench/peers/int_peers.sh $(B)/int_peers "$(CXX)" $(PEERS_ARGS)
 INT_PEERS := $(addprefix bench/,int_case int_network shapes sweep $(addprefix peers/,contest int_peers int_peers_layer int_peers_network worker))
 $(B)/int_peers: $(INT_PEERS:%=$(B)/%.o) $(LIB)
 	$(call say,LINK $@)
