@@ -32,11 +32,12 @@ std::int64_t group_tiles(std::int64_t weight_bytes, std::int64_t tile_bytes) {
 class FastConvLayer final : public PreparedLayer {
  public:
   FastConvLayer(const IntLayer& layer, FastConvPlan plan, const FastConvKernels& kernels,
-                std::string reason)
+                const RegisterBlock& block, std::string reason)
       : shape_(layer.shape),
         plan_(std::move(plan)),
         kernels_(kernels),
-        layout_(plan_, kernels.block_rows),
+        block_(block),
+        layout_(plan_, block.rows),
         chunk_(kValueChunk / operand_bytes(kernels.operands)),
         reason_(std::move(reason)),
         pool_kernel_(layer.pool_kernel),
@@ -47,7 +48,7 @@ class FastConvLayer final : public PreparedLayer {
     if (shape_.pad > 0) std::memcpy(pad_codes_.data(), layer.pad_code.data(), shape_.C);
     // Two rows of taps, one of them on its way, and the computed columns.
     const std::int64_t weight_bytes =
-        (2 * plan_.first_plane[1][0] + 2 * pieces()) * plan_.tap_stride(kPanelWidth);
+        (2 * plan_.first_plane[1][0] + 2 * pieces()) * plan_.tap_stride(plan_.panel_width);
     most_tiles_ = group_tiles(weight_bytes, layout_.tile_bytes());
   }
 
@@ -80,7 +81,7 @@ class FastConvLayer final : public PreparedLayer {
   }
   std::int64_t worker_bytes(std::int64_t N) const {
     return kValueChunk + value_bytes(N) + layout_.product_bytes(group_capacity(N)) +
-           2 * pieces() * plan_.tap_stride(kPanelWidth);
+           2 * pieces() * plan_.tap_stride(plan_.panel_width);
   }
   std::int64_t unpooled_bytes(std::int64_t N) const {
     return N * shape_.P() * shape_.Q() * shape_.K;
@@ -97,6 +98,7 @@ class FastConvLayer final : public PreparedLayer {
   ConvShape shape_;
   FastConvPlan plan_;
   const FastConvKernels& kernels_;
+  const RegisterBlock& block_;
   FastConvLayout layout_;
   std::int64_t chunk_;  ///< channels in a cache line of values
   std::string reason_;
@@ -174,7 +176,7 @@ void FastConvLayer::transform_group(const FastConvGroup& group, const std::uint8
 void FastConvLayer::multiply_panel(const FastConvGroup& group, std::int64_t k,
                                    const std::uint8_t* values, std::int32_t* products,
                                    std::int8_t* weights) const {
-  const std::int64_t width = plan_.panel_width(k), stride = plan_.tap_stride(width);
+  const std::int64_t width = plan_.width_at(k), stride = plan_.tap_stride(width);
   const std::int64_t rows = plan_.tap_rows(), plane = plan_.tap_bytes(width);
   const std::int8_t* const taps = plan_.taps.data() + plan_.taps_at(k);
   const std::int32_t* start = plan_.start.data() + k * positions();
@@ -214,11 +216,11 @@ void FastConvLayer::multiply_panel(const FastConvGroup& group, std::int64_t k,
         }
       }
       kernels_.multiply({values + group.values[p], height, by_column[column] + first, count,
-                         plan_.quads, width, start + *i * width,
+                         plan_.quads, block_, width, start + *i * width,
                          products + group.product_bytes[p] / std::int64_t{sizeof(std::int32_t)} +
-                             group.first_row[layout_.kind(p)] * kPanelWidth,
+                             group.first_row[layout_.kind(p)] * plan_.panel_width,
                          next, computes && kernels_.computes_weights ? besides + first : nullptr});
-      next += count * plan_.quads * 128;
+      next += count * plan_.quads * 4 * width;
     }
   }
 }
@@ -227,12 +229,12 @@ void FastConvLayer::finish_panel(const FastConvGroup& group, std::int64_t k,
                                  const std::int32_t* products, const LayerRun& args,
                                  std::uint8_t* codes) const {
   std::int64_t done[kTileSizes] = {};
-  const std::int64_t P = shape_.P(), Q = shape_.Q(), width = plan_.panel_width(k);
+  const std::int64_t P = shape_.P(), Q = shape_.Q(), width = plan_.width_at(k);
   FastConvTile tile = layout_.tile_at(group.first);
   for (std::int64_t t = group.first; t < group.last; ++t, layout_.advance(tile)) {
     const std::int64_t at = ((tile.image * P + tile.row) * Q + tile.column) * shape_.K;
     FastConvOutput out = {};
-    out.products = products + (group.begin[tile.size] + done[tile.size]++) * kPanelWidth;
+    out.products = products + (group.begin[tile.size] + done[tile.size]++) * plan_.panel_width;
     out.offset_bytes = group.product_bytes;
     out.outputs_v = tile.outputs_v;
     out.outputs_h = tile.outputs_h;
@@ -258,7 +260,7 @@ void FastConvLayer::run(const LayerRun& args) const {
   if (groups >= workers_) {
     groups = std::min(all, (groups + workers_ - 1) / workers_ * workers_);
   } else if (2 * args.N * plan_.value_rows() * plan_.value_stride >
-             panels * plan_.planes() * plan_.tap_bytes(kPanelWidth)) {
+             panels * plan_.planes() * plan_.tap_bytes(plan_.panel_width)) {
     // Too few groups, and cheaper that each worker computes all weights than all values.
     groups = std::min(all, workers_);
   }
@@ -297,8 +299,8 @@ void FastConvLayer::run(const LayerRun& args) const {
         const std::int64_t part = unit % parts;
         for (std::int64_t panel = panels * part / parts; panel < panels * (part + 1) / parts;
              ++panel) {
-          multiply_panel(group, panel * kPanelWidth, values, products, weights);
-          finish_panel(group, panel * kPanelWidth, products, args, codes);
+          multiply_panel(group, panel * plan_.panel_width, values, products, weights);
+          finish_panel(group, panel * plan_.panel_width, products, args, codes);
         }
       }
     }
@@ -323,8 +325,14 @@ std::unique_ptr<PreparedLayer> prepare_fastconv(const IntLayer& layer, int tile,
                                                 const FastConvKernels& kernels) {
   FastConvPlan plan;
   std::string why;
-  if (!plan_fastconv(layer, tile, kernels.operands, plan, why, kernels.quad_step)) return nullptr;
-  return std::make_unique<FastConvLayer>(layer, std::move(plan), kernels, std::move(why));
+  const ConvShape& shape = layer.shape;
+  const bool few = cut_axis(shape.P(), tile).tiles * cut_axis(shape.Q(), tile).tiles < kFewTiles;
+  const RegisterBlock& block = few ? kernels.few_tiles : kernels.block;
+  if (!plan_fastconv(layer, tile, kernels.operands, plan, why, kernels.quad_step,
+                     block.panel_width)) {
+    return nullptr;
+  }
+  return std::make_unique<FastConvLayer>(layer, std::move(plan), kernels, block, std::move(why));
 }
 
 std::unique_ptr<PreparedLayer> prepare_winograd4(const IntLayer& layer) {

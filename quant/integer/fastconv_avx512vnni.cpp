@@ -97,7 +97,7 @@ template <int kCount>
 
 #include "quant/integer/fastconv_transform_simd.hpp"
 
-constexpr std::int64_t kBlockRows = 12, kChunkQuads = kValueChunk / 4;
+constexpr std::int64_t kChunkQuads = kValueChunk / 4;
 
 template <int... kIndex>
 struct Rows {};
@@ -147,146 +147,186 @@ template <bool kWords>
                 : _mm512_dpbusd_epi32(acc, values, weights);
 }
 
-/// `count` register blocks, each of as many rows as indices × 32 channels, or 16. The fold
-/// expressions name every accumulator by a constant, so that each gets a register. One pointer runs
-/// over the values and one over the weights: for a pointer per row there are not registers enough.
-/// All blocks of a height in one loop: a call per block costs as much as six to eight of its steps.
-template <bool kWords, bool kBoth, int... I>
-void multiply_blocks(const FastConvProduct& a, std::int64_t first, std::int64_t count,
-                     std::int64_t next_step, Rows<I...>) {
+/// Consecutive blocks of one height out of `all`, which begin with a row of the position.
+struct BlockRange {
+  std::int64_t first, last, all, first_row;
+  std::int64_t next_step;  ///< bytes of FastConvProduct::next that a step fetches
+};
+
+/// Register blocks, each of as many rows as indices × kVectors · 16 channels. The fold
+/// expressions name every accumulator by a constant, so that each gets a register: 24, two or four
+/// vectors of weights, one of values, and three for the computed columns. One pointer runs over the
+/// values and one over the weights: for a pointer per row there are not registers enough. All
+/// blocks of a height in one loop: a call per block costs as much as six to eight of its steps.
+///
+/// Each block computes an equal share of the columns besides. One alone would stream three planes
+/// in and two out at 256 bytes a step, more than the second-level cache gives.
+template <bool kWords, int kVectors, int... I>
+void multiply_blocks(const FastConvProduct& a, const BlockRange& range, Rows<I...>) {
   using Values = std::conditional_t<kWords, Shorts, Bytes>;
-  constexpr int kRows = sizeof...(I), kVectors = kBoth ? 2 : 1;
+  constexpr int kRows = sizeof...(I);
   const std::int64_t chunks = (a.quads + kChunkQuads - 1) / kChunkQuads;
-  const std::uint8_t* values = a.values + first * a.pieces * chunks * kValueChunk;
-  std::int32_t* out = a.products + first * kPanelWidth;
-  const std::int32_t* start = a.start;
-  const std::int64_t full = a.quads / kChunkQuads, rest = a.quads % kChunkQuads;
-  const std::int8_t* next = a.next;
-  for (std::int64_t b = 0; b < count; ++b, out += kRows * kPanelWidth) {
-    __m512i low[kRows], high[kRows];
-    ((low[I] = load_words(start), high[I] = kBoth ? load_words(start + 16) : low[I]), ...);
-    const auto add_piece = [&]<Besides kBesides>(const std::int8_t* weights, std::int8_t* to,
-                                                 std::int64_t stride)
-        __attribute__((always_inline)) {
+  const std::uint8_t* values = a.values + range.first_row * a.pieces * chunks * kValueChunk;
+  const std::int64_t pitch = a.block.panel_width;
+  std::int32_t* out = a.products + range.first_row * pitch;
+  const std::int8_t* next = a.next + range.first * a.pieces * a.quads * range.next_step;
+  for (std::int64_t b = range.first; b < range.last; ++b, out += kRows * pitch) {
+    __m512i sum0[kRows], sum1[kRows], sum2[kRows], sum3[kRows];
+    const auto start = [&](int vector) __attribute__((always_inline)) {
+      return vector < kVectors ? load_words(a.start + 16 * vector) : _mm512_setzero_si512();
+    };
+    ((sum0[I] = start(0), sum1[I] = start(1), sum2[I] = start(2), sum3[I] = start(3)), ...);
+    const auto add_chunks = [&]<Besides kBesides>(
+        std::int64_t chunk, std::int64_t last, const std::int8_t* weights,
+        const FastConvWeights* besides) __attribute__((always_inline)) {
+      constexpr std::int64_t kStepBytes = 64 * kVectors;
+      std::int8_t* to = nullptr;
+      std::int64_t stride = 0;
+      if (kBesides != Besides::nothing) {
+        to = besides->weights + chunk * kChunkQuads * kStepBytes;
+        stride = besides->stride;
+      }
+      weights += chunk * kChunkQuads * kStepBytes;
       const auto step = [&](const std::uint8_t* v, std::int64_t at) __attribute__((always_inline)) {
-        const __m512i w0 = _mm512_load_si512(weights + at);
-        const __m512i w1 = kBoth ? _mm512_load_si512(weights + at + 64) : w0;
+        const std::int8_t* from = weights + at;
+        const __m512i w0 = _mm512_load_si512(from);
+        const __m512i w1 = kVectors > 1 ? _mm512_load_si512(from + 64) : w0;
+        const __m512i w2 = kVectors > 2 ? _mm512_load_si512(from + 128) : w0;
+        const __m512i w3 = kVectors > 3 ? _mm512_load_si512(from + 192) : w0;
         __m512i value;
         ((value = broadcast_quad(v + I * kValueChunk),
-          low[I] = multiply_add<kWords>(low[I], value, w0),
-          high[I] = kBoth ? multiply_add<kWords>(high[I], value, w1) : high[I]),
+          sum0[I] = multiply_add<kWords>(sum0[I], value, w0),
+          sum1[I] = kVectors > 1 ? multiply_add<kWords>(sum1[I], value, w1) : sum1[I],
+          sum2[I] = kVectors > 2 ? multiply_add<kWords>(sum2[I], value, w2) : sum2[I],
+          sum3[I] = kVectors > 3 ? multiply_add<kWords>(sum3[I], value, w3) : sum3[I]),
          ...);
-        compute_weights<Values, kBesides>(w0, weights + at, to + at, stride);
-        if (kBoth) compute_weights<Values, kBesides>(w1, weights + at + 64, to + at + 64, stride);
+        const auto compute = [&](__m512i w, int vector) __attribute__((always_inline)) {
+          if (vector >= kVectors) return;
+          compute_weights<Values, kBesides>(w, from + 64 * vector, to + at + 64 * vector, stride);
+        };
+        compute(w0, 0), compute(w1, 1), compute(w2, 2), compute(w3, 3);
       };
-      for (std::int64_t chunk = 0; chunk < full; ++chunk) {
+      for (; chunk < last; ++chunk) {
+        if (const std::int64_t rest = a.quads - chunk * kChunkQuads; rest < kChunkQuads) {
+          for (std::int64_t quad = 0; quad < rest; ++quad) {
+            step(values + 4 * quad, kStepBytes * quad);
+            _mm_prefetch(next, _MM_HINT_T1);
+            next += range.next_step;
+          }
+          values += kRows * kValueChunk;
+          return;
+        }
         const std::uint8_t* ahead = values + kRows * kValueChunk;  // the next chunk
         for (const std::uint8_t* const end = values + kValueChunk; values < end; values += 16) {
           step(values, 0);
-          step(values + 4, 64 * kVectors);
-          step(values + 8, 128 * kVectors);
-          step(values + 12, 192 * kVectors);
-          weights += 256 * kVectors;
-          if (kBesides != Besides::nothing) to += 256 * kVectors;
+          step(values + 4, kStepBytes);
+          step(values + 8, 2 * kStepBytes);
+          step(values + 12, 3 * kStepBytes);
+          weights += 4 * kStepBytes;
+          if (kBesides != Besides::nothing) to += 4 * kStepBytes;
           _mm_prefetch(ahead, _MM_HINT_T0);
-          _mm_prefetch(ahead + 64, _MM_HINT_T0);
-          _mm_prefetch(ahead + 128, _MM_HINT_T0);
-          ahead += 192;
+          if (kRows > 4) _mm_prefetch(ahead + 64, _MM_HINT_T0);
+          if (kRows > 8) _mm_prefetch(ahead + 128, _MM_HINT_T0);
+          ahead += kRows > 8 ? 192 : kRows > 4 ? 128 : 64;
           _mm_prefetch(next, _MM_HINT_T1);
-          _mm_prefetch(next + 2 * next_step, _MM_HINT_T1);
-          next += 4 * next_step;
+          _mm_prefetch(next + 2 * range.next_step, _MM_HINT_T1);
+          next += 4 * range.next_step;
         }
         values += (kRows - 1) * kValueChunk;
       }
-      for (std::int64_t quad = 0; quad < rest; ++quad) {
-        step(values + 4 * quad, 64 * kVectors * quad);
-        _mm_prefetch(next, _MM_HINT_T1);
-        next += next_step;
-      }
-      if (rest > 0) values += kRows * kValueChunk;
     };
+    const std::int64_t share[] = {0, chunks * b / range.all, chunks * (b + 1) / range.all, chunks};
     for (std::int64_t piece = 0; piece < a.pieces; ++piece) {
       const std::int8_t* weights = a.weights[piece];
-      const FastConvWeights* besides = a.besides == nullptr || b > 0 ? nullptr : a.besides + piece;
-      switch (find_besides(besides)) {
-        case Besides::nothing:
-          add_piece.template operator()<Besides::nothing>(weights, nullptr, 0);
-          break;
-        case Besides::real:
-          add_piece.template operator()<Besides::real>(weights, besides->weights, besides->stride);
-          break;
-        case Besides::real_of_two:
-          add_piece.template operator()<Besides::real_of_two>(weights, besides->weights,
-                                                              besides->stride);
-          break;
-        case Besides::imaginary:
-          add_piece.template operator()<Besides::imaginary>(weights, besides->weights,
-                                                            besides->stride);
-          break;
+      const FastConvWeights* besides = a.besides == nullptr ? nullptr : a.besides + piece;
+      const Besides kind = find_besides(besides);
+      for (int part = 0; part < 3; ++part) {
+        const bool everything = kind == Besides::nothing;
+        const std::int64_t from = everything ? 0 : share[part];
+        const std::int64_t to = everything ? chunks : share[part + 1];
+        switch (part == 1 ? kind : Besides::nothing) {
+          case Besides::nothing:
+            add_chunks.template operator()<Besides::nothing>(from, to, weights, besides);
+            break;
+          case Besides::real:
+            add_chunks.template operator()<Besides::real>(from, to, weights, besides);
+            break;
+          case Besides::real_of_two:
+            add_chunks.template operator()<Besides::real_of_two>(from, to, weights, besides);
+            break;
+          case Besides::imaginary:
+            add_chunks.template operator()<Besides::imaginary>(from, to, weights, besides);
+            break;
+        }
+        if (everything) break;
       }
     }
-    (_mm512_store_si512(out + kPanelWidth * I, low[I]), ...);
-    if (kBoth) (_mm512_store_si512(out + kPanelWidth * I + 16, high[I]), ...);
+    const auto store = [&](std::int32_t * row, int vector, __m512i sum)
+        __attribute__((always_inline)) {
+      if (vector < kVectors) _mm512_store_si512(row + 16 * vector, sum);
+    };
+    ((store(out + pitch * I, 0, sum0[I]), store(out + pitch * I, 1, sum1[I]),
+      store(out + pitch * I, 2, sum2[I]), store(out + pitch * I, 3, sum3[I])),
+     ...);
   }
 }
 
 template <bool kWords, int... I>
-void multiply_height(const FastConvProduct& a, std::int64_t first, std::int64_t count,
-                     std::int64_t next_step, Rows<I...> rows) {
-  if (a.width == kPanelWidth) {
-    multiply_blocks<kWords, true>(a, first, count, next_step, rows);
-  } else {
-    multiply_blocks<kWords, false>(a, first, count, next_step, rows);
+void multiply_height(const FastConvProduct& a, const BlockRange& range, Rows<I...> rows) {
+  constexpr bool kLow = sizeof...(I) <= 6;
+  if constexpr (kLow) {
+    if (a.width == 64) return multiply_blocks<kWords, 4>(a, range, rows);
+    if (a.width == 48) return multiply_blocks<kWords, 3>(a, range, rows);
+  }
+  if constexpr (kLow || !kWords) {  // 16-bit operands have blocks of 6 × 64 only
+    if (a.width == 32) return multiply_blocks<kWords, 2>(a, range, rows);
+    multiply_blocks<kWords, 1>(a, range, rows);
   }
 }
 
 template <bool kWords>
-void multiply_height(const FastConvProduct& a, std::int64_t height, std::int64_t first,
-                     std::int64_t count, std::int64_t next_step) {
+void multiply_height(const FastConvProduct& a, std::int64_t height, const BlockRange& range) {
   switch (height) {
     case 1:
-      return multiply_height<kWords>(a, first, count, next_step, Rows<0>{});
+      return multiply_height<kWords>(a, range, Rows<0>{});
     case 2:
-      return multiply_height<kWords>(a, first, count, next_step, Rows<0, 1>{});
+      return multiply_height<kWords>(a, range, Rows<0, 1>{});
     case 3:
-      return multiply_height<kWords>(a, first, count, next_step, Rows<0, 1, 2>{});
+      return multiply_height<kWords>(a, range, Rows<0, 1, 2>{});
     case 4:
-      return multiply_height<kWords>(a, first, count, next_step, Rows<0, 1, 2, 3>{});
+      return multiply_height<kWords>(a, range, Rows<0, 1, 2, 3>{});
     case 5:
-      return multiply_height<kWords>(a, first, count, next_step, Rows<0, 1, 2, 3, 4>{});
+      return multiply_height<kWords>(a, range, Rows<0, 1, 2, 3, 4>{});
     case 6:
-      return multiply_height<kWords>(a, first, count, next_step, Rows<0, 1, 2, 3, 4, 5>{});
+      return multiply_height<kWords>(a, range, Rows<0, 1, 2, 3, 4, 5>{});
     case 7:
-      return multiply_height<kWords>(a, first, count, next_step, Rows<0, 1, 2, 3, 4, 5, 6>{});
+      return multiply_height<kWords>(a, range, Rows<0, 1, 2, 3, 4, 5, 6>{});
     case 8:
-      return multiply_height<kWords>(a, first, count, next_step, Rows<0, 1, 2, 3, 4, 5, 6, 7>{});
+      return multiply_height<kWords>(a, range, Rows<0, 1, 2, 3, 4, 5, 6, 7>{});
     case 9:
-      return multiply_height<kWords>(a, first, count, next_step, Rows<0, 1, 2, 3, 4, 5, 6, 7, 8>{});
+      return multiply_height<kWords>(a, range, Rows<0, 1, 2, 3, 4, 5, 6, 7, 8>{});
     case 10:
-      return multiply_height<kWords>(a, first, count, next_step,
-                                     Rows<0, 1, 2, 3, 4, 5, 6, 7, 8, 9>{});
+      return multiply_height<kWords>(a, range, Rows<0, 1, 2, 3, 4, 5, 6, 7, 8, 9>{});
     case 11:
-      return multiply_height<kWords>(a, first, count, next_step,
-                                     Rows<0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10>{});
+      return multiply_height<kWords>(a, range, Rows<0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10>{});
     default:
-      return multiply_height<kWords>(a, first, count, next_step,
-                                     Rows<0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11>{});
+      return multiply_height<kWords>(a, range, Rows<0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11>{});
   }
 }
 
 template <bool kWords>
 void multiply(const FastConvProduct& a) {
   if (a.rows == 0) return;
-  const FastConvBlocks blocks = fastconv_blocks(a.rows, kBlockRows);
-  const std::int64_t rest = blocks.count - blocks.taller;
-  // The blocks of the position fetch `next` together.
-  const std::int64_t next_step = blocks.count >= 4 ? 32 : blocks.count >= 2 ? 64 : 128;
-  multiply_height<kWords>(a, blocks.height, blocks.taller * (blocks.height + 1), rest, next_step);
-  if (blocks.taller == 0) return;
-  FastConvProduct others = a;
-  others.next += rest * a.pieces * a.quads * next_step;
-  if (rest > 0) others.besides = nullptr;
-  multiply_height<kWords>(others, blocks.height + 1, 0, blocks.taller, next_step);
+  const FastConvBlocks blocks = fastconv_blocks(a.rows, a.block.rows);
+  const std::int64_t taller = blocks.taller, all = blocks.count, height = blocks.height;
+  // The blocks of the position fetch `next` together: two or four lines per step.
+  const std::int64_t panels = a.block.panel_width / 32;
+  const std::int64_t next_step = all >= 4 * panels   ? 32
+                                 : all >= 2 * panels ? 64
+                                 : all >= panels     ? 128
+                                                     : 256;
+  if (taller > 0) multiply_height<kWords>(a, height + 1, {0, taller, all, 0, next_step});
+  multiply_height<kWords>(a, height, {taller, all, all, taller * (height + 1), next_step});
 }
 
 }  // namespace

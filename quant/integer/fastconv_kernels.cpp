@@ -17,19 +17,20 @@ const KernelPair& active_kernels() {
   using Operands = FastConvOperands;
   // Plain loops are a hundred times slower at everything.
   constexpr FastConvCost kSlow = {800, 9600, 35200, 8800};
+  constexpr RegisterBlock kRef = {kFastConvRefRows, kPanelWidth};
   static const KernelPair ref = {
-      {"ref", Operands::u8_s8, false, kFastConvRefRows, 1, kSlow, nullptr, nullptr,
-       fastconv_input_ref, fastconv_weights_ref, fastconv_multiply_ref, fastconv_output_ref},
-      {"ref", Operands::s16, false, kFastConvRefRows, 1, kSlow, nullptr, nullptr,
-       fastconv_input_wide_ref, fastconv_weights_wide_ref, fastconv_multiply_wide_ref,
-       fastconv_output_ref}};
+      {"ref", Operands::u8_s8, false, kRef, kRef, 1, kSlow, nullptr, nullptr, fastconv_input_ref,
+       fastconv_weights_ref, fastconv_multiply_ref, fastconv_output_ref},
+      {"ref", Operands::s16, false, kRef, kRef, 1, kSlow, nullptr, nullptr, fastconv_input_wide_ref,
+       fastconv_weights_wide_ref, fastconv_multiply_wide_ref, fastconv_output_ref}};
 #if defined(__x86_64__)
   // The first against the direct kernel that sums low-bit products in 16 bits, which this one
   // cannot: 3 : 2 instructions; the second against the one for 8-bit codes.
   static const KernelPair avx2 = {{"avx2",
                                    Operands::u8_s8_pairs,
                                    false,
-                                   4,
+                                   {4, kPanelWidth},
+                                   {4, kPanelWidth},
                                    1,
                                    {12, 48, 176, 44},
                                    nullptr,
@@ -41,7 +42,8 @@ const KernelPair& active_kernels() {
                                   {"avx2",
                                    Operands::s16,
                                    false,
-                                   6,
+                                   {6, kPanelWidth},
+                                   {6, kPanelWidth},
                                    1,
                                    {9, 86, 65, 54},
                                    nullptr,
@@ -53,7 +55,8 @@ const KernelPair& active_kernels() {
   static const KernelPair vnni = {{"avx512vnni",
                                    Operands::u8_s8,
                                    true,
-                                   12,
+                                   {6, 64},
+                                   {12, kPanelWidth},
                                    1,
                                    {8, 96, 352, 88},
                                    nullptr,
@@ -65,7 +68,8 @@ const KernelPair& active_kernels() {
                                   {"avx512vnni",
                                    Operands::s16,
                                    true,
-                                   12,
+                                   {6, 64},
+                                   {6, 64},
                                    1,
                                    {16, 248, 168, 208},
                                    nullptr,
@@ -74,8 +78,9 @@ const KernelPair& active_kernels() {
                                    fastconv_weights_wide_avx512vnni,
                                    fastconv_multiply_wide_avx512vnni,
                                    fastconv_output_avx512vnni}};
+  constexpr RegisterBlock kTile = {kTileRows, kPanelWidth};
   static const KernelPair amx = {
-      {"amx", Operands::u8_s8, false, kTileRows, kTileCodes / 4, vnni.narrow.cost,
+      {"amx", Operands::u8_s8, false, kTile, kTile, kTileCodes / 4, vnni.narrow.cost,
        fastconv_begin_amx, fastconv_end_amx, fastconv_input_avx512vnni, fastconv_weights_avx512vnni,
        fastconv_multiply_amx, fastconv_output_avx512vnni},
       vnni.wide};

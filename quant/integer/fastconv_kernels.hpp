@@ -26,7 +26,12 @@ constexpr std::int64_t kValueChunk = 64;
 
 constexpr int kMostPieces = 4;
 
-/// Output channels of a panel; the last one may be half as wide.
+/// The block of sums a product keeps in registers: so many tiles × output channels. Channels are
+/// packed in panels of that width; the last one may be narrower, a multiple of 16.
+struct RegisterBlock {
+  std::int64_t rows, panel_width;
+};
+/// The panel of all kernels but those that say otherwise.
 constexpr std::int64_t kPanelWidth = 32;
 
 /// How the rows of one position, one per tile, are cut into register blocks of at most `most`: the
@@ -70,21 +75,21 @@ struct FastConvWeights {
 
 /// Step 3: products[r][k] = start[k] + Σ_piece Σ_c values[r][c]·weights[piece][c][k], modulo 2³²,
 /// for `rows` tiles and one panel of `width` output channels at one position. A kernel may read the
-/// values, and write the products, of block_rows − 1 tiles more; positions are computed in the
+/// values, and write the products, of block.rows − 1 tiles more; positions are computed in the
 /// order in which their products lie, so that the right ones are written last.
 struct FastConvProduct {
-  const std::uint8_t*
-      values;  ///< as described above; blocks of at most FastConvKernels::block_rows
+  const std::uint8_t* values;  ///< as described above; blocks of at most `block.rows`
   std::int64_t rows;
   const std::int8_t* const* weights;  ///< of each piece, [quads][width][4 bytes]
   std::int64_t pieces;
   /// Groups of 4 bytes: ⌈C/4⌉ or ⌈C/2⌉ rounded up to FastConvKernels::quad_step; the rest has
   /// weight 0.
   std::int64_t quads;
-  std::int64_t width;         ///< 32 or 16
+  RegisterBlock block;        ///< one of the kernels' own
+  std::int64_t width;         ///< a multiple of 16 up to block.panel_width
   const std::int32_t* start;  ///< [width] −shift·Σ_c weight, which takes the shift out again
-  std::int32_t* products;     ///< out: [rows][kPanelWidth]
-  const std::int8_t* next;    ///< 128·quads·pieces bytes wanted soon; a kernel may fetch them
+  std::int32_t* products;     ///< out: [rows][block.panel_width]
+  const std::int8_t* next;  ///< 4·width·quads·pieces bytes wanted soon; a kernel may fetch them
   /// Null, or per piece what to compute besides (step 2; `weights` null: nothing), out of planes of
   /// which the product reads one: weights[piece] is t₀, or t₁ for the imaginary columns. Never
   /// asked of kernels that do not have `computes_weights`.
@@ -127,12 +132,14 @@ struct FastConvCost {
   std::int64_t product, value, sum, weight;  ///< sum: store, transform back, requantize
 };
 
+constexpr std::int64_t kFewTiles = 32;
+
 struct FastConvKernels {
   const char* isa;
   FastConvOperands operands;
-  bool computes_weights;    ///< `multiply` obeys FastConvProduct::besides
-  std::int64_t block_rows;  ///< tiles the register block holds
-  std::int64_t quad_step;   ///< quads a step of the product takes
+  bool computes_weights;           ///< `multiply` obeys FastConvProduct::besides
+  RegisterBlock block, few_tiles;  ///< the second for images of fewer than kFewTiles
+  std::int64_t quad_step;          ///< quads a step of the product takes
   FastConvCost cost;
   void (*begin)();  ///< to be called by a thread before it multiplies, and
   void (*end)();    ///< after it has; both may be null

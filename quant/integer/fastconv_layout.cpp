@@ -33,7 +33,7 @@ FastConvLayout::FastConvLayout(const FastConvPlan& plan, std::int64_t block_rows
 std::int64_t FastConvLayout::tile_bytes() const {
   std::int64_t sum = 0;
   for (const int p : plan_.positions) {
-    sum += plan_.piece_count[p] * plan_.value_stride + kPanelWidth * kWordBytes;
+    sum += plan_.piece_count[p] * plan_.value_stride + plan_.panel_width * kWordBytes;
   }
   return sum;
 }
@@ -48,7 +48,8 @@ std::int64_t FastConvLayout::value_bytes(std::int64_t count) const {
 
 std::int64_t FastConvLayout::product_bytes(std::int64_t count) const {
   const auto positions = static_cast<std::int64_t>(plan_.positions.size());
-  return (positions * (count * kPanelWidth + kPadWords) + (block_rows_ - 1) * kPanelWidth) *
+  return (positions * (count * plan_.panel_width + kPadWords) +
+          (block_rows_ - 1) * plan_.panel_width) *
          kWordBytes;
 }
 
@@ -74,8 +75,8 @@ void FastConvLayout::lay_out(FastConvGroup& group) const {
     const int kind = kind_[p];
     group.values[p] = values;
     values += group.rows[kind] * plan_.piece_count[p] * plan_.value_stride + kValueChunk;
-    group.product_bytes[p] = (products - group.first_row[kind] * kPanelWidth) * kWordBytes;
-    products += group.rows[kind] * kPanelWidth + kPadWords;
+    group.product_bytes[p] = (products - group.first_row[kind] * plan_.panel_width) * kWordBytes;
+    products += group.rows[kind] * plan_.panel_width + kPadWords;
   }
 }
 

@@ -139,7 +139,7 @@ std::int64_t FastConvPlan::product_rows() const {
 }
 
 bool plan_fastconv(const IntLayer& layer, int tile, FastConvOperands operands, FastConvPlan& plan,
-                   std::string& why, std::int64_t quad_step) {
+                   std::string& why, std::int64_t quad_step, std::int64_t panel_width) {
   const ConvShape& shape = layer.shape;
   const bool wide = operands == FastConvOperands::s16;
   const std::int64_t bytes = operand_bytes(operands), in_group = 4 / bytes;
@@ -158,6 +158,7 @@ bool plan_fastconv(const IntLayer& layer, int tile, FastConvOperands operands, F
   plan.horizontal = cut_axis(shape.Q(), tile);
   plan.quads = round_up(ceil_div(shape.C, in_group), quad_step);
   plan.value_stride = round_up(shape.C * bytes, kValueChunk);
+  plan.panel_width = panel_width;
   plan.padded_K = (shape.K + 15) / 16 * 16;
 
   const FastCorrelation& f = fast_correlation(tile);
@@ -199,8 +200,8 @@ bool plan_fastconv(const IntLayer& layer, int tile, FastConvOperands operands, F
   std::vector<std::int32_t> transformed(static_cast<std::size_t>(shape.C * kPositions2d));
   std::vector<std::int32_t> row(static_cast<std::size_t>(shape.C));
   for (std::int64_t k = 0; k < shape.K; ++k) {
-    const std::int64_t panel = k / kPanelWidth * kPanelWidth, lane = k - panel;
-    const std::int64_t width = plan.panel_width(panel);
+    const std::int64_t panel = k / panel_width * panel_width, lane = k - panel;
+    const std::int64_t width = plan.width_at(panel);
     // The output transform forms scale²·acc, which must not leave 32 bits before it is divided.
     const std::int64_t bound = channel_bound(layer, k);
     if (bound >= std::int64_t{1} << (31 - 2 * f.shift)) {

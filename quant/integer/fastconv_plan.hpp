@@ -2,6 +2,7 @@
 // for this layer, the tiling, the transformed and packed weights. Equations: docs/kernels.md.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -70,14 +71,13 @@ struct FastConvPlan {
   TensorS32 start;           ///< per panel [positions][width], as FastConvProduct::start
   TensorS32 epilogue_table;  ///< the arrays of `epilogue`, one after the other
   FastConvEpilogue epilogue = {};
+  std::int64_t panel_width = 0;     ///< as RegisterBlock::panel_width
   std::int64_t padded_K = 0;        ///< K rounded up to 16
   std::int64_t largest_weight = 0;  ///< max |U| found
 
   /// Width of the panel that starts at channel k (a sum of earlier widths).
-  std::int64_t panel_width(std::int64_t k) const {
-    return padded_K - k >= kPanelWidth ? kPanelWidth : kPanelWidth / 2;
-  }
-  std::int64_t panels() const { return (padded_K + kPanelWidth - 1) / kPanelWidth; }
+  std::int64_t width_at(std::int64_t k) const { return std::min(panel_width, padded_K - k); }
+  std::int64_t panels() const { return (padded_K + panel_width - 1) / panel_width; }
   /// Rows of G in use, 7 or 4.
   std::int64_t tap_rows() const;
   /// Bytes of one plane of taps of a panel, and from one to the next.
@@ -87,8 +87,9 @@ struct FastConvPlan {
   std::int64_t planes() const { return first_plane[tap_rows()][0]; }
   /// Where the taps of the panel that starts at channel k begin; at padded_K, where they end.
   std::int64_t taps_at(std::int64_t k) const {
-    return planes() * (k / kPanelWidth * tap_stride(kPanelWidth) +
-                       (k % kPanelWidth != 0 ? tap_stride(kPanelWidth / 2) : 0));
+    const std::int64_t rest = k % panel_width;
+    return planes() *
+           (k / panel_width * tap_stride(panel_width) + (rest != 0 ? tap_stride(rest) : 0));
   }
   /// Pairs of a tile and a position, all pieces counted: values per image and channel.
   std::int64_t value_rows() const;
@@ -97,9 +98,11 @@ struct FastConvPlan {
 };
 
 /// Fills `plan` and returns true, or returns false and says in `why` which condition of F4 fails
-/// with such operands. quad_step: as in FastConvKernels.
+/// with such operands. quad_step: as in FastConvKernels; panel_width: of the
+/// RegisterBlock.
 bool plan_fastconv(const IntLayer& layer, int tile, FastConvOperands operands, FastConvPlan& plan,
-                   std::string& why, std::int64_t quad_step = 1);
+                   std::string& why, std::int64_t quad_step = 1,
+                   std::int64_t panel_width = kPanelWidth);
 
 /// The epilogue arrays of a layer, into plan.epilogue_table.
 void plan_epilogue(const IntLayer& layer, FastConvPlan& plan);

@@ -251,20 +251,22 @@ TEST_CASE("fast convolution: the product of every kernel, to the last byte", "[f
     set_active_isa(isa);
     for (std::int64_t rows = 1; rows <= 70; rows += draw.between(0, 2)) {
       const FastConvKernels& kernels = fastconv_kernels(draw.coin());
+      const RegisterBlock& block = draw.coin() ? kernels.block : kernels.few_tiles;
       const bool pairs = kernels.operands == FastConvOperands::u8_s8_pairs;
       const std::int64_t bytes = operand_bytes(kernels.operands);
       const std::int64_t in_group = 4 / bytes, in_chunk = kValueChunk / bytes;
-      const std::int64_t width = draw.coin() ? 32 : 16, pieces = draw.between(1, kMostPieces);
+      const std::int64_t width = 16 * draw.between(1, block.panel_width / 16);
+      const std::int64_t pieces = draw.between(1, kMostPieces);
       const std::int64_t C = draw.between(1, 200),
                          quads = round_up(ceil_div(C, in_group), kernels.quad_step);
       const std::int64_t chunks = ceil_div(C, in_chunk), lines = pieces * chunks;
-      const std::int64_t past = kernels.block_rows - 1;
+      const std::int64_t past = block.rows - 1;
       Guarded<std::uint8_t> values((rows * lines + past) * kValueChunk);
       // Three planes of taps, of which the product reads one, and two computed besides.
       const std::int64_t plane = quads * width * 4;
       const bool imaginary = draw.coin();
       Guarded<std::int8_t> weights(pieces * 3 * plane), computed(pieces * 2 * plane);
-      Guarded<std::int32_t> start(width), products((rows + past) * kPanelWidth);
+      Guarded<std::int32_t> start(width), products((rows + past) * block.panel_width);
       // With vpmaddubsw two products must fit 16 bits.
       const std::int64_t most = bytes == 2 ? 1152 : pairs ? 63 : 127;
       const std::int64_t least = bytes == 2 ? -1152 : pairs ? -64 : -128;
@@ -292,16 +294,16 @@ TEST_CASE("fast convolution: the product of every kernel, to the last byte", "[f
       }
       if (kernels.begin != nullptr) kernels.begin();
       const bool computes = kernels.computes_weights && draw.coin();
-      kernels.multiply({values.data(), rows, of_piece, pieces, quads, width, start.data(),
+      kernels.multiply({values.data(), rows, of_piece, pieces, quads, block, width, start.data(),
                         products.data(), weights.data(), computes ? besides : nullptr});
       if (kernels.end != nullptr) kernels.end();
-      const FastConvBlocks blocks = fastconv_blocks(rows, kernels.block_rows);
+      const FastConvBlocks blocks = fastconv_blocks(rows, block.rows);
       std::int64_t wrong = 0;
-      for (std::int64_t row = 0, first = 0, block = 0; row < rows; ++row) {
-        std::int64_t height = blocks.height + (block < blocks.taller ? 1 : 0);
+      for (std::int64_t row = 0, first = 0, i = 0; row < rows; ++row) {
+        std::int64_t height = blocks.height + (i < blocks.taller ? 1 : 0);
         if (row == first + height) {
           first = row;
-          height = blocks.height + (++block < blocks.taller ? 1 : 0);
+          height = blocks.height + (++i < blocks.taller ? 1 : 0);
         }
         for (std::int64_t k = 0; k < width; ++k) {
           std::int64_t sum = start.data()[k];
@@ -315,7 +317,7 @@ TEST_CASE("fast convolution: the product of every kernel, to the last byte", "[f
               sum += operand_at(v, bytes, false) * operand_at(w, bytes, true);
             }
           }
-          wrong += static_cast<std::int32_t>(sum) != products.data()[row * kPanelWidth + k];
+          wrong += static_cast<std::int32_t>(sum) != products.data()[row * block.panel_width + k];
         }
       }
       for (std::int64_t q = 0; computes && q < pieces; ++q) {
