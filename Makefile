@@ -75,7 +75,7 @@ help:
 	@echo "make bench       benchmarks: table, build/bench/*.svg, bench.json; docs/benchmarks.md for BENCH_ARGS"
 	@echo "make bench-peers kernels, a training step and whole networks beside OpenBLAS, oneDNN, PyTorch,"
 	@echo "                 ONNX Runtime; make run-int-peers, run-float-peers: one half"
-	@echo "make deps        installs all Debian packages any target needs"
+	@echo "make deps        installs the Debian packages of all targets but bench-peers (PyTorch is large)"
 	@echo "make clean       removes build/"
 	@echo "Variables: CXX=clang++ (another compiler), V=1 (show commands), -jN (processes)"
 

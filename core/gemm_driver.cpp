@@ -1,6 +1,8 @@
 #include "core/gemm_driver.hpp"
 #include "core/divide.hpp"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <cstring>
 #include <memory>
@@ -13,10 +15,10 @@ namespace {
 
 using std::int64_t;
 
-// One task multiplies up to kTaskRows rows by as many columns as make its slice of B (depth ×
-// columns floats, 768 KiB) stay in the second-level cache.
+// One task multiplies up to kTaskRows rows by as many columns as let its slice of B (depth ×
+// columns floats) stay in the second-level cache.
 constexpr int64_t kTaskRows = 504;
-constexpr int64_t kSliceFloats = 512 * kMaxDepth;
+constexpr int64_t kLeastSlice_bytes = int64_t{256} << 10, kMostSlice_bytes = int64_t{1} << 20;
 constexpr int64_t kTasksPerThread = 4;
 // Each task packs the rows of A it multiplies: below this many panels of B that is too dear.
 constexpr int64_t kLeastTaskPanels = 4;
@@ -50,10 +52,15 @@ Workspace& workspace() {
   return instance;
 }
 
-// Reduction steps per block at most. Columns of A are gathered line by line, so a block of its rows
-// should stay cached until the last panel is packed: fewer steps, and more columns of C in return.
-int64_t max_depth(const GemmProblem& g) { return g.a->by_rows() ? kMaxDepth : kMaxDepth / 2; }
-int64_t task_columns(const GemmProblem& g) { return kSliceFloats / max_depth(g); }
+// Reduction steps per block at most.
+int64_t max_depth(const GemmProblem& g) { return g.a->by_rows() ? kMaxDepth : kMaxColumnDepth; }
+
+int64_t task_columns(const GemmProblem& g) {
+  // Three quarters: A and C pass through as well. Unknown sizes read as 0.
+  static const int64_t slice_bytes = std::clamp(int64_t{sysconf(_SC_LEVEL2_CACHE_SIZE)} / 4 * 3,
+                                                kLeastSlice_bytes, kMostSlice_bytes);
+  return slice_bytes / static_cast<int64_t>(sizeof(float)) / max_depth(g);
+}
 
 // How M×N is shared out; the result does not depend on it.
 struct Plan {
@@ -131,7 +138,7 @@ struct Task {
 void run_task(const GemmProblem& g, const GemmKernels& kernels, const Task& t,
               const float* packed_b) {
   Workspace& space = workspace();
-  space.a_panel.reserve(int64_t{kernels.mr} * kMaxDepth);
+  space.a_panel.reserve(int64_t{kernels.mr} * kRowPanelStride);
   const int64_t padded_n = round_up(g.N, kernels.nr);
   const int64_t columns = round_up(t.n1 - t.n0, kernels.nr);
   if (packed_b == nullptr) space.b_slice.reserve(max_depth(g) * columns);

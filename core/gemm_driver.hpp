@@ -13,7 +13,7 @@ class PanelSource {
  public:
   virtual ~PanelSource() = default;
   /// Packs lines [first, first + count) for the steps [k0, k0 + depth), depth ≤ kMaxDepth.
-  /// A, by_rows():  panel[i·kMaxDepth + p];  A, otherwise:  panel[p·kernels.mr + i].
+  /// A, by_rows():  panel[i·kRowPanelStride + p];  A, otherwise:  panel[p·kernels.mr + i].
   /// B:             panel[p·kernels.nr + j], zero for count ≤ j < kernels.nr.
   virtual void pack(const GemmKernels& kernels, float* panel, std::int64_t first, int count,
                     std::int64_t k0, std::int64_t depth) const = 0;
@@ -53,9 +53,10 @@ struct GemmProblem {
   bool split_reduction = false;
 };
 
-/// C = A·B (+ C) (+ bias). K is cut into equal blocks of at most kMaxDepth steps (half of that if A
-/// is not by rows; a function of K and the layout alone); a sum runs through each block in order
-/// and the blocks are added in order. The number of threads decides only who computes which tile.
+/// C = A·B (+ C) (+ bias). K is cut into equal blocks of at most kMaxDepth steps (kMaxColumnDepth
+/// if A is not by rows; a function of K and the layout alone); a sum runs through each block in
+/// order and the blocks are added in order. The number of threads decides only who computes which
+/// tile.
 void run_gemm(const GemmProblem& problem);
 
 /// A matrix in memory: line i, step p at data[i·ld + p], or data[p·ld + i] if `by_steps`.

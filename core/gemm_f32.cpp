@@ -8,6 +8,11 @@
 #include "core/gemm_driver.hpp"
 
 namespace intandem {
+namespace {
+
+constexpr std::int64_t kLineFloats = 16;
+
+}  // namespace
 
 const GemmKernels& gemm_kernels() {
 #if defined(__x86_64__)
@@ -23,13 +28,19 @@ void StridedMatrix::pack(const GemmKernels& kernels, float* panel, std::int64_t 
     if (by_steps_) {
       kernels.copy_block(panel, kernels.mr, data_ + k0 * ld_ + first, ld_, depth, count);
     } else {
-      kernels.copy_block(panel, kMaxDepth, data_ + first * ld_ + k0, ld_, count, depth);
+      kernels.copy_block(panel, kRowPanelStride, data_ + first * ld_ + k0, ld_, count, depth);
     }
   } else if (by_steps_) {
     if (count < kernels.nr) {
       std::memset(panel, 0, static_cast<std::size_t>(depth * kernels.nr) * sizeof(float));
     }
-    kernels.copy_block(panel, kernels.nr, data_ + k0 * ld_ + first, ld_, depth, count);
+    const float* from = data_ + k0 * ld_ + first;
+    // The steps that are packed next: so many short stretches are more than hardware follows.
+    for (std::int64_t p = depth; p < 2 * depth; ++p) {
+      __builtin_prefetch(from + p * ld_);
+      __builtin_prefetch(from + p * ld_ + kLineFloats);
+    }
+    kernels.copy_block(panel, kernels.nr, from, ld_, depth, count);
   } else {
     kernels.transpose_panel(panel, data_ + first * ld_ + k0, ld_, depth, count);
   }

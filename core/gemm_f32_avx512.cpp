@@ -182,7 +182,7 @@ void transpose_panel(float* dst, const float* src, std::int64_t src_stride, std:
 }  // namespace
 
 const GemmKernels kGemmKernels_avx512 = {
-    kRows, kCols, run_tile<kMaxDepth, 1>, run_tile<1, kRows>, copy_block, transpose_panel};
+    kRows, kCols, run_tile<kRowPanelStride, 1>, run_tile<1, kRows>, copy_block, transpose_panel};
 
 }  // namespace intandem
 #endif

@@ -53,7 +53,7 @@ void transpose_panel(float* dst, const float* src, std::int64_t src_stride, std:
 
 }  // namespace
 
-const GemmKernels kGemmKernels_ref = {kRows,          kCols,      tile<kMaxDepth, 1>,
+const GemmKernels kGemmKernels_ref = {kRows,          kCols,      tile<kRowPanelStride, 1>,
                                       tile<1, kRows>, copy_block, transpose_panel};
 
 }  // namespace intandem

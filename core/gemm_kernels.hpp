@@ -6,9 +6,15 @@
 
 namespace intandem {
 
-/// Reduction steps packed at a time. A row panel of the widest tile (14 rows) then takes 21 KiB of
+/// Reduction steps packed at a time. A row panel of the widest tile (14 rows) then takes 28 KiB of
 /// the first-level cache and is reused for every column of C.
-constexpr int kMaxDepth = 384;
+constexpr int kMaxDepth = 512;
+/// From row to row of such a panel. A line more than a power of two: rows of fewer steps would
+/// otherwise share a part of the cache's sets.
+constexpr int kRowPanelStride = kMaxDepth + 16;
+/// The same where A is gathered by columns, line by line: its rows should stay cached until the
+/// last panel is packed, so fewer steps, and more columns of C in return.
+constexpr int kMaxColumnDepth = 192;
 
 /// What a tile asks the second-level cache for while it computes, one request every four steps, so
 /// that the misses of the next panel of A hide behind the current one: first + i·step and
@@ -29,7 +35,7 @@ using TileKernel = void (*)(std::int64_t k, const float* a, const float* b, floa
 struct GemmKernels {
   int mr;  ///< mr_max: rows of the register tile
   int nr;  ///< nr_max: columns of the register tile
-  /// A(i,p) = a[i·kMaxDepth + p]: packed by copying rows (convolution, untransposed A).
+  /// A(i,p) = a[i·kRowPanelStride + p]: packed by copying rows (convolution, untransposed A).
   TileKernel row_panel;
   /// A(i,p) = a[p·mr + i]: packed by copying columns (transposed A, weight gradients).
   TileKernel column_panel;

@@ -69,8 +69,8 @@ void WindowRows::pack(const GemmKernels& kernels, float* panel, int64_t first, i
     const int64_t run = std::min<int64_t>(count - i, grid_.Q - pixel.q);
     for (int64_t r = k0 / row_taps; r * row_taps < k0 + depth; ++r) {
       const int64_t lo = std::max(k0, r * row_taps), hi = std::min(k0 + depth, (r + 1) * row_taps);
-      pack_window_row(grid_, kernels, panel + i * kMaxDepth + (lo - k0), kMaxDepth, pixel, run, r,
-                      lo - r * row_taps, hi - r * row_taps);
+      pack_window_row(grid_, kernels, panel + i * kRowPanelStride + (lo - k0), kRowPanelStride,
+                      pixel, run, r, lo - r * row_taps, hi - r * row_taps);
     }
     i += run;
     pixel.next_row(grid_);

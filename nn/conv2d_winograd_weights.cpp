@@ -18,7 +18,7 @@ using Role = StridedMatrix::Role;
 
 constexpr int64_t kPos = kWinogradPositions;
 // Tiles transformed and summed at a time; sums depend on it.
-constexpr int64_t kTilesTogether = kMaxDepth / 2;
+constexpr int64_t kTilesTogether = kMaxColumnDepth;
 constexpr int64_t kSkew = 16;
 
 /// du[row·7 + j][k][c] for one row of positions and the output channels [k0, k1).
