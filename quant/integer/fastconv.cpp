@@ -264,13 +264,15 @@ void FastConvLayer::run(const LayerRun& args) const {
     // Too few groups, and cheaper that each worker computes all weights than all values.
     groups = std::min(all, workers_);
   }
-  // Else share out the output channels as well, each worker transforming for itself.
-  const std::int64_t parts = std::min(panels, (workers_ + groups - 1) / groups);
-  const std::int64_t units = groups * parts;
+  // A unit of work is a panel of output channels of a group, for which the worker must have
+  // transformed the group's codes.
+  const std::int64_t units = groups * panels;
 
   auto* unpooled = reinterpret_cast<std::uint8_t*>(args.scratch) + workers_ * worker_bytes(args.N);
   std::uint8_t* codes = pool_kernel_ > 0 ? unpooled : args.codes;
-  // Every worker begins with its own share, always the same, and then helps the others.
+  // Every worker begins with its own share, always the same, and then helps the others: first with
+  // what it has transformed already, else only if enough is left to be worth transforming again.
+  const std::int64_t worth_it = std::min<std::int64_t>(panels, 3);
   const auto next = [&](std::int64_t worker) {
     return std::atomic_ref<std::int64_t>(
         *reinterpret_cast<std::int64_t*>(args.scratch + worker * worker_bytes(args.N)));
@@ -288,20 +290,21 @@ void FastConvLayer::run(const LayerRun& args) const {
     if (kernels_.begin != nullptr) kernels_.begin();
     for (std::int64_t i = 0; i < workers_; ++i) {
       const std::int64_t owner = (worker + i) % workers_, end = units * (owner + 1) / workers_;
-      for (std::int64_t unit = next(owner)++; unit < end; unit = next(owner)++) {
-        if (group.index != unit / parts) {
-          group.index = unit / parts;
+      const std::int64_t last_group = (end - 1) / panels;
+      for (;;) {
+        const std::int64_t left = end - next(owner).load(std::memory_order_relaxed);
+        if (owner != worker && group.index != last_group && left < worth_it) break;
+        const std::int64_t unit = next(owner)++, panel = unit % panels;
+        if (unit >= end) break;
+        if (group.index != unit / panels) {
+          group.index = unit / panels;
           group.first = all * group.index / groups;
           group.last = all * (group.index + 1) / groups;
           layout_.lay_out(group);
           transform_group(group, args.input, values);
         }
-        const std::int64_t part = unit % parts;
-        for (std::int64_t panel = panels * part / parts; panel < panels * (part + 1) / parts;
-             ++panel) {
-          multiply_panel(group, panel * plan_.panel_width, values, products, weights);
-          finish_panel(group, panel * plan_.panel_width, products, args, codes);
-        }
+        multiply_panel(group, panel * plan_.panel_width, values, products, weights);
+        finish_panel(group, panel * plan_.panel_width, products, args, codes);
       }
     }
     if (kernels_.end != nullptr) kernels_.end();
