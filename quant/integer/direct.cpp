@@ -249,10 +249,12 @@ void DirectLayer::run_tiles(const LayerRun& args, std::uint8_t* codes) const {
   const std::int64_t rows = args.N * pixels_, P = layer_.shape.P(), Q = layer_.shape.Q();
   const auto panels = static_cast<std::int64_t>(weights_.panels.size());
   const std::int64_t tiles = (rows + kernel_.max_rows - 1) / kernel_.max_rows;
-  // Rows are split into groups first; panels only as far as that leaves threads without work. A
-  // linear layer has more weights than codes: every thread reads its own.
+  // Rows are split into groups first; panels only as far as that leaves threads without work.
+  // Linear layers and few small images have more weights than codes: every thread reads its own.
   const std::int64_t least = (tiles + group_tiles() - 1) / group_tiles();
-  const std::int64_t groups = pixels_ == 1 ? least : std::min(tiles, round_up(least, workers_));
+  const std::int64_t code_bytes = args.N * height_ * row_bytes_;
+  const bool by_panels = pixels_ == 1 || (least < workers_ && weights_.bytes > code_bytes);
+  const std::int64_t groups = by_panels ? least : std::min(tiles, round_up(least, workers_));
   const std::int64_t wanted = workers_ == 1 ? 1 : kTasksPerThread * workers_;
   const std::int64_t splits = groups == 0 || (own_copies_ && groups % workers_ == 0)
                                   ? 1
@@ -263,7 +265,7 @@ void DirectLayer::run_tiles(const LayerRun& args, std::uint8_t* codes) const {
       copy_padded(args, first, last, scratch + first * row_bytes_);
     });
   }
-  if (pixels_ == 1 && groups == 1) {
+  if (groups == 1 && !own) {
     SharedRange left(panels, workers_);
     parallel_for(workers_, 1, [&](std::int64_t, std::int64_t) {
       for (std::int64_t begin = 0, end = 0; left.take(begin, end);) {
