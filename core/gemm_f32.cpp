@@ -8,11 +8,6 @@
 #include "core/gemm_driver.hpp"
 
 namespace intandem {
-namespace {
-
-constexpr std::int64_t kLineFloats = 16;
-
-}  // namespace
 
 const GemmKernels& gemm_kernels() {
 #if defined(__x86_64__)

@@ -9,12 +9,13 @@ namespace intandem {
 /// Reduction steps packed at a time. A row panel of the widest tile (14 rows) then takes 28 KiB of
 /// the first-level cache and is reused for every column of C.
 constexpr int kMaxDepth = 512;
-/// From row to row of such a panel. A line more than a power of two: rows of fewer steps would
-/// otherwise share a part of the cache's sets.
-constexpr int kRowPanelStride = kMaxDepth + 16;
 /// The same where A is gathered by columns, line by line: its rows should stay cached until the
 /// last panel is packed, so fewer steps, and more columns of C in return.
 constexpr int kMaxColumnDepth = 192;
+constexpr int kLineFloats = 16;  ///< floats of a cache line
+/// From row to row of a row panel. A line more than a power of two: rows of fewer steps would
+/// otherwise share a part of the cache's sets.
+constexpr int kRowPanelStride = kMaxDepth + kLineFloats;
 
 /// What a tile asks the second-level cache for while it computes, one request every four steps, so
 /// that the misses of the next panel of A hide behind the current one: first + i·step and

@@ -270,8 +270,8 @@ void FastConvLayer::run(const LayerRun& args) const {
 
   auto* unpooled = reinterpret_cast<std::uint8_t*>(args.scratch) + workers_ * worker_bytes(args.N);
   std::uint8_t* codes = pool_kernel_ > 0 ? unpooled : args.codes;
-  // Every worker begins with its own share, always the same, and then helps the others: first with
-  // what it has transformed already, else only if enough is left to be worth transforming again.
+  // Every worker begins with its own share, always the same, and then helps the others: with what
+  // it has transformed already, else only if enough is left to be worth transforming again.
   const std::int64_t worth_it = std::min<std::int64_t>(panels, 3);
   const auto next = [&](std::int64_t worker) {
     return std::atomic_ref<std::int64_t>(
