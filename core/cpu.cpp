@@ -3,9 +3,10 @@
 #if defined(__x86_64__)
 #include <cpuid.h>
 #include <sys/syscall.h>
-#include <unistd.h>
 #endif
+#include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cstdlib>
 #include <iterator>
@@ -110,6 +111,14 @@ void set_active_isa(Isa isa) {
                 "use " + std::string(isa_name(detected_isa())) + " or lower", ExitCode::usage);
   }
   active().store(isa, std::memory_order_relaxed);
+}
+
+std::int64_t second_level_cache_bytes() {
+#ifdef _SC_LEVEL2_CACHE_SIZE
+  return std::max<std::int64_t>(0, sysconf(_SC_LEVEL2_CACHE_SIZE));
+#else
+  return 0;
+#endif
 }
 
 }  // namespace intandem

@@ -1,6 +1,8 @@
-// Which instruction set the kernels use: found at start-up, overridable by INTANDEM_ISA.
+// Which instruction set the kernels use: found at start-up, overridable by INTANDEM_ISA. And how
+// large a cache they may count on.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -35,5 +37,8 @@ Isa active_isa();
 
 /// Overrides active_isa() for this process (tests and benchmarks); same errors.
 void set_active_isa(Isa isa);
+
+/// Bytes of one core's second-level cache; 0 where the system does not say.
+std::int64_t second_level_cache_bytes();
 
 }  // namespace intandem

@@ -1,12 +1,11 @@
 #include "core/gemm_driver.hpp"
 #include "core/divide.hpp"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <cstring>
 #include <memory>
 
+#include "core/cpu.hpp"
 #include "core/memory.hpp"
 #include "core/parallel.hpp"
 
@@ -56,9 +55,9 @@ Workspace& workspace() {
 int64_t max_depth(const GemmProblem& g) { return g.a->by_rows() ? kMaxDepth : kMaxColumnDepth; }
 
 int64_t task_columns(const GemmProblem& g) {
-  // Three quarters: A and C pass through as well. Unknown sizes read as 0.
-  static const int64_t slice_bytes = std::clamp(int64_t{sysconf(_SC_LEVEL2_CACHE_SIZE)} / 4 * 3,
-                                                kLeastSlice_bytes, kMostSlice_bytes);
+  // Three quarters: A and C pass through as well.
+  static const int64_t slice_bytes =
+      std::clamp(second_level_cache_bytes() / 4 * 3, kLeastSlice_bytes, kMostSlice_bytes);
   return slice_bytes / static_cast<int64_t>(sizeof(float)) / max_depth(g);
 }
 

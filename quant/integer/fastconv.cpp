@@ -1,7 +1,5 @@
 #include "quant/integer/fastconv.hpp"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <atomic>
 #include <cstring>
@@ -24,7 +22,7 @@ constexpr std::int64_t kEnoughTiles = 64, kSmallestGroup = 12;
 
 std::int64_t group_tiles(std::int64_t weight_bytes, std::int64_t tile_bytes) {
   const auto fit = [&](std::int64_t cache) { return (cache - weight_bytes) / tile_bytes; };
-  const std::int64_t cache = std::int64_t{sysconf(_SC_LEVEL2_CACHE_SIZE)} / 8 * 7;
+  const std::int64_t cache = second_level_cache_bytes() / 8 * 7;
   const std::int64_t stretched = fit(std::clamp(cache, kCacheBytes, kMostCacheBytes));
   return std::max({kSmallestGroup, fit(kCacheBytes), std::min(kEnoughTiles, stretched)});
 }
