@@ -4,9 +4,7 @@
 //
 //     sum   = ones ^ (a ^ a') ^ (w ^ w')                    one vpternlogd
 //     carry = ones ≠ sum ? ones : a ^ w                     two: if the pair's bits differ, the
-//     third
-//                                                           bit decides, else either of the pair
-//                                                           does
+//                                                           third decides, else either of them
 //
 // and the carries are counted: vpopcntd, vpaddd. More adders would save no operation: one takes two
 // per pair of carries, as counting one of them does. Two ports: at most 410 products per cycle.
@@ -26,45 +24,71 @@ constexpr std::int64_t kNear = 256, kFar = 1024;
 template <int... kIndex>
 struct Pixels {};
 
-[[gnu::always_inline]] inline __m512i broadcast(const std::uint32_t* word) {
-  return _mm512_set1_epi32(static_cast<int>(*word));
+/// Word `word` of a pair of the window of pixel kPixel: of pixels 0 and 4 it is at `lower` and
+/// `upper`, the others are a step, two or three further on, which addressing modes can tell.
+template <int kPixel>
+[[gnu::always_inline]] inline __m512i broadcast(const char* lower, const char* upper, int word,
+                                                std::int64_t step, std::int64_t triple) {
+  const char* from = (kPixel < 4 ? lower : upper) + (kPixel % 4 == 3 ? triple : kPixel % 4 * step);
+  int bits;
+  __builtin_memcpy(&bits, from + 4 * word, sizeof bits);
+  return _mm512_set1_epi32(bits);
+}
+
+/// sum += x, in place: GCC 12 moves sums of a loop from register to register otherwise.
+[[gnu::always_inline]] inline void add_to(__m512i& sum, __m512i x) {
+  asm("vpaddd %1, %0, %0" : "+v"(sum) : "v"(x));
 }
 
 // `count` tiles of as many pixels as indices, from pixel `first` on.
 template <int... I>
 void tiles(const BinaryStrip& s, std::int64_t first, std::int64_t count, Pixels<I...>) {
   constexpr int kPixels = sizeof...(I);
-  const std::uint32_t* window = s.bits + first * s.step;
   const auto lanes = static_cast<__mmask16>(s.channels >= 16 ? 0xFFFF : (1 << s.channels) - 1);
-  for (; count > 0; --count, first += kPixels, window += kPixels * s.step) {
-    __m512i ones[kPixels], twos[kPixels], sum, other;
+  const __m128i one = _mm_set1_epi8(1);
+  const std::int64_t step = 4 * s.step;
+  std::int64_t triple = 3 * step;
+  asm("" : "+r"(triple));  // or each load computes it again
+  for (; count > 0; --count, first += kPixels) {
+    const char* const window = reinterpret_cast<const char*>(s.bits) + first * step;
+    __m512i ones[kPixels], sums[kPixels], twos[kPixels], carry;
     ((ones[I] = twos[I] = _mm512_setzero_si512()), ...);
     const std::uint32_t* weights = s.weights;
-    const std::uint32_t* top = window;
-    for (std::int64_t tap = 0; tap < s.taps; ++tap, top += s.row_step) {
-      const std::uint32_t* const pixel[kPixels] = {top + I * s.step...};
-      for (std::int64_t j = 0; j < 2 * s.pairs; j += 2, weights += 2 * kBinaryLanes) {
-        const __m512i one = _mm512_load_si512(weights);
-        const __m512i both = _mm512_load_si512(weights + kBinaryLanes);
-        if constexpr (kPixels == 1) {
-          for (int line = 0; line < 2; ++line) {
-            _mm_prefetch(weights + line * kBinaryLanes + kNear, _MM_HINT_T0);
-            _mm_prefetch(weights + line * kBinaryLanes + kFar, _MM_HINT_T1);
-          }
+    const auto add_pair = [&](const char* lower, const __m512i(&before)[kPixels],
+                              __m512i(&after)[kPixels]) __attribute__((always_inline)) {
+      const char* const upper = kPixels > 4 ? lower + 4 * step : lower;
+      const __m512i word = _mm512_load_si512(weights);
+      const __m512i both = _mm512_load_si512(weights + kBinaryLanes);
+      if constexpr (kPixels == 1) {
+        for (int line = 0; line < 2; ++line) {
+          _mm_prefetch(weights + line * kBinaryLanes + kNear, _MM_HINT_T0);
+          _mm_prefetch(weights + line * kBinaryLanes + kFar, _MM_HINT_T1);
         }
-        ((sum = _mm512_ternarylogic_epi32(broadcast(pixel[I] + j + 1), ones[I], both, 0x96),
-          other = _mm512_xor_si512(one, broadcast(pixel[I] + j)),
-          ones[I] = _mm512_ternarylogic_epi32(ones[I], sum, other, 0xB2),
-          twos[I] = _mm512_add_epi32(twos[I], _mm512_popcnt_epi32(ones[I])), ones[I] = sum),
-         ...);
       }
+      ((after[I] = _mm512_ternarylogic_epi32(broadcast<I>(lower, upper, 1, step, triple), before[I],
+                                             both, 0x96),
+        carry = _mm512_xor_si512(word, broadcast<I>(lower, upper, 0, step, triple)),
+        carry = _mm512_ternarylogic_epi32(carry, before[I], after[I], 0xD4),
+        add_to(twos[I], _mm512_popcnt_epi32(carry))),
+       ...);
+      weights += 2 * kBinaryLanes;
+    };
+    // Two pairs at a time, so that the sums of the first need not be copied to those before.
+    std::int64_t pair = 0;
+    for (; pair + 2 <= s.pairs; pair += 2) {
+      add_pair(window + s.offsets[pair], ones, sums);
+      add_pair(window + s.offsets[pair + 1], sums, ones);
+    }
+    if (pair < s.pairs) {
+      add_pair(window + s.offsets[pair], ones, sums);
+      ((ones[I] = sums[I]), ...);
     }
     ((twos[I] = _mm512_add_epi32(_mm512_add_epi32(twos[I], twos[I]), _mm512_popcnt_epi32(ones[I]))),
      ...);
     if (s.limit != nullptr) {
       const __m512i limit = _mm512_loadu_si512(s.limit);
       (_mm_mask_storeu_epi8(s.codes + (first + I) * s.stride, lanes,
-                            _mm_maskz_set1_epi8(_mm512_cmple_epi32_mask(twos[I], limit), 1)),
+                            _mm_maskz_mov_epi8(_mm512_cmple_epi32_mask(twos[I], limit), one)),
        ...);
     } else {
       const __m512i start = _mm512_loadu_si512(s.start);

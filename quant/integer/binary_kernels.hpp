@@ -25,10 +25,11 @@ struct BinaryRow {
 /// vpopcntd. Words come in pairs, kept as (first, first ^ second); see docs/kernels.md. With
 /// count = popcount(window ^ weights), the accumulator is start − count.
 struct BinaryStrip {
-  const std::uint32_t* bits;    ///< the first pixel's window: `pairs` pairs of words per tap
-  std::int64_t step, row_step;  ///< words from window to window, from tap to tap
-  std::int64_t pixels, taps, pairs;
-  const std::uint32_t* weights;  ///< [taps][pairs][2][kBinaryLanes], 64-byte aligned
+  const std::uint32_t* bits;    ///< the first pixel's window
+  std::int64_t step;            ///< words from window to window
+  const std::int64_t* offsets;  ///< [pairs]: bytes from the start of a window to its pairs of words
+  std::int64_t pixels, pairs;
+  const std::uint32_t* weights;  ///< [pairs][2][kBinaryLanes], 64-byte aligned
   const std::int32_t* start;     ///< [kBinaryLanes]: bias + bits of the weights
   const std::int32_t*
       limit;            ///< [kBinaryLanes]: the code is 1 if count ≤ limit; null: accumulators

@@ -38,6 +38,11 @@ class BinaryStripLayer final : public PreparedLayer {
       parts = std::min(s.P(), (parts + workers_ - 1) / workers_ * workers_);
     }
     strip_rows_ = (s.P() + parts - 1) / parts;
+    for (std::int64_t r = 0; r < s.R; ++r) {
+      for (std::int64_t word = 0; word < s.S * pixel_words_; word += 2) {
+        offsets_.push_back((r * row_words_ + word) * std::int64_t{sizeof(std::uint32_t)});
+      }
+    }
     pack();
   }
 
@@ -79,6 +84,7 @@ class BinaryStripLayer final : public PreparedLayer {
   std::int64_t panel_words_ = 0, panels_ = 0;
   bool flat_ = false;
   std::int64_t strip_rows_ = 0, workers_ = 1;  // output rows of a task
+  std::vector<std::int64_t> offsets_;          // of the pairs of words of a window
   std::shared_ptr<std::byte> packed_;
   TensorS32 start_, limit_;  // padded to whole panels; limit_ empty where codes are not one bit
 };
@@ -158,9 +164,8 @@ void BinaryStripLayer::run_row(const LayerRun& args, const std::uint32_t* window
   const std::int64_t k = panel * kLanes;
   BinaryStrip strip{};
   strip.step = s.stride * pixel_words_;
-  strip.row_step = row_words_;
-  strip.taps = s.R;
-  strip.pairs = s.S * pixel_words_ / 2;
+  strip.offsets = offsets_.data();
+  strip.pairs = static_cast<std::int64_t>(offsets_.size());
   strip.weights = reinterpret_cast<const std::uint32_t*>(packed_.get()) + panel * panel_words_;
   strip.start = start_.data() + k;
   strip.limit = limit_.empty() ? nullptr : limit_.data() + k;
