@@ -5,7 +5,7 @@
 // what they would add, the weights times the codes of the padding, is the same for every output of
 // a row and joins its bias.
 #include <algorithm>
-#include <atomic>
+#include <cstring>
 #include <map>
 #include <utility>
 #include <vector>
@@ -22,8 +22,7 @@ namespace {
 
 // Outputs of a task, while its input rows take no more than this.
 constexpr std::int64_t kTaskPixels = 1024, kTaskBytes = 256 * 1024;
-constexpr std::int64_t kTasksPerThread = 4;  // from which on tasks spread evenly enough
-constexpr std::int64_t kRowsPerThread = 16;  // likewise rows
+constexpr std::int64_t kShareMacs = 1 << 19;  // products worth sharing out by themselves
 constexpr std::int64_t kFirstCacheBytes = 24 * 1024;
 // How a row may be cut: channels of a panel, pixels of a tile at most, and those that make it as
 // fast as a full one, with weights in the first-level cache and with weights from the second. The
@@ -48,10 +47,6 @@ class StripLayer final : public PreparedLayer {
     parts_ = ceil_div(
         s.P(), std::clamp<std::int64_t>(
                    std::min(kTaskPixels / s.Q(), kTaskBytes / (s.stride * row_bytes_)), 1, s.P()));
-    // For one image rows are shared out where panels cannot be, or where as many come to each.
-    if (s.P() % workers_ == 0 || s.P() >= kRowsPerThread * workers_ || panels() % workers_ != 0) {
-      parts_ = std::min(s.P(), round_up(parts_, workers_));
-    }
     for (std::int64_t r = 0; r < s.R; ++r) {
       for (std::int64_t g = 0; g < row_groups_; ++g) {
         offsets_.push_back(static_cast<std::int32_t>(r * row_bytes_ + g * kGroup));
@@ -67,7 +62,7 @@ class StripLayer final : public PreparedLayer {
   }
   std::int64_t executed_macs() const override { return layer_.shape.macs(); }
   std::int64_t scratch_bytes(std::int64_t N) const override {
-    return workers_ * copy_bytes() +
+    return workers_ * worker_bytes() +
            (layer_.pool_kernel > 0 ? N * layer_.shape.P() * layer_.shape.Q() * layer_.shape.K : 0);
   }
   void run(const LayerRun& args) const override;
@@ -87,18 +82,21 @@ class StripLayer final : public PreparedLayer {
     return {first, std::clamp<std::int64_t>(s.H - top, first, s.R)};
   }
   std::int64_t panels() const { return static_cast<std::int64_t>(weights_.panels.size()); }
-  bool rows_are_even() const {
-    return layer_.shape.P() % parts_ == 0 || layer_.shape.P() >= kRowsPerThread * parts_;
+  /// Output rows of a task, and the input rows they see, at most.
+  std::int64_t task_rows() const { return ceil_div(layer_.shape.P(), parts_); }
+  std::int64_t input_rows() const {
+    return (task_rows() - 1) * layer_.shape.stride + layer_.shape.R;
   }
-  /// The memory of one worker: input rows of one task.
-  std::int64_t copy_bytes() const {
-    const ConvShape& s = layer_.shape;
-    const std::int64_t rows = (ceil_div(s.P(), parts_) - 1) * s.stride + s.R;
-    return copies_ ? round_up(rows * row_bytes_ + kGroup, 64) : 0;
+  /// The memory of one worker: the task it is at, which input rows of it are copied, and the
+  /// copies.
+  std::int64_t flag_bytes() const { return round_up(input_rows(), 64); }
+  std::int64_t worker_bytes() const {
+    return copies_ ? 64 + flag_bytes() + round_up(input_rows() * row_bytes_ + kGroup, 64) : 64;
   }
   void add_padding_to_bias();
-  void run_task(const LayerRun& args, std::uint8_t* copy, bool is_copied, std::uint8_t* codes,
-                std::int64_t task, std::int64_t panel_first, std::int64_t panel_last) const;
+  /// One panel of output rows of a task, counted from its first; it may have one less than asked.
+  void run_rows(const LayerRun& args, std::uint8_t* memory, std::uint8_t* codes, std::int64_t task,
+                std::int64_t panel, std::int64_t row_first, std::int64_t row_last) const;
 
   const IntLayer layer_;
   const DirectKernel& kernel_;
@@ -142,59 +140,59 @@ void StripLayer::add_padding_to_bias() {
   }
 }
 
-void StripLayer::run_task(const LayerRun& args, std::uint8_t* copy, bool is_copied,
-                          std::uint8_t* codes, std::int64_t task, std::int64_t panel_first,
-                          std::int64_t panel_last) const {
+void StripLayer::run_rows(const LayerRun& args, std::uint8_t* memory, std::uint8_t* codes,
+                          std::int64_t task, std::int64_t panel, std::int64_t row_first,
+                          std::int64_t row_last) const {
   const ConvShape& s = layer_.shape;
   const std::int64_t P = s.P(), Q = s.Q(), n = task / parts_, part = task % parts_;
   const std::int64_t first = P * part / parts_, last = P * (part + 1) / parts_;
   const std::int64_t top = first * s.stride - s.pad;
   const std::uint8_t* image = args.input + n * s.H * s.W * s.C;
-  const std::uint8_t* rows = image + top * row_bytes_;
-  if (copies_) {
-    const std::int64_t end = std::min(s.H, (last - 1) * s.stride - s.pad + s.R);
-    for (std::int64_t h = std::max<std::int64_t>(top, 0); h < end && !is_copied; ++h) {
-      copy_padded_row(s, layer_.pad_code.data(), image, h, copy + (h - top) * row_bytes_);
-    }
-    rows = copy;
+  std::uint8_t *const copied = memory + 64, *const copy = copied + flag_bytes();
+  const std::uint8_t* const rows = copies_ ? copy : image + top * row_bytes_;
+  std::int64_t& copied_task = *reinterpret_cast<std::int64_t*>(memory);
+  if (copies_ && copied_task != task) {
+    std::memset(copied, 0, static_cast<std::size_t>(input_rows()));
+    copied_task = task;
   }
-  for (std::int64_t i = panel_first; i < panel_last; ++i) {
-    const DirectPanel& panel = weights_.panels[static_cast<std::size_t>(i)];
-    const std::byte* weights = weights_.data.get() + panel.offset_bytes;
-    for (std::int64_t p = first; p < last; ++p) {
-      const KernelRows inside = kernel_rows(p);
-      kernel_.strip(
-          {rows + ((p - first) * s.stride + inside.first) * row_bytes_, s.stride * s.C, Q,
-           offsets_.data(), (inside.last - inside.first) * row_groups_,
-           weights + inside.first * row_groups_ * kGroup * panel.width,
-           bias_.data() + bias_of_[static_cast<std::size_t>(p)] * bias_.dim(1) + panel.first,
-           codes + (n * P + p) * Q * s.K + panel.first, s.K,
-           std::min(panel.width, s.K - panel.first), requant_data_.from(panel.first)},
-          panel.width);
+  const DirectPanel& channels = weights_.panels[static_cast<std::size_t>(panel)];
+  const std::byte* weights = weights_.data.get() + channels.offset_bytes;
+  const std::int64_t k = channels.first, width = channels.width;
+  for (std::int64_t p = first + row_first; p < std::min(last, first + row_last); ++p) {
+    const KernelRows inside = kernel_rows(p);
+    const std::int64_t begin = (p - first) * s.stride + inside.first;
+    const std::int64_t end = begin + inside.last - inside.first;
+    for (std::int64_t i = begin; copies_ && i < end; ++i) {
+      if (copied[i] != 0) continue;
+      copy_padded_row(s, layer_.pad_code.data(), image, top + i, copy + i * row_bytes_);
+      copied[i] = 1;
     }
+    kernel_.strip(
+        {rows + begin * row_bytes_, s.stride * s.C, Q, offsets_.data(), (end - begin) * row_groups_,
+         weights + inside.first * row_groups_ * kGroup * width,
+         bias_.data() + bias_of_[static_cast<std::size_t>(p)] * bias_.dim(1) + k,
+         codes + (n * P + p) * Q * s.K + k, s.K, std::min(width, s.K - k), requant_data_.from(k)},
+        width);
   }
 }
 
-// Tasks with all their panels or, if they do not spread evenly, with a worker's part of the panels
-// or with one panel each.
+// What is shared out is a few rows of a panel, so that a processor that somebody else uses too gets
+// fewer of them.
 void StripLayer::run(const LayerRun& args) const {
   const ConvShape& s = layer_.shape;
   const bool pools = layer_.pool_kernel > 0;
-  auto* copies = reinterpret_cast<std::uint8_t*>(args.scratch);
-  std::uint8_t* codes = pools ? copies + workers_ * copy_bytes() : args.codes;
-  const std::int64_t tasks = args.N * parts_;
-  const bool even =
-      tasks >= kTasksPerThread * workers_ || (tasks % workers_ == 0 && rows_are_even());
-  const std::int64_t splits = even ? 1 : panels() % workers_ == 0 ? workers_ : panels();
-  std::atomic<std::int64_t> next{0};
-  parallel_for(workers_, 1, [&](std::int64_t worker, std::int64_t) {
-    std::int64_t copied = -1;  // the task whose input rows the worker has
-    for (std::int64_t i = next++; i < tasks * splits; i = next++) {
-      const std::int64_t task = i / splits, split = i % splits;
-      run_task(args, copies + worker * copy_bytes(), task == copied, codes, task,
-               panels() * split / splits, panels() * (split + 1) / splits);
-      copied = task;
-    }
+  auto* memory = reinterpret_cast<std::uint8_t*>(args.scratch);
+  std::uint8_t* codes = pools ? memory + workers_ * worker_bytes() : args.codes;
+  for (std::int64_t worker = 0; worker < workers_; ++worker) {
+    *reinterpret_cast<std::int64_t*>(memory + worker * worker_bytes()) = -1;
+  }
+  const std::int64_t least = ceil_div(kShareMacs, s.Q() * width_ * s.reduction());
+  const std::int64_t shares = ceil_div(task_rows(), least), rows = ceil_div(task_rows(), shares);
+  const std::int64_t all = args.N * parts_ * panels() * shares;
+  parallel_tasks(workers_, all, [&](std::int64_t worker, std::int64_t i) {
+    const std::int64_t row = i % shares * rows, panel = i / shares % panels();
+    const std::int64_t task = i / shares / panels();
+    run_rows(args, memory + worker * worker_bytes(), codes, task, panel, row, row + rows);
   });
   if (pools) {
     max_pool(codes, args.N, s.P(), s.Q(), s.K, layer_.pool_kernel, layer_.pool_stride, args.codes);
