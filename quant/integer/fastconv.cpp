@@ -18,7 +18,8 @@ namespace {
 /// What a worker touches for one group of tiles stays in this much of a second-level cache of 1 MB,
 /// with tiles enough to share the computed weights among; fewer take up to 7/8 of what there is.
 constexpr std::int64_t kCacheBytes = 900 * 1024, kMostCacheBytes = 1536 * 1024;
-constexpr std::int64_t kEnoughTiles = 64, kSmallestGroup = 12;
+constexpr std::int64_t kEnoughTiles = 66, kSmallestGroup = 12;
+constexpr std::int64_t kManyBlocks = 16;  // of registers, per worker: groups are made of whole ones
 
 std::int64_t group_tiles(std::int64_t weight_bytes, std::int64_t tile_bytes) {
   const auto fit = [&](std::int64_t cache) { return (cache - weight_bytes) / tile_bytes; };
@@ -44,9 +45,9 @@ class FastConvLayer final : public PreparedLayer {
         direct_is_quicker_(kernels.operands == FastConvOperands::s16 && direct_is_narrow(layer)),
         pad_codes_(TensorU8::zeros({plan_.value_stride})) {
     if (shape_.pad > 0) std::memcpy(pad_codes_.data(), layer.pad_code.data(), shape_.C);
-    // Two rows of taps, one of them on its way, and the computed columns.
+    // Two rows of U, one of them on its way, and the computed columns.
     const std::int64_t weight_bytes =
-        (2 * plan_.first_plane[1][0] + 2 * pieces()) * plan_.tap_stride(plan_.panel_width);
+        2 * plan_.first_plane[1][0] * plan_.tap_stride(plan_.panel_width) + computed_bytes();
     most_tiles_ = group_tiles(weight_bytes, layout_.tile_bytes());
   }
 
@@ -79,7 +80,10 @@ class FastConvLayer final : public PreparedLayer {
   }
   std::int64_t worker_bytes(std::int64_t N) const {
     return kValueChunk + value_bytes(N) + layout_.product_bytes(group_capacity(N)) +
-           2 * pieces() * plan_.tap_stride(plan_.panel_width);
+           computed_bytes();
+  }
+  std::int64_t computed_bytes() const {
+    return plan_.all_columns ? 0 : 2 * pieces() * plan_.tap_stride(plan_.panel_width);
   }
   std::int64_t unpooled_bytes(std::int64_t N) const {
     return N * shape_.P() * shape_.Q() * shape_.K;
@@ -110,7 +114,7 @@ std::int64_t FastConvLayer::cost() const {
   const std::int64_t C = shape_.C, K = shape_.K;
   const std::int64_t groups = (layout_.tiles() + most_tiles_ - 1) / most_tiles_;
   std::int64_t computed = 0;  // columns of U
-  for (std::int64_t row = 0; row < plan_.tap_rows(); ++row) {
+  for (std::int64_t row = 0; !plan_.all_columns && row < plan_.tap_rows(); ++row) {
     const int first_column = plan_.positions[static_cast<std::size_t>(row * plan_.tap_rows())];
     for (const FastConvPiece& piece : plan_.pieces) {
       if (piece.has(first_column)) computed += plan_.tile == 4 && piece.columns == 3 ? 4 : 2;
@@ -128,23 +132,20 @@ std::int64_t FastConvLayer::cost() const {
 /// The window of one tile under one piece of the kernel.
 void FastConvLayer::find_pixels(const FastConvTile& tile, const FastConvPiece& piece,
                                 const std::uint8_t* input, const std::uint8_t** pixel) const {
-  const int height = tile.outputs_v + 2, width = tile.outputs_h + 2;
+  const std::int64_t height = tile.outputs_v + 2, width = tile.outputs_h + 2;
   const std::int64_t top = tile.row - shape_.pad + piece.y;
   const std::int64_t left = tile.column - shape_.pad + piece.x;
-  const std::uint8_t* corner = input + ((tile.image * shape_.H + top) * shape_.W + left) * shape_.C;
-  if (top >= 0 && left >= 0 && top + height <= shape_.H && left + width <= shape_.W) {
-    for (int y = 0; y < height; ++y) {
-      const std::uint8_t* row = corner + y * shape_.W * shape_.C;
-      for (int x = 0; x < width; ++x, row += shape_.C) pixel[y * width + x] = row;
-    }
-    return;
-  }
-  for (int y = 0; y < height; ++y) {
-    for (int x = 0; x < width; ++x) {
-      const bool inside =
-          top + y >= 0 && top + y < shape_.H && left + x >= 0 && left + x < shape_.W;
-      pixel[y * width + x] = inside ? corner + (y * shape_.W + x) * shape_.C : pad_codes_.data();
-    }
+  // The part of a window row that lies in the image.
+  const std::int64_t first = std::clamp<std::int64_t>(-left, 0, width);
+  const std::int64_t last = std::clamp<std::int64_t>(shape_.W - left, first, width);
+  const std::uint8_t* row = input + ((tile.image * shape_.H + top) * shape_.W + left) * shape_.C;
+  const std::uint8_t* const pad = pad_codes_.data();
+  for (std::int64_t y = top; y < top + height; ++y, pixel += width, row += shape_.W * shape_.C) {
+    const bool inside = y >= 0 && y < shape_.H;
+    const std::int64_t begin = inside ? first : width, end = inside ? last : width;
+    for (std::int64_t x = 0; x < begin; ++x) pixel[x] = pad;
+    for (std::int64_t x = begin; x < end; ++x) pixel[x] = row + x * shape_.C;
+    for (std::int64_t x = end; x < width; ++x) pixel[x] = pad;
   }
 }
 
@@ -161,10 +162,11 @@ void FastConvLayer::transform_group(const FastConvGroup& group, const std::uint8
     for (int piece = 0; piece < pieces(); ++piece) {
       find_pixels(tile, plan_.pieces[static_cast<std::size_t>(piece)], input, pixel);
       layout_.find_offsets(group, at, piece, unused, offsets);
-      for (std::int64_t first = 0; first < shape_.C; first += chunk_, offsets.next_chunk()) {
+      for (std::int64_t first = 0; first < shape_.C; first += chunk_) {
+        if (first > 0) offsets.next_chunk();
         kernels_.transform_input({pixel, first, std::min(chunk_, shape_.C - first),
-                                  tile.outputs_h * shape_.C, tile.outputs_v, tile.outputs_h,
-                                  plan_.shift, values, offsets.at});
+                                  tile.outputs_h * shape_.C, tile.outputs_v, tile.outputs_h, values,
+                                  offsets.at});
       }
     }
   }
@@ -179,20 +181,30 @@ void FastConvLayer::multiply_panel(const FastConvGroup& group, std::int64_t k,
   const std::int8_t* const taps = plan_.taps.data() + plan_.taps_at(k);
   const std::int32_t* start = plan_.start.data() + k * positions();
   const int* position = plan_.positions.data();
+  const FastCorrelation& fast = fast_correlation(plan_.tile);
   // The columns 1 and 2 are computed when 0 is multiplied, 3 and 5 in the same place when 4 is, or
   // just before they are needed.
   constexpr int kBesides[kPositions1d] = {0, 1, 2, 4, 3, 5, 6}, kInOrder[] = {0, 1, 2, 3, 4, 5, 6};
-  const bool besides_products = kernels_.computes_weights && rows == kPositions1d;
+  const bool besides_products =
+      kernels_.computes_weights && rows == kPositions1d && !plan_.all_columns;
   const int* const order = besides_products ? kBesides : kInOrder;
   for (std::int64_t row = 0; row < rows; ++row, position += rows, start += rows * width) {
     const std::int8_t* by_column[kPositions1d][kMostPieces];
     FastConvWeights besides[kMostPieces];
+    for (int q = 0; plan_.all_columns && q < pieces(); ++q) {
+      const std::int8_t* u = taps + plan_.first_plane[row][q] * stride;
+      for (std::int64_t j = 0; j < rows; ++j) {
+        by_column[fast.position[j]][q] = u;
+        if (plan_.pieces[static_cast<std::size_t>(q)].has(position[j])) u += stride;
+      }
+    }
     const std::int8_t* next = taps + plan_.first_plane[row + 1][0] * stride;
     for (const int* i = order; i < order + rows; ++i) {
-      const int p = position[*i], column = p % kPositions1d;
+      const int p = position[*i], column = fast.position[*i];
       const std::int64_t height = group.rows[layout_.kind(p)];
       const int first = plan_.first_piece[p], count = plan_.piece_count[p];
-      const bool real = column == 0, computes = real || column == (besides_products ? 4 : 3);
+      const bool real = column == 0;
+      const bool computes = !plan_.all_columns && (real || column == (besides_products ? 4 : 3));
       for (int q = first; computes && q < first + count; ++q) {
         const std::int8_t* t = taps + plan_.first_plane[row][q] * stride;
         const int columns = plan_.pieces[static_cast<std::size_t>(q)].columns;
@@ -253,15 +265,23 @@ void FastConvLayer::finish_panel(const FastConvGroup& group, std::int64_t k,
 void FastConvLayer::run(const LayerRun& args) const {
   const std::int64_t all = args.N * layout_.tiles();
   if (all == 0) return;
-  const std::int64_t capacity = group_capacity(args.N), panels = plan_.panels();
-  std::int64_t groups = (all + capacity - 1) / capacity;
+  const std::int64_t panels = plan_.panels();
+  // Groups of whole register blocks, where workers still get nearly equal shares.
+  const std::int64_t whole = all >= kManyBlocks * block_.rows * workers_ ? block_.rows : 1;
+  const std::int64_t blocks = (all + whole - 1) / whole;
+  const std::int64_t capacity = group_capacity(args.N) / whole;
+  std::int64_t groups = (blocks + capacity - 1) / capacity;
   if (groups >= workers_) {
-    groups = std::min(all, (groups + workers_ - 1) / workers_ * workers_);
-  } else if (2 * args.N * plan_.value_rows() * plan_.value_stride >
-             panels * plan_.planes() * plan_.tap_bytes(plan_.panel_width)) {
-    // Too few groups, and cheaper that each worker computes all weights than all values.
-    groups = std::min(all, workers_);
+    groups = std::min(blocks, (groups + workers_ - 1) / workers_ * workers_);
+  } else if (panels < workers_ ||
+             (plan_.all_columns ? 4 : 2) * args.N * plan_.value_rows() * plan_.value_stride >
+                 panels * plan_.planes() * plan_.tap_bytes(plan_.panel_width)) {
+    // Too few groups, and cheaper that each worker reads or computes all weights than all values.
+    groups = std::min(blocks, workers_);
   }
+  const auto group_begin = [&](std::int64_t index) {
+    return std::min(all, blocks * index / groups * whole);
+  };
   // A unit of work is a panel of output channels of a group, for which the worker must have
   // transformed the group's codes.
   const std::int64_t units = groups * panels;
@@ -296,8 +316,8 @@ void FastConvLayer::run(const LayerRun& args) const {
         if (unit >= end) break;
         if (group.index != unit / panels) {
           group.index = unit / panels;
-          group.first = all * group.index / groups;
-          group.last = all * (group.index + 1) / groups;
+          group.first = group_begin(group.index);
+          group.last = group_begin(group.index + 1);
           layout_.lay_out(group);
           transform_group(group, args.input, values);
         }
@@ -323,33 +343,36 @@ bool bytes_do(const IntLayer& layer, int tile) {
 }  // namespace
 
 std::unique_ptr<PreparedLayer> prepare_fastconv(const IntLayer& layer, int tile,
-                                                const FastConvKernels& kernels) {
+                                                const FastConvKernels& kernels,
+                                                std::int64_t most_stored_bytes) {
   FastConvPlan plan;
   std::string why;
   const ConvShape& shape = layer.shape;
   const bool few = cut_axis(shape.P(), tile).tiles * cut_axis(shape.Q(), tile).tiles < kFewTiles;
   const RegisterBlock& block = few ? kernels.few_tiles : kernels.block;
-  if (!plan_fastconv(layer, tile, kernels.operands, plan, why, kernels.quad_step,
-                     block.panel_width)) {
+  if (!plan_fastconv(layer, tile, kernels.operands, plan, why, kernels.quad_step, block.panel_width,
+                     most_stored_bytes)) {
     return nullptr;
   }
   return std::make_unique<FastConvLayer>(layer, std::move(plan), kernels, block, std::move(why));
 }
 
 std::unique_ptr<PreparedLayer> prepare_winograd4(const IntLayer& layer) {
-  return prepare_fastconv(layer, 4, fastconv_kernels(false));
+  return prepare_fastconv(layer, 4, fastconv_kernels(false), kMostStoredBytes);
 }
 
 std::unique_ptr<PreparedLayer> prepare_winograd2(const IntLayer& layer) {
-  return prepare_fastconv(layer, 2, fastconv_kernels(false));
+  return prepare_fastconv(layer, 2, fastconv_kernels(false), kMostStoredBytes);
 }
 
 std::unique_ptr<PreparedLayer> prepare_winograd4_s16(const IntLayer& layer) {
-  return bytes_do(layer, 4) ? nullptr : prepare_fastconv(layer, 4, fastconv_kernels(true));
+  return bytes_do(layer, 4) ? nullptr
+                            : prepare_fastconv(layer, 4, fastconv_kernels(true), kMostStoredBytes);
 }
 
 std::unique_ptr<PreparedLayer> prepare_winograd2_s16(const IntLayer& layer) {
-  return bytes_do(layer, 2) ? nullptr : prepare_fastconv(layer, 2, fastconv_kernels(true));
+  return bytes_do(layer, 2) ? nullptr
+                            : prepare_fastconv(layer, 2, fastconv_kernels(true), kMostStoredBytes);
 }
 
 }  // namespace intandem

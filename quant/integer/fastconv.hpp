@@ -28,8 +28,10 @@ std::unique_ptr<PreparedLayer> prepare_winograd2_s16(const IntLayer& layer);
 /// reference. wide: those for FastConvOperands::s16.
 const FastConvKernels& fastconv_kernels(bool wide);
 
-/// Either of the above with the kernels given; tile is 4 or 2.
+/// Any of the above with the kernels given; tile is 4 or 2. most_stored_bytes: transformed weights
+/// up to so many are stored, larger ones are computed in part while they are used.
 std::unique_ptr<PreparedLayer> prepare_fastconv(const IntLayer& layer, int tile,
-                                                const FastConvKernels& kernels);
+                                                const FastConvKernels& kernels,
+                                                std::int64_t most_stored_bytes);
 
 }  // namespace intandem

@@ -235,31 +235,25 @@ void multiply_blocks(const FastConvProduct& a, const BlockRange& range, Rows<I..
         values += (kRows - 1) * kValueChunk;
       }
     };
-    const std::int64_t share[] = {0, chunks * b / range.all, chunks * (b + 1) / range.all, chunks};
     for (std::int64_t piece = 0; piece < a.pieces; ++piece) {
       const std::int8_t* weights = a.weights[piece];
       const FastConvWeights* besides = a.besides == nullptr ? nullptr : a.besides + piece;
       const Besides kind = find_besides(besides);
-      for (int part = 0; part < 3; ++part) {
-        const bool everything = kind == Besides::nothing;
-        const std::int64_t from = everything ? 0 : share[part];
-        const std::int64_t to = everything ? chunks : share[part + 1];
-        switch (part == 1 ? kind : Besides::nothing) {
-          case Besides::nothing:
-            add_chunks.template operator()<Besides::nothing>(from, to, weights, besides);
-            break;
-          case Besides::real:
-            add_chunks.template operator()<Besides::real>(from, to, weights, besides);
-            break;
-          case Besides::real_of_two:
-            add_chunks.template operator()<Besides::real_of_two>(from, to, weights, besides);
-            break;
-          case Besides::imaginary:
-            add_chunks.template operator()<Besides::imaginary>(from, to, weights, besides);
-            break;
+      std::int64_t from = 0;
+      if (kind != Besides::nothing) {
+        from = chunks * b / range.all;
+        const std::int64_t to = chunks * (b + 1) / range.all;
+        add_chunks.template operator()<Besides::nothing>(0, from, weights, besides);
+        if (kind == Besides::real) {
+          add_chunks.template operator()<Besides::real>(from, to, weights, besides);
+        } else if (kind == Besides::real_of_two) {
+          add_chunks.template operator()<Besides::real_of_two>(from, to, weights, besides);
+        } else {
+          add_chunks.template operator()<Besides::imaginary>(from, to, weights, besides);
         }
-        if (everything) break;
+        from = to;
       }
+      add_chunks.template operator()<Besides::nothing>(from, chunks, weights, besides);
     }
     const auto store = [&](std::int32_t * row, int vector, __m512i sum)
         __attribute__((always_inline)) {

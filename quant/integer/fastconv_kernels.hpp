@@ -47,18 +47,16 @@ struct FastConvBlocks {
   return {count, n / count, n % count};
 }
 
-/// Step 1: up to a chunk of channels of one tile of input codes → its values V = Bᵀ d B + shift,
-/// u8 or s16, one per position and channel. Positions are numbered row·7 + column
-/// (fastconv_math.hpp).
+/// Step 1: up to a chunk of channels of one tile of input codes → its values, u8: Bᵀ d B +
+/// value_shift(position), or s16: Bᵀ d B, one per position and channel. Positions are numbered
+/// row·7 + column (fastconv_math.hpp).
 struct FastConvInput {
   const std::uint8_t* const* pixel;  ///< [(outputs_v+2)·(outputs_h+2)], each the codes of a pixel
   std::int64_t first, channels;      ///< the codes wanted of each
   std::int64_t next_tile;            ///< where the tile to the right is, seen from this one
   int outputs_v, outputs_h;          ///< tile size, 4, 2 or 1 each
-  const std::uint32_t*
-      shift;  ///< [49] added to V (mod 256), which makes it 0 … 255; in all 4 bytes. Unused by s16
-  std::uint8_t* values;        ///< out: position p at values + offset[p], 64 bytes
-  const std::int64_t* offset;  ///< [49]
+  std::uint8_t* values;              ///< out: position p at values + offset[p], 64 bytes
+  const std::int64_t* offset;        ///< [49]
 };
 
 /// Step 2: U = (G g) Gᵀ in part. G g, seven rows of three taps, is stored with the layer. The
@@ -87,7 +85,7 @@ struct FastConvProduct {
   std::int64_t quads;
   RegisterBlock block;        ///< one of the kernels' own
   std::int64_t width;         ///< a multiple of 16 up to block.panel_width
-  const std::int32_t* start;  ///< [width] −shift·Σ_c weight, which takes the shift out again
+  const std::int32_t* start;  ///< [width] −value_shift·Σ_c weight, which takes it out again
   std::int32_t* products;     ///< out: [rows][block.panel_width]
   const std::int8_t* next;  ///< 4·width·quads·pieces bytes wanted soon; a kernel may fetch them
   /// Null, or per piece what to compute besides (step 2; `weights` null: nothing), out of planes of

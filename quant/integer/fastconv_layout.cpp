@@ -70,6 +70,7 @@ void FastConvLayout::lay_out(FastConvGroup& group) const {
       if (group.rows[kind] == 0) group.first_row[kind] = group.begin[size];
       group.rows[kind] += count[size];
     }
+    if (group.rows[kind] > 0) group.blocks[kind] = fastconv_blocks(group.rows[kind], block_rows_);
   }
   for (const int p : plan_.positions) {
     const int kind = kind_[p];
@@ -86,7 +87,7 @@ FastConvLayout::Place FastConvLayout::find_place(const FastConvGroup& group,
   for (int kind = 0; kind < (one_kind_ ? 1 : kPositionKinds); ++kind) {
     const std::int64_t r = row - group.first_row[kind], rows = group.rows[kind];
     if (r < 0 || r >= rows) continue;
-    const FastConvBlocks blocks = fastconv_blocks(rows, block_rows_);
+    const FastConvBlocks& blocks = group.blocks[kind];
     const std::int64_t in_taller = blocks.taller * (blocks.height + 1);
     const std::int64_t height = blocks.height + (r < in_taller ? 1 : 0);
     // 32 bits, because 64-bit divisions are slow.

@@ -29,6 +29,7 @@ struct FastConvGroup {
   std::int64_t index = -1, first = 0, last = 0;
   std::int64_t begin[kTileSizes] = {};  ///< row of the first tile of a size
   std::int64_t first_row[kPositionKinds] = {}, rows[kPositionKinds] = {};
+  FastConvBlocks blocks[kPositionKinds] = {};     ///< of the rows
   std::int64_t values[kPositions2d] = {};         ///< where a position's values begin
   std::int64_t product_bytes[kPositions2d] = {};  ///< where its products of row 0 would be
 };

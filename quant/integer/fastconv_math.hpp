@@ -27,6 +27,7 @@ struct FastCorrelation {
   int position[kPositions1d];           ///< row of kTapTransform each product uses
   std::int8_t input[kPositions1d][6];   ///< Bᵀ [products][outputs + 2]
   std::int8_t output[4][kPositions1d];  ///< Aᵀ [outputs][products]
+  bool raised[6];                       ///< inputs of which each row of Bᵀ takes an odd number
 };
 
 constexpr FastCorrelation kFast4 = {4,
@@ -43,7 +44,8 @@ constexpr FastCorrelation kFast4 = {4,
                                     {{4, 1, 1, 2, 0, -2, 0},
                                      {0, 1, -1, 0, 2, -2, 0},
                                      {0, 1, 1, -2, 0, 2, 0},
-                                     {0, 1, -1, 0, -2, 2, 4}}};
+                                     {0, 1, -1, 0, -2, 2, 4}},
+                                    {true, false, false, true, false, true}};
 
 constexpr FastCorrelation kFast2 = {
     2,
@@ -51,7 +53,8 @@ constexpr FastCorrelation kFast2 = {
     1,
     {0, 1, 2, 6, 0, 0, 0},
     {{1, 0, -1, 0, 0, 0}, {0, 1, 1, 0, 0, 0}, {0, -1, 1, 0, 0, 0}, {0, -1, 0, 1, 0, 0}},
-    {{2, 1, 1, 0, 0, 0, 0}, {0, 1, -1, 2, 0, 0, 0}}};
+    {{2, 1, 1, 0, 0, 0, 0}, {0, 1, -1, 2, 0, 0, 0}},
+    {false, false, true, true, false, false}};
 
 /// The plain sum of three products.
 constexpr FastCorrelation kFast1 = {1,
@@ -59,11 +62,19 @@ constexpr FastCorrelation kFast1 = {1,
                                     0,
                                     {0, 4, 6, 0, 0, 0, 0},
                                     {{1, 0, 0, 0, 0, 0}, {0, 1, 0, 0, 0, 0}, {0, 0, 1, 0, 0, 0}},
-                                    {{1, 1, 1, 0, 0, 0, 0}}};
+                                    {{1, 1, 1, 0, 0, 0, 0}},
+                                    {true, true, true, false, false, false}};
 
 /// The correlation with that many outputs: 4, 2 or 1.
 [[gnu::always_inline]] static inline const FastCorrelation& fast_correlation(int outputs) {
   return outputs == 4 ? kFast4 : outputs == 2 ? kFast2 : kFast1;
 }
+
+/// What is added to V = Bᵀ d B modulo 256 to make it 0 … 255 (F3). 128 more in the pixels whose row
+/// and column are both raised are 128 more at every position, an odd multiple of 128, and V is
+/// symmetrical but at the position of two sums.
+constexpr int kSums = 1 * kPositions1d + 1;
+constexpr std::uint8_t kRaise = 128;
+constexpr std::uint8_t value_shift(int position) { return position == kSums ? 0 : kRaise; }
 
 }  // namespace intandem

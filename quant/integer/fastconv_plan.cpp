@@ -52,6 +52,21 @@ std::int64_t axis_products(const FastConvAxis& axis, int taps) {
          fast_correlation(axis.rest).products - (taps == 3 ? 0 : axis.tiles);
 }
 
+/// Fills first_plane.
+void count_planes(FastConvPlan& plan) {
+  const FastCorrelation& f = fast_correlation(plan.tile);
+  std::int64_t planes = 0;
+  for (int row = 0; row < f.products; ++row) {
+    for (std::size_t q = 0; q < plan.pieces.size(); ++q) {
+      plan.first_plane[row][q] = planes;
+      if (plan.pieces[q].has(f.position[row] * kPositions1d)) {
+        planes += static_cast<std::int64_t>(plan.stored_columns(plan.pieces[q]).size());
+      }
+    }
+  }
+  plan.first_plane[f.products][0] = planes;
+}
+
 /// The 3×3 taps of a piece for output channel k and input channel c, zeros where it has none.
 void copy_taps(const IntLayer& layer, const FastConvPiece& piece, std::int64_t k, std::int64_t c,
                std::int8_t* taps) {
@@ -126,6 +141,20 @@ std::vector<FastConvPiece> cut_kernel(std::int64_t taps) {
 
 std::int64_t FastConvPlan::tap_rows() const { return fast_correlation(tile).products; }
 
+std::vector<int> FastConvPlan::stored_columns(const FastConvPiece& piece) const {
+  std::vector<int> columns;
+  if (!all_columns) {
+    columns = {0, 4, kInfinity};  // the rows of G g themselves
+    columns.resize(static_cast<std::size_t>(piece.columns));
+    return columns;
+  }
+  const FastCorrelation& f = fast_correlation(tile);
+  for (int j = 0; j < f.products; ++j) {
+    if (piece.has(f.position[j])) columns.push_back(f.position[j]);
+  }
+  return columns;
+}
+
 std::int64_t FastConvPlan::value_rows() const {
   std::int64_t sum = 0;
   for (const FastConvPiece& piece : pieces) {
@@ -139,7 +168,8 @@ std::int64_t FastConvPlan::product_rows() const {
 }
 
 bool plan_fastconv(const IntLayer& layer, int tile, FastConvOperands operands, FastConvPlan& plan,
-                   std::string& why, std::int64_t quad_step, std::int64_t panel_width) {
+                   std::string& why, std::int64_t quad_step, std::int64_t panel_width,
+                   std::int64_t most_stored_bytes) {
   const ConvShape& shape = layer.shape;
   const bool wide = operands == FastConvOperands::s16;
   const std::int64_t bytes = operand_bytes(operands), in_group = 4 / bytes;
@@ -168,7 +198,8 @@ bool plan_fastconv(const IntLayer& layer, int tile, FastConvOperands operands, F
     for (int j = 0; j < f.products; ++j) {
       const int position = f.position[i] * kPositions1d + f.position[j];
       const ValueRange range = value_range(tile, position, layer.in_max);
-      if (!wide && range.high - range.low > 255) {
+      const int shift = wide ? 0 : value_shift(position);
+      if (!wide && (range.low + shift < 0 || range.high + shift > 255)) {
         return refuse(why, "codes up to " + std::to_string(layer.in_max) +
                                " give transformed values of more than 8 bits");
       }
@@ -178,19 +209,14 @@ bool plan_fastconv(const IntLayer& layer, int tile, FastConvOperands operands, F
         if (!plan.pieces[static_cast<std::size_t>(q)].has(position)) continue;
         if (plan.piece_count[position]++ == 0) plan.first_piece[position] = q;
       }
-      plan.shift[position] = wide ? 0 : static_cast<std::uint32_t>(-range.low) * 0x01010101u;
-      largest_value[position] = range.high - range.low;
+      largest_value[position] = range.high + shift;
     }
   }
 
-  std::int64_t planes = 0;
-  for (int row = 0; row < f.products; ++row) {
-    for (std::size_t q = 0; q < plan.pieces.size(); ++q) {
-      plan.first_plane[row][q] = planes;
-      if (plan.pieces[q].has(f.position[row] * kPositions1d)) planes += plan.pieces[q].columns;
-    }
-  }
-  plan.first_plane[f.products][0] = planes;
+  plan.all_columns = true;
+  count_planes(plan);
+  plan.all_columns = plan.planes() * plan.tap_bytes(plan.padded_K) <= most_stored_bytes;
+  count_planes(plan);
 
   const auto count = static_cast<std::int64_t>(plan.positions.size());
   plan.taps = TensorS8::zeros({plan.taps_at(plan.padded_K)});
@@ -211,19 +237,18 @@ bool plan_fastconv(const IntLayer& layer, int tile, FastConvOperands operands, F
     std::fill(sum.begin(), sum.end(), std::int64_t{0});
     for (std::size_t q = 0; q < plan.pieces.size(); ++q) {
       const FastConvPiece& piece = plan.pieces[q];
+      const std::vector<int> columns = plan.stored_columns(piece);
       for (std::int64_t c = 0; c < shape.C; ++c) {
         std::int8_t taps[9];
         copy_taps(layer, piece, k, c, taps);
         std::int32_t* u = transformed.data() + c * kPositions2d;
         transform_taps(taps, u);
-        // The columns 0, 4 and 6 of U are the rows G g.
         for (int i = 0; i < f.products; ++i) {
-          for (int x = 0; x < piece.columns; ++x) {
-            constexpr int kColumn[3] = {0, 4, 6};
-            const int position = f.position[i] * kPositions1d + kColumn[x];
+          std::int64_t plane = plan.first_plane[i][q];
+          for (const int column : columns) {
+            const int position = f.position[i] * kPositions1d + column;
             if (!piece.has(position)) continue;
-            const std::int64_t plane = plan.first_plane[i][q] + x;
-            const std::int64_t at = plan.taps_at(panel) + plane * plan.tap_stride(width);
+            const std::int64_t at = plan.taps_at(panel) + plane++ * plan.tap_stride(width);
             // The low byte first, so that the 16-bit operands of this machine come out.
             std::memcpy(
                 plan.taps.data() + at + (c / in_group * width + lane) * 4 + c % in_group * bytes,
@@ -248,8 +273,9 @@ bool plan_fastconv(const IntLayer& layer, int tile, FastConvOperands operands, F
       }
     }
     for (std::int64_t s = 0; s < count; ++s) {
-      const auto position = static_cast<std::size_t>(plan.positions[static_cast<std::size_t>(s)]);
-      const auto start = -static_cast<std::int64_t>(plan.shift[position] & 255) * sum[position];
+      const int position = plan.positions[static_cast<std::size_t>(s)];
+      const std::int64_t shift = wide ? 0 : value_shift(position);
+      const std::int64_t start = -shift * sum[static_cast<std::size_t>(position)];
       plan.start[panel * count + s * width + lane] = static_cast<std::int32_t>(start);
     }
   }

@@ -54,6 +54,10 @@ std::vector<FastConvPiece> cut_kernel(std::int64_t taps);
 /// set of the first-level cache.
 inline std::int64_t odd_lines(std::int64_t bytes) { return ((bytes + 63) / 64 | 1) * 64; }
 
+/// All of U is stored if that is no more: half a second-level cache, of which there is one per
+/// core.
+constexpr std::int64_t kMostStoredBytes = 1024 * 1024;
+
 /// A layer made ready for one tile size.
 struct FastConvPlan {
   int tile = 4;
@@ -62,11 +66,11 @@ struct FastConvPlan {
   std::int64_t quads = 0;         ///< as FastConvProduct::quads
   std::int64_t value_stride = 0;  ///< rounded up to 64: bytes of a position of a tile and piece
   std::vector<int> positions;     ///< those used: 49 for tile 4, 16 for tile 2
+  bool all_columns = false;       ///< all of U is stored, not only the columns that are taps
   int first_piece[kPositions2d] = {}, piece_count[kPositions2d] = {};  ///< that share a position
-  std::uint32_t shift[kPositions2d] = {};                              ///< as FastConvInput::shift
   /// Where the taps of a row of positions and a piece begin, in planes; [rows][0] is their number.
   std::int64_t first_plane[kPositions1d + 1][kMostPieces] = {};
-  /// Per panel G g: planes [quads][width][4 bytes], one per row, piece and column of taps.
+  /// Per panel planes [quads][width][4 bytes], one per row, piece and stored column of U.
   TensorS8 taps;
   TensorS32 start;           ///< per panel [positions][width], as FastConvProduct::start
   TensorS32 epilogue_table;  ///< the arrays of `epilogue`, one after the other
@@ -83,6 +87,8 @@ struct FastConvPlan {
   /// Bytes of one plane of taps of a panel, and from one to the next.
   std::int64_t tap_bytes(std::int64_t width) const { return quads * width * 4; }
   std::int64_t tap_stride(std::int64_t width) const { return odd_lines(tap_bytes(width)); }
+  /// The columns of U that are stored of a piece, in order.
+  std::vector<int> stored_columns(const FastConvPiece& piece) const;
   /// Planes of taps of a panel.
   std::int64_t planes() const { return first_plane[tap_rows()][0]; }
   /// Where the taps of the panel that starts at channel k begin; at padded_K, where they end.
@@ -99,10 +105,11 @@ struct FastConvPlan {
 
 /// Fills `plan` and returns true, or returns false and says in `why` which condition of F4 fails
 /// with such operands. quad_step: as in FastConvKernels; panel_width: of the
-/// RegisterBlock.
+/// RegisterBlock; most_stored_bytes: of all_columns.
 bool plan_fastconv(const IntLayer& layer, int tile, FastConvOperands operands, FastConvPlan& plan,
                    std::string& why, std::int64_t quad_step = 1,
-                   std::int64_t panel_width = kPanelWidth);
+                   std::int64_t panel_width = kPanelWidth,
+                   std::int64_t most_stored_bytes = kMostStoredBytes);
 
 /// The epilogue arrays of a layer, into plan.epilogue_table.
 void plan_epilogue(const IntLayer& layer, FastConvPlan& plan);

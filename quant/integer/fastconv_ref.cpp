@@ -25,8 +25,7 @@ void input(const FastConvInput& tile) {
           }
         }
         const int position = v.position[i] * kPositions1d + h.position[j];
-        const auto value =
-            static_cast<Value>(static_cast<std::uint32_t>(sum) + tile.shift[position]);
+        const auto value = static_cast<Value>(sum + (kBytes == 1 ? value_shift(position) : 0));
         std::memcpy(tile.values + tile.offset[position] + c * kBytes, &value, sizeof value);
       }
     }

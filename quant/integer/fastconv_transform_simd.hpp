@@ -52,31 +52,39 @@ template <int kOutputs>
   }
 }
 
-/// Row of kTapTransform of product i of F(kOutputs, 3); the tables of fastconv_math.hpp.
+/// F(kOutputs, 3), and the row of kTapTransform of its product i.
+template <int kOutputs>
+constexpr const FastCorrelation& correlation = kOutputs == 4   ? kFast4
+                                               : kOutputs == 2 ? kFast2
+                                                               : kFast1;
+template <int kOutputs>
+constexpr int kProducts = correlation<kOutputs>.products;
 template <int kOutputs>
 constexpr int position_of(int i) {
-  return (kOutputs == 4 ? kFast4 : kOutputs == 2 ? kFast2 : kFast1).position[i];
+  return correlation<kOutputs>.position[i];
 }
-template <int kOutputs>
-constexpr int kProducts = kOutputs == 4   ? 7
-                          : kOutputs == 2 ? 4
-                                          : 3;
 
 /// Channels c … of one chunk: a vector of them, or n fewer.
 template <class Values, int kV, int kH, bool kAll>
 [[gnu::always_inline]] inline void input_vector(const FastConvInput& tile, std::int64_t c,
                                                 std::int64_t n) {
   constexpr int kLaneBytes = sizeof(Values{}[0]);
+  const auto raise = (Values)(Bytes{} + kRaise);
+  const std::uint8_t* const* const pixel = tile.pixel;
+  const std::int64_t* const offset = tile.offset;
+  const std::int64_t first = tile.first + c, next_tile = tile.next_tile;
+  std::uint8_t* const values = tile.values + c * kLaneBytes;
   Values half[kProducts<kV>][kH + 2];
 #pragma GCC unroll 8
   for (int x = 0; x < kH + 2; ++x) {
     Values d[kV + 2], v[kProducts<kV>];
 #pragma GCC unroll 8
     for (int y = 0; y < kV + 2; ++y) {
-      const std::uint8_t* from = tile.pixel[y * (kH + 2) + x] + tile.first + c;
+      const std::uint8_t* from = pixel[y * (kH + 2) + x] + first;
       d[y] = kAll ? load_all_codes<Values>(from) : load_codes<Values>(from, n);
+      if (kLaneBytes == 1 && correlation<kV>.raised[y] && correlation<kH>.raised[x]) d[y] += raise;
       // What the next tile reads and this one does not; a stray prefetch does no harm.
-      if (x >= 2) __builtin_prefetch(from + tile.next_tile);
+      if (x >= 2) __builtin_prefetch(from + next_tile);
     }
     input_1d<kV>(d, v);
 #pragma GCC unroll 8
@@ -89,8 +97,8 @@ template <class Values, int kV, int kH, bool kAll>
 #pragma GCC unroll 8
     for (int j = 0; j < kProducts<kH>; ++j) {
       const int position = position_of<kV>(i) * kPositions1d + position_of<kH>(j);
-      if constexpr (kLaneBytes == 1) v[j] += (Values)(Words{} + tile.shift[position]);
-      __builtin_memcpy(tile.values + tile.offset[position] + c * kLaneBytes, &v[j], sizeof v[j]);
+      if (kLaneBytes == 1 && position == kSums) v[j] -= raise;
+      __builtin_memcpy(values + offset[position], &v[j], sizeof v[j]);
     }
   }
 }

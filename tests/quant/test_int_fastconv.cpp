@@ -50,11 +50,9 @@ std::uint8_t code_of(const IntLayer& layer, std::int64_t acc, std::int64_t k, st
   return static_cast<std::uint8_t>(std::clamp<std::int64_t>(floor, 0, layer.max_code));
 }
 
-/// Runs the layer with one tile size on the active instruction set, wide: with operands of 16 bits;
-/// null layer: returns false.
-bool check_case(const Case& c, int tile, const Rng& rng, bool wide = false) {
+bool check_stored(const Case& c, int tile, const Rng& rng, bool wide, std::int64_t stored_bytes) {
   const IntLayer layer = make_layer(c, rng);
-  const auto prepared = prepare_fastconv(layer, tile, fastconv_kernels(wide));
+  const auto prepared = prepare_fastconv(layer, tile, fastconv_kernels(wide), stored_bytes);
   if (prepared == nullptr) return false;
   INFO(prepared->algorithm() << ": " << describe(c));
   const ConvShape& s = c.shape;
@@ -109,6 +107,12 @@ bool check_case(const Case& c, int tile, const Rng& rng, bool wide = false) {
   CHECK(input.intact());
   CHECK(scratch.intact());
   return true;
+}
+
+/// Runs the layer with one tile size on the active instruction set, with all transformed weights
+/// stored and with some computed; wide: with operands of 16 bits; null layer: returns false.
+bool check_case(const Case& c, int tile, const Rng& rng, bool wide = false) {
+  return check_stored(c, tile, rng, wide, kMostStoredBytes) && check_stored(c, tile, rng, wide, 0);
 }
 
 }  // namespace

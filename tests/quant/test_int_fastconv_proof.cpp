@@ -34,6 +34,23 @@ TEST_CASE("fast correlations: the bilinear identity holds for all unit impulses"
   }
 }
 
+TEST_CASE("fast correlations: 128 more in the raised inputs is 128 more in every value",
+          "[fastconv]") {
+  for (const int outputs : {4, 2, 1}) {
+    const FastCorrelation& f = fast_correlation(outputs);
+    for (int i = 0; i < f.products; ++i) {
+      int raised = 0;
+      for (int x = 0; x < outputs + 2; ++x) raised += f.raised[x] ? f.input[i][x] : 0;
+      INFO("F(" << outputs << ",3) product " << i);
+      CHECK(raised % 2 != 0);
+    }
+  }
+  for (int position = 0; position < kPositions2d; ++position) {
+    const ValueRange range = value_range(4, position, 1);
+    CHECK((range.low == 0) == (value_shift(position) == 0));
+  }
+}
+
 TEST_CASE("fast correlations: five taps are two pieces in the same products", "[fastconv]") {
   const std::vector<FastConvPiece> pieces = cut_kernel(5);
   REQUIRE(pieces.size() == 4);
@@ -181,7 +198,7 @@ TEST_CASE("fast convolution: operands of any layer fit 16 bits, and pairs of pro
       CHECK(plan.largest_weight == 9 * 128);
       CHECK(plan.quads == 4);
       CHECK(plan.value_stride == 64);
-      for (const int position : plan.positions) CHECK(plan.shift[position] == 0);
+      for (std::int64_t i = 0; i < plan.start.size(); ++i) CHECK(plan.start[i] == 0);
       // The one condition that 16 bits do not remove.
       const std::int32_t limit = 1 << (tile == 4 ? 27 : 29);
       IntLayer layer = make_layer(c, rng);
