@@ -200,8 +200,7 @@ void FastConvLayer::multiply_panel(const FastConvGroup& group, std::int64_t k,
     }
     const std::int8_t* next = taps + plan_.first_plane[row + 1][0] * stride;
     for (const int* i = order; i < order + rows; ++i) {
-      const int p = position[*i], column = fast.position[*i];
-      const std::int64_t height = group.rows[layout_.kind(p)];
+      const int p = position[*i], column = fast.position[*i], kind = layout_.kind(p);
       const int first = plan_.first_piece[p], count = plan_.piece_count[p];
       const bool real = column == 0;
       const bool computes = !plan_.all_columns && (real || column == (besides_products ? 4 : 3));
@@ -221,14 +220,14 @@ void FastConvLayer::multiply_panel(const FastConvGroup& group, std::int64_t k,
           by_column[3][q] = by_column[0][q];
           by_column[5][q] = by_column[1][q];
           besides[q].weights = nullptr;
-        } else if (!kernels_.computes_weights && height > 0) {
+        } else if (!kernels_.computes_weights && group.rows[kind] > 0) {
           kernels_.transform_weights(besides[q]);
         }
       }
-      kernels_.multiply({values + group.values[p], height, by_column[column] + first, count,
-                         plan_.quads, block_, width, start + *i * width,
-                         products + group.product_bytes[p] / std::int64_t{sizeof(std::int32_t)} +
-                             group.first_row[layout_.kind(p)] * plan_.panel_width,
+      const std::int64_t out = group.product_bytes[p] / std::int64_t{sizeof(std::int32_t)} +
+                               group.first_row[kind] * plan_.panel_width;
+      kernels_.multiply({values + group.values[p], group.blocks[kind], by_column[column] + first,
+                         count, plan_.quads, block_, width, start + *i * width, products + out,
                          next, computes && kernels_.computes_weights ? besides + first : nullptr});
       next += count * plan_.quads * 4 * width;
     }

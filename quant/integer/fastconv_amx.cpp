@@ -78,7 +78,7 @@ void multiply_pair(const FastConvProduct& a, const BlockPair& pair) {
 
 template <bool kWide>
 void multiply_blocks(const FastConvProduct& a) {
-  const FastConvBlocks blocks = fastconv_blocks(a.rows, kTileRows);
+  const FastConvBlocks& blocks = a.blocks;
   const std::int64_t steps = a.pieces * (a.quads * 4 / kValueChunk);
   const std::int64_t pairs = (blocks.count + 1) / 2;
   constexpr std::int64_t kNextLines = 128 * kValueChunk / 4 / kLine;  // per step
@@ -107,7 +107,7 @@ void fastconv_begin_amx() { amx_configure(kTileRows); }
 void fastconv_end_amx() { amx_release(); }
 
 void fastconv_multiply_amx(const FastConvProduct& a) {
-  if (a.rows == 0) return;
+  if (a.blocks.count == 0) return;
   a.width == kPanelWidth ? multiply_blocks<true>(a) : multiply_blocks<false>(a);
 }
 

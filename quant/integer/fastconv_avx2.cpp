@@ -185,7 +185,6 @@ void block_wide(const FastConvProduct& a, std::int64_t rows, const std::uint8_t*
   }
 }
 
-constexpr std::int64_t kBlockRows = 4, kWideBlockRows = 6;
 using Block = void (*)(const FastConvProduct&, const std::uint8_t*, std::int32_t*, std::int64_t);
 constexpr Block kBlocks[] = {block<1>, block<2>, block<3>, block<4>};
 
@@ -200,8 +199,7 @@ void fastconv_weights_wide_avx2(const FastConvWeights& panel) { weights_panel<Sh
 void fastconv_multiply_avx2(const FastConvProduct& a) {
   const std::int64_t value_stride =
       a.pieces * ((4 * a.quads + kValueChunk - 1) / kValueChunk * kValueChunk);
-  if (a.rows == 0) return;
-  const FastConvBlocks blocks = fastconv_blocks(a.rows, kBlockRows);
+  const FastConvBlocks& blocks = a.blocks;
   for (std::int64_t column = 0; column < a.width; column += 16) {
     std::int64_t first = 0;
     for (std::int64_t i = 0; i < blocks.count; ++i) {
@@ -214,9 +212,8 @@ void fastconv_multiply_avx2(const FastConvProduct& a) {
 }
 
 void fastconv_multiply_wide_avx2(const FastConvProduct& a) {
-  if (a.rows == 0) return;
   const std::int64_t chunks = (4 * a.quads + kValueChunk - 1) / kValueChunk;
-  const FastConvBlocks blocks = fastconv_blocks(a.rows, kWideBlockRows);
+  const FastConvBlocks& blocks = a.blocks;
   // A step of every block and half of the columns fetches its part of `next`.
   const std::int64_t next_step = blocks.count >= 4 ? 16 : blocks.count >= 2 ? 32 : 64;
   const std::int8_t* next = a.next;

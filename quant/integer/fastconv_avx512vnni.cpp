@@ -310,8 +310,7 @@ void multiply_height(const FastConvProduct& a, std::int64_t height, const BlockR
 
 template <bool kWords>
 void multiply(const FastConvProduct& a) {
-  if (a.rows == 0) return;
-  const FastConvBlocks blocks = fastconv_blocks(a.rows, a.block.rows);
+  const FastConvBlocks& blocks = a.blocks;
   const std::int64_t taller = blocks.taller, all = blocks.count, height = blocks.height;
   // The blocks of the position fetch `next` together: two or four lines per step.
   const std::int64_t panels = a.block.panel_width / 32;

@@ -44,6 +44,7 @@ struct FastConvBlocks {
   // In 32 bits, because 64-bit divisions are slow.
   const auto n = static_cast<std::uint32_t>(rows), m = static_cast<std::uint32_t>(most);
   const std::uint32_t count = (n + m - 1) / m;
+  if (count == 0) return {0, 0, 0};
   return {count, n / count, n % count};
 }
 
@@ -72,12 +73,12 @@ struct FastConvWeights {
 };
 
 /// Step 3: products[r][k] = start[k] + Σ_piece Σ_c values[r][c]·weights[piece][c][k], modulo 2³²,
-/// for `rows` tiles and one panel of `width` output channels at one position. A kernel may read the
-/// values, and write the products, of block.rows − 1 tiles more; positions are computed in the
-/// order in which their products lie, so that the right ones are written last.
+/// for the tiles of `blocks` and one panel of `width` output channels at one position. A kernel may
+/// read the values, and write the products, of block.rows − 1 tiles more; positions are computed in
+/// the order in which their products lie, so that the right ones are written last.
 struct FastConvProduct {
-  const std::uint8_t* values;  ///< as described above; blocks of at most `block.rows`
-  std::int64_t rows;
+  const std::uint8_t* values;         ///< as described above
+  FastConvBlocks blocks;              ///< of at most block.rows rows; maybe none
   const std::int8_t* const* weights;  ///< of each piece, [quads][width][4 bytes]
   std::int64_t pieces;
   /// Groups of 4 bytes: ⌈C/4⌉ or ⌈C/2⌉ rounded up to FastConvKernels::quad_step; the rest has

@@ -59,11 +59,9 @@ template <class Value, class Weight>
 void multiply(const FastConvProduct& a) {
   constexpr std::int64_t kBytes = sizeof(Value), kGroup = 4 / kBytes;
   const std::int64_t chunks = (4 * a.quads + kValueChunk - 1) / kValueChunk;
-  if (a.rows == 0) return;
-  const FastConvBlocks blocks = fastconv_blocks(a.rows, kFastConvRefRows);
   std::int64_t first = 0;
-  for (std::int64_t i = 0; i < blocks.count; ++i) {
-    const std::int64_t height = blocks.height + (i < blocks.taller ? 1 : 0);
+  for (std::int64_t i = 0; i < a.blocks.count; ++i) {
+    const std::int64_t height = a.blocks.height + (i < a.blocks.taller ? 1 : 0);
     const std::uint8_t* values = a.values + first * a.pieces * chunks * kValueChunk;
     const std::int64_t chunk_step = height * kValueChunk;
     for (std::int64_t r = 0; r < height; ++r) {

@@ -298,10 +298,10 @@ TEST_CASE("fast convolution: the product of every kernel, to the last byte", "[f
       }
       if (kernels.begin != nullptr) kernels.begin();
       const bool computes = kernels.computes_weights && draw.coin();
-      kernels.multiply({values.data(), rows, of_piece, pieces, quads, block, width, start.data(),
+      const FastConvBlocks blocks = fastconv_blocks(rows, block.rows);
+      kernels.multiply({values.data(), blocks, of_piece, pieces, quads, block, width, start.data(),
                         products.data(), weights.data(), computes ? besides : nullptr});
       if (kernels.end != nullptr) kernels.end();
-      const FastConvBlocks blocks = fastconv_blocks(rows, block.rows);
       std::int64_t wrong = 0;
       for (std::int64_t row = 0, first = 0, i = 0; row < rows; ++row) {
         std::int64_t height = blocks.height + (i < blocks.taller ? 1 : 0);
