@@ -32,6 +32,31 @@ struct Cut {
 };
 constexpr Cut kCuts[] = {{64, 7, 5, 6}, {32, 14, 9, 11}};
 
+/// The layer with n ≥ 17 in every channel, as the 32-bit arithmetic of Q5a wants it: where n is
+/// smaller even after scale_up, weights, bias and 2ⁿ times a power of two, which gives the same
+/// codes. As it is if weights or accumulators have no room for that.
+IntLayer lift_scales(const IntLayer& layer) {
+  IntLayer lifted = layer;
+  lifted.weights = layer.weights.clone();
+  lifted.bias = layer.bias.clone();
+  lifted.scale.clear();
+  const std::int64_t row = layer.shape.reduction();
+  for (std::int64_t k = 0; k < layer.shape.K; ++k) {
+    const Multiplier scale = scale_up(layer.channel_scale(k));
+    const std::int32_t lift = std::max(0, kQuickShift - scale.n);
+    if (layer.bound << lift > INT32_MAX) return layer;
+    lifted.bias[k] = layer.bias[k] << lift;
+    lifted.scale.push_back({scale.m, scale.n + lift});
+    for (std::int64_t i = k * row; i < (k + 1) * row; ++i) {
+      const std::int32_t weight = layer.weights[i] << lift;
+      if (weight < INT8_MIN || weight > INT8_MAX) return layer;
+      lifted.weights[i] = static_cast<std::int8_t>(weight);
+    }
+  }
+  measure_bounds(lifted);
+  return lifted;
+}
+
 class StripLayer final : public PreparedLayer {
  public:
   StripLayer(const IntLayer& layer, const DirectKernel& kernel, std::int64_t width)
@@ -205,14 +230,15 @@ std::unique_ptr<PreparedLayer> prepare_direct_strips(const IntLayer& layer,
                                                      const DirectKernel& kernel) {
   const ConvShape& s = layer.shape;
   const bool fits_offsets = (s.R + 1) * (s.W + 2 * s.pad) * s.C <= INT32_MAX;
-  const bool plain = !layer.is_last() && layer.add < 0 && RequantData(layer).from(0).quick;
-  if (kernel.strip == nullptr || !plain || !fits_offsets) return nullptr;
+  if (kernel.strip == nullptr || layer.is_last() || layer.add >= 0 || !fits_offsets) return nullptr;
+  const IntLayer lifted = lift_scales(layer);
+  if (!RequantData(lifted).from(0).quick) return nullptr;
   for (const Cut& cut : kCuts) {
     if (s.K <= cut.width / 2 && cut.width > 32) continue;
     const bool far = s.R * round_up(s.S * s.C, kGroup) * cut.width > kFirstCacheBytes;
     const std::int64_t least = far ? cut.least_pixels_far : cut.least_pixels;
     if (s.Q() >= least * ceil_div(s.Q(), cut.most_pixels)) {
-      return std::make_unique<StripLayer>(layer, kernel, cut.width);
+      return std::make_unique<StripLayer>(lifted, kernel, cut.width);
     }
   }
   return nullptr;

@@ -159,6 +159,23 @@ TEST_CASE("strips: every row length, stride, padding and channel count", "[integ
   if (detected_isa() >= Isa::avx512vnni) CHECK(strips > 10);
 }
 
+TEST_CASE("strips: weights of few bits make room for the 32-bit arithmetic", "[integer]") {
+  Draw draw(51);
+  const DirectKernel* tiles = direct_kernel(detected_isa(), false, false);
+  for (const std::int32_t bits : {1, 2, 4, 8}) {
+    LayerOptions o;
+    o.shape = {1, 9, 14, 3, 48, 3, 3, 1, 1};
+    o.weight_bits = bits;
+    o.in_max = o.max_code = 3;
+    o.largest_bias = 1;
+    o.per_channel = true;  // some with n < 17
+    check_all(o, 2, Values::random, draw);
+    if (tiles == nullptr || tiles->strip == nullptr) continue;
+    const bool in_rows = prepare_direct(make_layer(o, draw), *tiles)->reason() == "rows of outputs";
+    if (bits <= 4) CHECK(in_rows);
+  }
+}
+
 TEST_CASE("tile registers: every height, both sources, odd tiles, blocks and tasks", "[integer]") {
   if (detected_isa() < Isa::amx) INTANDEM_SKIP("this CPU has no AMX");
   const RestoreSettings restore;
