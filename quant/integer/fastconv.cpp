@@ -19,6 +19,7 @@ namespace {
 /// with tiles enough to share the computed weights among; fewer take up to 7/8 of what there is.
 constexpr std::int64_t kCacheBytes = 900 * 1024, kMostCacheBytes = 1536 * 1024;
 constexpr std::int64_t kEnoughTiles = 66, kSmallestGroup = 12;
+constexpr std::int64_t kReadWeights = 4;  // are read in the time that one is computed
 constexpr std::int64_t kManyBlocks = 16;  // of registers, per worker: groups are made of whole ones
 
 std::int64_t group_tiles(std::int64_t weight_bytes, std::int64_t tile_bytes) {
@@ -113,7 +114,7 @@ class FastConvLayer final : public PreparedLayer {
 std::int64_t FastConvLayer::cost() const {
   const std::int64_t C = shape_.C, K = shape_.K;
   const std::int64_t groups = (layout_.tiles() + most_tiles_ - 1) / most_tiles_;
-  std::int64_t computed = 0;  // columns of U
+  std::int64_t computed = 0, stored = plan_.all_columns ? plan_.planes() : 0;  // columns of U
   for (std::int64_t row = 0; !plan_.all_columns && row < plan_.tap_rows(); ++row) {
     const int first_column = plan_.positions[static_cast<std::size_t>(row * plan_.tap_rows())];
     for (const FastConvPiece& piece : plan_.pieces) {
@@ -124,7 +125,8 @@ std::int64_t FastConvLayer::cost() const {
   const std::int64_t lanes = plan_.value_stride / kValueChunk * chunk_;  // C, whole cache lines
   const std::int64_t cost =
       (executed_macs() * each.product + plan_.value_rows() * lanes * each.value +
-       plan_.product_rows() * K * each.sum + groups * computed * C * K * each.weight) /
+       plan_.product_rows() * K * each.sum +
+       groups * (computed * each.weight + stored * each.weight / kReadWeights) * C * K) /
       8;
   return direct_is_quicker_ ? cost * 3 / 2 : cost;
 }

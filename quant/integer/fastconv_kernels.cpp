@@ -71,7 +71,7 @@ const KernelPair& active_kernels() {
                                    {6, 64},
                                    {6, 64},
                                    1,
-                                   {16, 248, 168, 208},
+                                   {16, 400, 304, 160},
                                    nullptr,
                                    nullptr,
                                    fastconv_input_wide_avx512vnni,

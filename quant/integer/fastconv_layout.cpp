@@ -70,8 +70,7 @@ void FastConvLayout::lay_out(FastConvGroup& group) const {
       if (group.rows[kind] == 0) group.first_row[kind] = group.begin[size];
       group.rows[kind] += count[size];
     }
-    group.blocks[kind] =
-        group.rows[kind] == 0 ? FastConvBlocks{} : fastconv_blocks(group.rows[kind], block_rows_);
+    group.blocks[kind] = fastconv_blocks(group.rows[kind], block_rows_);
   }
   for (const int p : plan_.positions) {
     const int kind = kind_[p];
