@@ -6,7 +6,6 @@
 #include <string>
 #include <vector>
 
-#include "core/cpu.hpp"
 #include "core/parallel.hpp"
 #include "quant/integer/direct.hpp"
 #include "quant/integer/fastconv_layout.hpp"
@@ -15,19 +14,8 @@
 namespace intandem {
 namespace {
 
-/// What a worker touches for one group of tiles stays in this much of a second-level cache of 1 MB,
-/// with tiles enough to share the computed weights among; fewer take up to 7/8 of what there is.
-constexpr std::int64_t kCacheBytes = 900 * 1024, kMostCacheBytes = 1536 * 1024;
-constexpr std::int64_t kEnoughTiles = 66, kSmallestGroup = 12;
 constexpr std::int64_t kReadWeights = 4;  // are read in the time that one is computed
 constexpr std::int64_t kManyBlocks = 16;  // of registers, per worker: groups are made of whole ones
-
-std::int64_t group_tiles(std::int64_t weight_bytes, std::int64_t tile_bytes) {
-  const auto fit = [&](std::int64_t cache) { return (cache - weight_bytes) / tile_bytes; };
-  const std::int64_t cache = second_level_cache_bytes() / 8 * 7;
-  const std::int64_t stretched = fit(std::clamp(cache, kCacheBytes, kMostCacheBytes));
-  return std::max({kSmallestGroup, fit(kCacheBytes), std::min(kEnoughTiles, stretched)});
-}
 
 class FastConvLayer final : public PreparedLayer {
  public:
@@ -156,6 +144,7 @@ void FastConvLayer::transform_group(const FastConvGroup& group, const std::uint8
   std::int64_t done[kTileSizes] = {};
   const std::uint8_t* pixel[36];
   FastConvLayout::Offsets offsets;
+  const bool steady = layout_.is_steady();
   const std::int64_t unused = layout_.value_bytes(group.last - group.first);
   FastConvTile tile = layout_.tile_at(group.first);
   for (std::int64_t t = group.first; t < group.last; ++t, layout_.advance(tile)) {
@@ -163,12 +152,29 @@ void FastConvLayer::transform_group(const FastConvGroup& group, const std::uint8
         layout_.find_place(group, group.begin[tile.size] + done[tile.size]++);
     for (int piece = 0; piece < pieces(); ++piece) {
       find_pixels(tile, plan_.pieces[static_cast<std::size_t>(piece)], input, pixel);
-      layout_.find_offsets(group, at, piece, unused, offsets);
-      for (std::int64_t first = 0; first < shape_.C; first += chunk_) {
-        if (first > 0) offsets.next_chunk();
-        kernels_.transform_input({pixel, first, std::min(chunk_, shape_.C - first),
-                                  tile.outputs_h * shape_.C, tile.outputs_v, tile.outputs_h, values,
-                                  offsets.at});
+      FastConvInput in = {};
+      in.pixel = pixel;
+      in.next_tile = tile.outputs_h * shape_.C;
+      in.outputs_v = tile.outputs_v;
+      in.outputs_h = tile.outputs_h;
+      in.values = values;
+      if (steady) {
+        in.values += at.block_row[0] * plan_.value_stride + at.line[0];
+        in.step = group.value_step;
+      } else {
+        layout_.find_offsets(group, at, piece, unused, offsets);
+        in.offset = offsets.at;
+      }
+      for (;;) {
+        in.channels = std::min(chunk_, shape_.C - in.first);
+        kernels_.transform_input(in);
+        in.first += chunk_;
+        if (in.first >= shape_.C) break;
+        if (steady) {
+          in.values += at.chunk_step[0];
+        } else {
+          offsets.next_chunk();
+        }
       }
     }
   }
@@ -246,7 +252,8 @@ void FastConvLayer::finish_panel(const FastConvGroup& group, std::int64_t k,
     const std::int64_t at = ((tile.image * P + tile.row) * Q + tile.column) * shape_.K;
     FastConvOutput out = {};
     out.products = products + (group.begin[tile.size] + done[tile.size]++) * plan_.panel_width;
-    out.offset_bytes = group.product_bytes;
+    out.offset_bytes = layout_.is_steady() ? nullptr : group.product_bytes;
+    out.step_bytes = group.product_step_bytes;
     out.outputs_v = tile.outputs_v;
     out.outputs_h = tile.outputs_h;
     out.rows = static_cast<int>(std::min<std::int64_t>(tile.outputs_v, P - tile.row));

@@ -56,8 +56,11 @@ struct FastConvInput {
   std::int64_t first, channels;      ///< the codes wanted of each
   std::int64_t next_tile;            ///< where the tile to the right is, seen from this one
   int outputs_v, outputs_h;          ///< tile size, 4, 2 or 1 each
-  std::uint8_t* values;              ///< out: position p at values + offset[p], 64 bytes
-  const std::int64_t* offset;        ///< [49]
+  /// Out: 64 bytes for position p at values + offset[p]. Without offsets, which is quicker, for the
+  /// n-th position of the tile at values + n·step.
+  std::uint8_t* values;
+  const std::int64_t* offset;  ///< [49] or null
+  std::int64_t step;
 };
 
 /// Step 2: U = (G g) Gᵀ in part. G g, seven rows of three taps, is stored with the layer. The
@@ -112,16 +115,19 @@ struct FastConvEpilogue {
 
 /// Step 4: one tile's products → accumulators (Aᵀ M A >> shift) + bias → codes.
 struct FastConvOutput {
-  const std::int32_t* products;  ///< position p offset_bytes[p] bytes from here, `channels` each
-  const std::int64_t* offset_bytes;  ///< [49]; bytes, because a load takes them without a shift
-  int outputs_v, outputs_h;          ///< tile size
-  int rows, columns;                 ///< the part of the tile that lies inside the output
-  std::int64_t first, channels;      ///< output channels first … first + channels − 1
-  std::uint8_t* codes;               ///< out, at the tile's first output, channel 0
-  const std::uint8_t* shortcut;      ///< likewise
-  std::int32_t* accumulators;        ///< out instead of codes, in mode raw
-  std::int64_t row_stride;           ///< elements from one output row to the next
-  std::int64_t column_stride;        ///< elements from one output to its right neighbour: K
+  /// Position p offset_bytes[p] bytes from here, or the n-th of the tile n·step_bytes; `channels`
+  /// each.
+  const std::int32_t* products;
+  const std::int64_t* offset_bytes;  ///< [49] or null
+  std::int64_t step_bytes;
+  int outputs_v, outputs_h;      ///< tile size
+  int rows, columns;             ///< the part of the tile that lies inside the output
+  std::int64_t first, channels;  ///< output channels first … first + channels − 1
+  std::uint8_t* codes;           ///< out, at the tile's first output, channel 0
+  const std::uint8_t* shortcut;  ///< likewise
+  std::int32_t* accumulators;    ///< out instead of codes, in mode raw
+  std::int64_t row_stride;       ///< elements from one output row to the next
+  std::int64_t column_stride;    ///< elements from one output to its right neighbour: K
   const FastConvEpilogue* epilogue;
 };
 

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "core/cpu.hpp"
+
 namespace intandem {
 namespace {
 
@@ -10,7 +12,19 @@ namespace {
 constexpr std::int64_t kPadWords = kValueChunk / 4;
 constexpr std::int64_t kWordBytes = sizeof(std::int32_t);
 
+/// What a worker touches for one group of tiles stays in this much of a second-level cache of 1 MB,
+/// with tiles enough to share the computed weights among; fewer take up to 7/8 of what there is.
+constexpr std::int64_t kCacheBytes = 900 * 1024, kMostCacheBytes = 1536 * 1024;
+constexpr std::int64_t kEnoughTiles = 66, kSmallestGroup = 12;
+
 }  // namespace
+
+std::int64_t group_tiles(std::int64_t weight_bytes, std::int64_t tile_bytes) {
+  const auto fit = [&](std::int64_t cache) { return (cache - weight_bytes) / tile_bytes; };
+  const std::int64_t cache = second_level_cache_bytes() / 8 * 7;
+  const std::int64_t stretched = fit(std::clamp(cache, kCacheBytes, kMostCacheBytes));
+  return std::max({kSmallestGroup, fit(kCacheBytes), std::min(kEnoughTiles, stretched)});
+}
 
 FastConvLayout::FastConvLayout(const FastConvPlan& plan, std::int64_t block_rows)
     : plan_(plan),
@@ -75,9 +89,12 @@ void FastConvLayout::lay_out(FastConvGroup& group) const {
   for (const int p : plan_.positions) {
     const int kind = kind_[p];
     group.values[p] = values;
-    values += group.rows[kind] * plan_.piece_count[p] * plan_.value_stride + kValueChunk;
+    group.value_step = group.rows[kind] * plan_.piece_count[p] * plan_.value_stride + kValueChunk;
+    values += group.value_step;
     group.product_bytes[p] = (products - group.first_row[kind] * plan_.panel_width) * kWordBytes;
-    products += group.rows[kind] * plan_.panel_width + kPadWords;
+    const std::int64_t words = group.rows[kind] * plan_.panel_width + kPadWords;
+    group.product_step_bytes = words * kWordBytes;
+    products += words;
   }
 }
 
@@ -102,14 +119,6 @@ FastConvLayout::Place FastConvLayout::find_place(const FastConvGroup& group,
 
 void FastConvLayout::find_offsets(const FastConvGroup& group, const Place& at, int piece,
                                   std::int64_t unused, Offsets& offsets) const {
-  if (one_kind_ && plan_.pieces.size() == 1) {
-    const std::int64_t common = at.block_row[0] * plan_.value_stride + at.line[0];
-    for (int p = 0; p < kPositions2d; ++p) {
-      offsets.at[p] = group.values[p] + common;
-      offsets.step[p] = at.chunk_step[0];
-    }
-    return;
-  }
   for (int p = 0; p < kPositions2d; ++p) offsets.at[p] = offsets.step[p] = 0;
   for (const int p : plan_.positions) {
     const int kind = kind_[p];

@@ -32,7 +32,13 @@ struct FastConvGroup {
   FastConvBlocks blocks[kPositionKinds] = {};     ///< of the rows
   std::int64_t values[kPositions2d] = {};         ///< where a position's values begin
   std::int64_t product_bytes[kPositions2d] = {};  ///< where its products of row 0 would be
+  /// If the layout is steady: from a position to the next.
+  std::int64_t value_step = 0, product_step_bytes = 0;
 };
+
+/// Most tiles of a group whose weights take so many bytes at a time, and each tile so many with its
+/// values and products, in this CPU's second-level cache.
+std::int64_t group_tiles(std::int64_t weight_bytes, std::int64_t tile_bytes);
 
 /// The layout of one layer; keeps a reference to its plan.
 class FastConvLayout {
@@ -41,6 +47,8 @@ class FastConvLayout {
 
   std::int64_t tiles() const { return tiles_; }  ///< per image
   int kind(int position) const { return kind_[position]; }
+  /// All tiles take part in all positions, so that these lie at equal distances.
+  bool is_steady() const { return one_kind_ && plan_.pieces.size() == 1; }
   /// Bytes of the values and products of a tile; what a group of `count` needs at most of each.
   std::int64_t tile_bytes() const;
   std::int64_t value_bytes(std::int64_t count) const;

@@ -26,7 +26,9 @@ void input(const FastConvInput& tile) {
         }
         const int position = v.position[i] * kPositions1d + h.position[j];
         const auto value = static_cast<Value>(sum + (kBytes == 1 ? value_shift(position) : 0));
-        std::memcpy(tile.values + tile.offset[position] + c * kBytes, &value, sizeof value);
+        const std::int64_t at =
+            tile.offset != nullptr ? tile.offset[position] : (i * h.products + j) * tile.step;
+        std::memcpy(tile.values + at + c * kBytes, &value, sizeof value);
       }
     }
   }
@@ -110,8 +112,10 @@ void fastconv_output_ref(const FastConvOutput& tile) {
         for (int i = 0; i < v.products; ++i) {
           for (int j = 0; j < h.products; ++j) {
             const int position = v.position[i] * kPositions1d + h.position[j];
-            const auto product =
-                static_cast<std::uint32_t>(tile.products[tile.offset_bytes[position] / 4 + q]);
+            const std::int64_t at = tile.offset_bytes != nullptr
+                                        ? tile.offset_bytes[position]
+                                        : (i * h.products + j) * tile.step_bytes;
+            const auto product = static_cast<std::uint32_t>(tile.products[at / 4 + q]);
             sum += static_cast<std::uint32_t>(v.output[y][i] * h.output[x][j]) * product;
           }
         }

@@ -64,8 +64,21 @@ constexpr int position_of(int i) {
   return correlation<kOutputs>.position[i];
 }
 
-/// Channels c … of one chunk: a vector of them, or n fewer.
-template <class Values, int kV, int kH, bool kAll>
+/// The index-th of seven equidistant addresses, by distances that are addressing modes.
+struct Steps {
+  std::int64_t step, triple, quintuple;
+
+  [[gnu::always_inline]] explicit Steps(std::int64_t distance)
+      : step(distance), triple(3 * distance), quintuple(5 * distance) {
+    asm("" : "+r"(step), "+r"(triple), "+r"(quintuple));  // or each use computes them again
+  }
+  [[gnu::always_inline]] std::int64_t to(int index) const {
+    return index == 5 ? quintuple : index % 3 == 0 ? index / 3 * triple : index * step;
+  }
+};
+
+/// Channels c … of one chunk: a vector of them, or n fewer. kSteady: without offsets.
+template <class Values, int kV, int kH, bool kSteady, bool kAll>
 [[gnu::always_inline]] inline void input_vector(const FastConvInput& tile, std::int64_t c,
                                                 std::int64_t n) {
   constexpr int kLaneBytes = sizeof(Values{}[0]);
@@ -90,30 +103,33 @@ template <class Values, int kV, int kH, bool kAll>
 #pragma GCC unroll 8
     for (int i = 0; i < kProducts<kV>; ++i) half[i][x] = v[i];
   }
+  const Steps steps(tile.step);
+  std::uint8_t* row = values;
 #pragma GCC unroll 8
-  for (int i = 0; i < kProducts<kV>; ++i) {
+  for (int i = 0; i < kProducts<kV>; ++i, row += kProducts<kH> * tile.step) {
     Values v[kProducts<kH>];
     input_1d<kH>(half[i], v);
 #pragma GCC unroll 8
     for (int j = 0; j < kProducts<kH>; ++j) {
       const int position = position_of<kV>(i) * kPositions1d + position_of<kH>(j);
       if (kLaneBytes == 1 && position == kSums) v[j] -= raise;
-      __builtin_memcpy(values + offset[position], &v[j], sizeof v[j]);
+      std::uint8_t* const to = kSteady ? row + steps.to(j) : values + offset[position];
+      __builtin_memcpy(to, &v[j], sizeof v[j]);
     }
   }
 }
 
-template <class Values, int kV, int kH>
+template <class Values, int kV, int kH, bool kSteady = false>
 void input_tile(const FastConvInput& tile) {
   constexpr std::int64_t kLanes = sizeof(Values) / sizeof(Values{}[0]);
   std::int64_t c = 0;
   for (; c + kLanes <= tile.channels; c += kLanes) {
-    input_vector<Values, kV, kH, true>(tile, c, kLanes);
+    input_vector<Values, kV, kH, kSteady, true>(tile, c, kLanes);
   }
-  if (c < tile.channels) input_vector<Values, kV, kH, false>(tile, c, tile.channels - c);
+  if (c < tile.channels) input_vector<Values, kV, kH, kSteady, false>(tile, c, tile.channels - c);
 }
 
-template <int kV, int kH>
+template <int kV, int kH, bool kSteady = false>
 void output_tile(const FastConvOutput& tile) {
   constexpr int kShift = (kV == 4 ? 2 : kV / 2) + (kH == 4 ? 2 : kH / 2);
   // The product whose column of Aᵀ is all ones: what is added to it reaches every output once.
@@ -125,13 +141,17 @@ void output_tile(const FastConvOutput& tile) {
     __builtin_memcpy(&bias, tile.epilogue->bias + k, sizeof bias);
     bias = bias << kShift;
     Words half[kV][kProducts<kH>];
+    const Steps steps(kProducts<kH> * tile.step_bytes);
+    const char* column = products;
 #pragma GCC unroll 8
-    for (int j = 0; j < kProducts<kH>; ++j) {
+    for (int j = 0; j < kProducts<kH>; ++j, column += tile.step_bytes) {
       Words m[kProducts<kV>], y[kV];
 #pragma GCC unroll 8
       for (int i = 0; i < kProducts<kV>; ++i) {
         const int position = position_of<kV>(i) * kPositions1d + position_of<kH>(j);
-        __builtin_memcpy(&m[i], products + tile.offset_bytes[position], sizeof m[i]);
+        const char* const from =
+            kSteady ? column + steps.to(i) : products + tile.offset_bytes[position];
+        __builtin_memcpy(&m[i], from, sizeof m[i]);
       }
       output_1d<kV>(m, y);
 #pragma GCC unroll 8
@@ -156,8 +176,13 @@ void input_rows(const FastConvInput& tile) {
   input_tile<Values, kV, 1>(tile);
 }
 
+/// Without offsets all tiles are full ones.
 template <class Values>
 void input_any(const FastConvInput& tile) {
+  if (tile.offset == nullptr) {
+    return tile.outputs_v == 4 ? input_tile<Values, 4, 4, true>(tile)
+                               : input_tile<Values, 2, 2, true>(tile);
+  }
   if (tile.outputs_v == 4) return input_rows<Values, 4>(tile);
   if (tile.outputs_v == 2) return input_rows<Values, 2>(tile);
   input_rows<Values, 1>(tile);
@@ -171,6 +196,9 @@ void output_rows(const FastConvOutput& tile) {
 }
 
 void output_any(const FastConvOutput& tile) {
+  if (tile.offset_bytes == nullptr) {
+    return tile.outputs_v == 4 ? output_tile<4, 4, true>(tile) : output_tile<2, 2, true>(tile);
+  }
   if (tile.outputs_v == 4) return output_rows<4>(tile);
   if (tile.outputs_v == 2) return output_rows<2>(tile);
   output_rows<1>(tile);
