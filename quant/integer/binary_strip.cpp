@@ -17,8 +17,8 @@ namespace intandem {
 namespace {
 
 constexpr std::int64_t kTaskPixels = 1024;
-constexpr std::int64_t kTasksPerThread = 4;  // from which on tasks spread evenly enough
-constexpr std::int64_t kStripPixels = 64;    // of accumulators on the stack
+constexpr std::int64_t kHeaderBytes = 64;
+constexpr std::int64_t kStripPixels = 64;  // of accumulators on the stack
 constexpr std::int64_t kLanes = kBinaryLanes;
 
 class BinaryStripLayer final : public PreparedLayer {
@@ -60,12 +60,12 @@ class BinaryStripLayer final : public PreparedLayer {
 
  private:
   std::int64_t pixels() const { return layer_.shape.P() * layer_.shape.Q(); }
-  /// The memory of one worker: the input rows of a task.
+  /// The memory of one worker: the task it is at, its input rows.
   std::int64_t strip_bytes(std::int64_t N) const {
     const ConvShape& s = layer_.shape;
     const std::int64_t words =
         flat_ ? N * pixel_words_ : ((strip_rows_ - 1) * s.stride + s.R) * row_words_;
-    return (words * std::int64_t{sizeof(std::uint32_t)} + 63) / 64 * 64;
+    return kHeaderBytes + (words * std::int64_t{sizeof(std::uint32_t)} + 63) / 64 * 64;
   }
   std::int64_t weight_bytes() const {
     return panels_ * panel_words_ * std::int64_t{sizeof(std::uint32_t)};
@@ -198,34 +198,38 @@ void BinaryStripLayer::run(const LayerRun& args) const {
             : args.codes;
   const std::int64_t images = flat_ ? 1 : args.N, P = s.P(), Q = flat_ ? args.N : s.Q();
   const std::int64_t parts = (P + strip_rows_ - 1) / strip_rows_, tasks = images * parts;
-  // What is shared out: tasks with all their panels, or, if those do not spread evenly, panels.
-  const bool even = tasks >= kTasksPerThread * workers_ || tasks % workers_ == 0;
-  const std::int64_t splits = even ? 1 : panels_;
-  SharedRange left(tasks * splits, workers_);
-  parallel_for(workers_, 1, [&](std::int64_t worker, std::int64_t) {
-    auto* bits = reinterpret_cast<std::uint32_t*>(args.scratch + worker * strip_bytes(args.N));
-    std::int64_t packed = -1;
-    const auto run_share = [&](std::int64_t i) {
-      const std::int64_t task = i / splits, split = i % splits;
-      const std::int64_t n = task / parts, part = task % parts;
-      const std::int64_t first = P * part / parts, last = P * (part + 1) / parts;
-      if (task != packed) {
-        const std::int64_t count = (last - first - 1) * s.stride + s.R;
-        pack_rows(args, n, first * s.stride - s.pad, count, bits);
-        packed = task;
-      }
-      for (std::int64_t panel = panels_ * split / splits; panel < panels_ * (split + 1) / splits;
-           ++panel) {
-        for (std::int64_t p = first; p < last; ++p) {
-          run_row(args, bits + (p - first) * s.stride * row_words_, codes, (n * P + p) * Q, Q,
-                  panel);
-        }
-      }
-    };
-    for (std::int64_t begin = 0, end = 0; left.take(begin, end);) {
-      for (std::int64_t i = begin; i < end; ++i) run_share(i);
+  const auto memory = [&](std::int64_t worker) {
+    return args.scratch + worker * strip_bytes(args.N);
+  };
+  const auto packed = [&](std::int64_t worker) -> std::int64_t& {
+    return *reinterpret_cast<std::int64_t*>(memory(worker));
+  };
+  for (std::int64_t worker = 0; worker < workers_; ++worker) packed(worker) = -1;
+  const auto run_panel = [&](std::int64_t worker, std::int64_t i) {
+    const std::int64_t task = i / panels_, n = task / parts, part = task % parts;
+    const std::int64_t first = P * part / parts, last = P * (part + 1) / parts;
+    auto* bits = reinterpret_cast<std::uint32_t*>(memory(worker) + kHeaderBytes);
+    if (packed(worker) != task) {
+      const std::int64_t count = (last - first - 1) * s.stride + s.R;
+      pack_rows(args, n, first * s.stride - s.pad, count, bits);
+      packed(worker) = task;
     }
-  });
+    for (std::int64_t p = first; p < last; ++p) {
+      run_row(args, bits + (p - first) * s.stride * row_words_, codes, (n * P + p) * Q, Q,
+              i % panels_);
+    }
+  };
+  if (flat_) {
+    // Weights from memory: long stretches, and little to do for a thread that is late.
+    SharedRange left(panels_, workers_);
+    parallel_workers(workers_, [&](std::int64_t worker) {
+      for (std::int64_t begin = 0, end = 0; left.take(begin, end);) {
+        for (std::int64_t i = begin; i < end; ++i) run_panel(worker, i);
+      }
+    });
+  } else {
+    parallel_tasks(workers_, tasks * panels_, run_panel);
+  }
   if (pools) {
     max_pool(codes, args.N, s.P(), s.Q(), s.K, layer_.pool_kernel, layer_.pool_stride, args.codes);
   }
