@@ -14,7 +14,7 @@
 namespace intandem {
 namespace {
 
-constexpr std::int64_t kReadWeights = 4;  // are read in the time that one is computed
+constexpr std::int64_t kReadWeights = 2;  // are read in the time that one is computed
 constexpr std::int64_t kManyBlocks = 16;  // of registers, per worker: groups are made of whole ones
 
 class FastConvLayer final : public PreparedLayer {
@@ -366,21 +366,19 @@ std::unique_ptr<PreparedLayer> prepare_fastconv(const IntLayer& layer, int tile,
 }
 
 std::unique_ptr<PreparedLayer> prepare_winograd4(const IntLayer& layer) {
-  return prepare_fastconv(layer, 4, fastconv_kernels(false), kMostStoredBytes);
+  return prepare_fastconv(layer, 4, fastconv_kernels(false));
 }
 
 std::unique_ptr<PreparedLayer> prepare_winograd2(const IntLayer& layer) {
-  return prepare_fastconv(layer, 2, fastconv_kernels(false), kMostStoredBytes);
+  return prepare_fastconv(layer, 2, fastconv_kernels(false));
 }
 
 std::unique_ptr<PreparedLayer> prepare_winograd4_s16(const IntLayer& layer) {
-  return bytes_do(layer, 4) ? nullptr
-                            : prepare_fastconv(layer, 4, fastconv_kernels(true), kMostStoredBytes);
+  return bytes_do(layer, 4) ? nullptr : prepare_fastconv(layer, 4, fastconv_kernels(true));
 }
 
 std::unique_ptr<PreparedLayer> prepare_winograd2_s16(const IntLayer& layer) {
-  return bytes_do(layer, 2) ? nullptr
-                            : prepare_fastconv(layer, 2, fastconv_kernels(true), kMostStoredBytes);
+  return bytes_do(layer, 2) ? nullptr : prepare_fastconv(layer, 2, fastconv_kernels(true));
 }
 
 }  // namespace intandem

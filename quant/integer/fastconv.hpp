@@ -32,6 +32,6 @@ const FastConvKernels& fastconv_kernels(bool wide);
 /// up to so many are stored, larger ones are computed in part while they are used.
 std::unique_ptr<PreparedLayer> prepare_fastconv(const IntLayer& layer, int tile,
                                                 const FastConvKernels& kernels,
-                                                std::int64_t most_stored_bytes);
+                                                std::int64_t most_stored_bytes = kMostStoredBytes);
 
 }  // namespace intandem

@@ -63,6 +63,10 @@ struct FastConvInput {
   std::int64_t step;
 };
 
+/// All of U is stored with the layer if it takes no more bytes than this, half of a core's
+/// second-level cache; else it is computed in part:
+constexpr std::int64_t kMostStoredBytes = 1024 * 1024;
+
 /// Step 2: U = (G g) Gᵀ in part. G g, seven rows of three taps, is stored with the layer. The
 /// positions of column 0, 4 and 6 are those taps themselves; the other columns are computed when
 /// they are used, because 49/21 times the bytes would have to come from memory instead.

@@ -54,10 +54,6 @@ std::vector<FastConvPiece> cut_kernel(std::int64_t taps);
 /// set of the first-level cache.
 inline std::int64_t odd_lines(std::int64_t bytes) { return ((bytes + 63) / 64 | 1) * 64; }
 
-/// All of U is stored if that is no more: half a second-level cache, of which there is one per
-/// core.
-constexpr std::int64_t kMostStoredBytes = 1024 * 1024;
-
 /// A layer made ready for one tile size.
 struct FastConvPlan {
   int tile = 4;
