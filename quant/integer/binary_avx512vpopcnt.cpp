@@ -13,10 +13,12 @@
 #if defined(__x86_64__)
 #include <immintrin.h>
 
+#include "quant/integer/equidistant.hpp"
+
 namespace intandem {
 namespace {
 
-constexpr std::int64_t kMostPixels = 8;
+constexpr int kMostPixels = 8;
 // One pixel is a linear layer at batch 1, whose weights come from memory: words fetched ahead into
 // the first- and second-level cache (fc_packed_avx512vnni.cpp).
 constexpr std::int64_t kNear = 256, kFar = 1024;
@@ -24,14 +26,9 @@ constexpr std::int64_t kNear = 256, kFar = 1024;
 template <int... kIndex>
 struct Pixels {};
 
-/// Word `word` of a pair of the window of pixel kPixel: of pixels 0 and 4 it is at `lower` and
-/// `upper`, the others are a step, two or three further on, which addressing modes can tell.
-template <int kPixel>
-[[gnu::always_inline]] inline __m512i broadcast(const char* lower, const char* upper, int word,
-                                                std::int64_t step, std::int64_t triple) {
-  const char* from = (kPixel < 4 ? lower : upper) + (kPixel % 4 == 3 ? triple : kPixel % 4 * step);
+[[gnu::always_inline]] inline __m512i broadcast(const char* word) {
   int bits;
-  __builtin_memcpy(&bits, from + 4 * word, sizeof bits);
+  __builtin_memcpy(&bits, word, sizeof bits);
   return _mm512_set1_epi32(bits);
 }
 
@@ -46,9 +43,9 @@ void tiles(const BinaryStrip& s, std::int64_t first, std::int64_t count, Pixels<
   constexpr int kPixels = sizeof...(I);
   const auto lanes = static_cast<__mmask16>(s.channels >= 16 ? 0xFFFF : (1 << s.channels) - 1);
   const __m128i one = _mm_set1_epi8(1);
+  constexpr int kHalf = kMostPixels / 2;  // pixels that one pointer reaches
   const std::int64_t step = 4 * s.step;
-  std::int64_t triple = 3 * step;
-  asm("" : "+r"(triple));  // or each load computes it again
+  const Equidistant windows(step);
   for (; count > 0; --count, first += kPixels) {
     const char* const window = reinterpret_cast<const char*>(s.bits) + first * step;
     __m512i ones[kPixels], sums[kPixels], twos[kPixels], carry;
@@ -56,7 +53,8 @@ void tiles(const BinaryStrip& s, std::int64_t first, std::int64_t count, Pixels<
     const std::uint32_t* weights = s.weights;
     const auto add_pair = [&](const char* lower, const __m512i(&before)[kPixels],
                               __m512i(&after)[kPixels]) __attribute__((always_inline)) {
-      const char* const upper = kPixels > 4 ? lower + 4 * step : lower;
+      const char* const upper = kPixels > kHalf ? lower + kHalf * step : lower;
+      const char* const pixel[kPixels] = {(I < kHalf ? lower : upper) + windows[I % kHalf]...};
       const __m512i word = _mm512_load_si512(weights);
       const __m512i both = _mm512_load_si512(weights + kBinaryLanes);
       if constexpr (kPixels == 1) {
@@ -65,9 +63,8 @@ void tiles(const BinaryStrip& s, std::int64_t first, std::int64_t count, Pixels<
           _mm_prefetch(weights + line * kBinaryLanes + kFar, _MM_HINT_T1);
         }
       }
-      ((after[I] = _mm512_ternarylogic_epi32(broadcast<I>(lower, upper, 1, step, triple), before[I],
-                                             both, 0x96),
-        carry = _mm512_xor_si512(word, broadcast<I>(lower, upper, 0, step, triple)),
+      ((after[I] = _mm512_ternarylogic_epi32(broadcast(pixel[I] + 4), before[I], both, 0x96),
+        carry = _mm512_xor_si512(word, broadcast(pixel[I])),
         carry = _mm512_ternarylogic_epi32(carry, before[I], after[I], 0xD4),
         add_to(twos[I], _mm512_popcnt_epi32(carry))),
        ...);

@@ -3,14 +3,13 @@
 // of the accumulators through memory - is as much work as the products themselves where a window
 // has few codes, as in a first layer. A tile has 28 accumulators: 7 pixels × 64 channels, which
 // takes the fewest instructions per product, or 14 × 32 for the last channels and for rows that 7
-// do not divide well. Windows are a constant distance apart, so that one pointer reaches 7 of them:
-// 0, 1, 2 and 4 times the distance, 1 and 2 times its triple and once its quintuple are addressing
-// modes.
+// do not divide well. Windows are a constant distance apart, so that one pointer reaches 7 of them.
 #include "quant/integer/direct_kernels.hpp"
 
 #if defined(__x86_64__)
 #include <immintrin.h>
 
+#include "quant/integer/equidistant.hpp"
 #include "quant/integer/requant_avx512.hpp"
 
 namespace intandem {
@@ -47,14 +46,6 @@ struct Rows {};
   return sum;
 }
 
-template <int kWithin>
-[[gnu::always_inline]] inline const std::uint8_t* at(const std::uint8_t* base, std::int64_t step,
-                                                     std::int64_t triple, std::int64_t quintuple) {
-  if constexpr (kWithin == 5) return base + quintuple;
-  if constexpr (kWithin % 3 == 0) return base + kWithin / 3 * triple;
-  return base + kWithin * step;
-}
-
 /// Codes of 32 channels, or of 16 (`high` is then ignored).
 [[gnu::always_inline]] inline void store_codes(std::uint8_t* out, __mmask32 lanes, __m512i low,
                                                __m512i high, const QuickRequant* steps,
@@ -71,8 +62,9 @@ void tiles(const ProductStrip& s, std::int64_t first, std::int64_t count, Rows<I
   const std::uint8_t* window = s.codes + first * s.step;
   std::uint8_t* out = s.out + first * s.out_stride;
   const std::int64_t step = s.step;
-  std::int64_t triple = 3 * step, quintuple = 5 * step, middle = kHalf * step;
-  asm("" : "+r"(triple), "+r"(quintuple), "+r"(middle));  // or each load computes them again
+  const Equidistant windows(step);
+  std::int64_t middle = kHalf * step;
+  asm("" : "+r"(middle));
   QuickRequant requant[4];
   for (int v = 0; v < 4; ++v) {
     const std::int64_t k = v < kVectors ? 16 * v : 0;
@@ -102,7 +94,7 @@ void tiles(const ProductStrip& s, std::int64_t first, std::int64_t count, Rows<I
       for (int v = 0; v < kVectors; ++v)
         _mm_prefetch(weights + kAhead * kVectors + 64 * v, _MM_HINT_T0);
       __m512i codes;
-      ((codes = broadcast_group(at<I % kHalf>(I < kHalf ? lower : upper, step, triple, quintuple)),
+      ((codes = broadcast_group((I < kHalf ? lower : upper) + windows[I % kHalf]),
         sum0[I] = _mm512_dpbusd_epi32(sum0[I], codes, w0),
         sum1[I] = kVectors > 1 ? _mm512_dpbusd_epi32(sum1[I], codes, w1) : sum1[I],
         sum2[I] = kVectors > 2 ? _mm512_dpbusd_epi32(sum2[I], codes, w2) : sum2[I],

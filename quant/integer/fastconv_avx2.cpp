@@ -7,6 +7,7 @@
 #if defined(__x86_64__)
 #include <immintrin.h>
 
+#include "quant/integer/equidistant.hpp"
 #include "quant/integer/fastconv_math.hpp"
 #include "quant/integer/requant_avx2.hpp"
 

@@ -11,6 +11,7 @@
 
 #include <type_traits>
 
+#include "quant/integer/equidistant.hpp"
 #include "quant/integer/fastconv_math.hpp"
 #include "quant/integer/requant_avx512.hpp"
 

@@ -64,19 +64,6 @@ constexpr int position_of(int i) {
   return correlation<kOutputs>.position[i];
 }
 
-/// The index-th of seven equidistant addresses, by distances that are addressing modes.
-struct Steps {
-  std::int64_t step, triple, quintuple;
-
-  [[gnu::always_inline]] explicit Steps(std::int64_t distance)
-      : step(distance), triple(3 * distance), quintuple(5 * distance) {
-    asm("" : "+r"(step), "+r"(triple), "+r"(quintuple));  // or each use computes them again
-  }
-  [[gnu::always_inline]] std::int64_t to(int index) const {
-    return index == 5 ? quintuple : index % 3 == 0 ? index / 3 * triple : index * step;
-  }
-};
-
 /// Channels c … of one chunk: a vector of them, or n fewer. kSteady: without offsets.
 template <class Values, int kV, int kH, bool kSteady, bool kAll>
 [[gnu::always_inline]] inline void input_vector(const FastConvInput& tile, std::int64_t c,
@@ -103,7 +90,7 @@ template <class Values, int kV, int kH, bool kSteady, bool kAll>
 #pragma GCC unroll 8
     for (int i = 0; i < kProducts<kV>; ++i) half[i][x] = v[i];
   }
-  const Steps steps(tile.step);
+  const Equidistant steps(tile.step);
   std::uint8_t* row = values;
 #pragma GCC unroll 8
   for (int i = 0; i < kProducts<kV>; ++i, row += kProducts<kH> * tile.step) {
@@ -113,7 +100,7 @@ template <class Values, int kV, int kH, bool kSteady, bool kAll>
     for (int j = 0; j < kProducts<kH>; ++j) {
       const int position = position_of<kV>(i) * kPositions1d + position_of<kH>(j);
       if (kLaneBytes == 1 && position == kSums) v[j] -= raise;
-      std::uint8_t* const to = kSteady ? row + steps.to(j) : values + offset[position];
+      std::uint8_t* const to = kSteady ? row + steps[j] : values + offset[position];
       __builtin_memcpy(to, &v[j], sizeof v[j]);
     }
   }
@@ -141,7 +128,7 @@ void output_tile(const FastConvOutput& tile) {
     __builtin_memcpy(&bias, tile.epilogue->bias + k, sizeof bias);
     bias = bias << kShift;
     Words half[kV][kProducts<kH>];
-    const Steps steps(kProducts<kH> * tile.step_bytes);
+    const Equidistant rows(kProducts<kH> * tile.step_bytes);
     const char* column = products;
 #pragma GCC unroll 8
     for (int j = 0; j < kProducts<kH>; ++j, column += tile.step_bytes) {
@@ -150,7 +137,7 @@ void output_tile(const FastConvOutput& tile) {
       for (int i = 0; i < kProducts<kV>; ++i) {
         const int position = position_of<kV>(i) * kPositions1d + position_of<kH>(j);
         const char* const from =
-            kSteady ? column + steps.to(i) : products + tile.offset_bytes[position];
+            kSteady ? column + rows[i] : products + tile.offset_bytes[position];
         __builtin_memcpy(&m[i], from, sizeof m[i]);
       }
       output_1d<kV>(m, y);
