@@ -24,6 +24,7 @@ namespace {
 constexpr std::int64_t kTaskPixels = 1024, kTaskBytes = 256 * 1024;
 constexpr std::int64_t kShareMacs = 1 << 19;  // products worth sharing out by themselves
 constexpr std::int64_t kFirstCacheBytes = 24 * 1024;
+constexpr std::int64_t kHeaderBytes = 64;
 // How a row may be cut: channels of a panel, pixels of a tile at most, and those that make it as
 // fast as a full one, with weights in the first-level cache and with weights from the second. The
 // first that suits is taken.
@@ -36,6 +37,7 @@ constexpr Cut kCuts[] = {{64, 7, 5, 6}, {32, 14, 9, 11}};
 /// smaller even after scale_up, weights, bias and 2ⁿ times a power of two, which gives the same
 /// codes. As it is if weights or accumulators have no room for that.
 IntLayer lift_scales(const IntLayer& layer) {
+  if (RequantData(layer).from(0).quick) return layer;
   IntLayer lifted = layer;
   lifted.weights = layer.weights.clone();
   lifted.bias = layer.bias.clone();
@@ -116,7 +118,8 @@ class StripLayer final : public PreparedLayer {
   /// copies.
   std::int64_t flag_bytes() const { return round_up(input_rows(), 64); }
   std::int64_t worker_bytes() const {
-    return copies_ ? 64 + flag_bytes() + round_up(input_rows() * row_bytes_ + kGroup, 64) : 64;
+    const std::int64_t copies = round_up(input_rows() * row_bytes_ + kGroup, 64);
+    return kHeaderBytes + (copies_ ? flag_bytes() + copies : 0);
   }
   void add_padding_to_bias();
   /// One panel of output rows of a task, counted from its first; it may have one less than asked.
@@ -173,7 +176,7 @@ void StripLayer::run_rows(const LayerRun& args, std::uint8_t* memory, std::uint8
   const std::int64_t first = P * part / parts_, last = P * (part + 1) / parts_;
   const std::int64_t top = first * s.stride - s.pad;
   const std::uint8_t* image = args.input + n * s.H * s.W * s.C;
-  std::uint8_t *const copied = memory + 64, *const copy = copied + flag_bytes();
+  std::uint8_t *const copied = memory + kHeaderBytes, *const copy = copied + flag_bytes();
   const std::uint8_t* const rows = copies_ ? copy : image + top * row_bytes_;
   std::int64_t& copied_task = *reinterpret_cast<std::int64_t*>(memory);
   if (copies_ && copied_task != task) {
