@@ -1,5 +1,6 @@
 #include "bench/int_case.hpp"
 
+#include <algorithm>
 #include <map>
 
 #include "core/rng.hpp"
@@ -48,10 +49,12 @@ std::vector<std::uint8_t> random_codes(std::int64_t size, std::int32_t largest) 
 Workload::Workload(std::unique_ptr<PreparedLayer> prepared, const IntLayer& layer, std::int64_t N,
                    const std::vector<std::uint8_t>& input)
     : prepared_(std::move(prepared)),
-      codes_(static_cast<std::size_t>(N * layer.output_size())),
+      input_({static_cast<std::int64_t>(input.size())}),
+      codes_({N * layer.output_size()}),
       scratch_(allocate_aligned(static_cast<std::size_t>(prepared_->scratch_bytes(N)))) {
   args_.N = N;
-  args_.input = input.data();
+  std::copy(input.begin(), input.end(), input_.begin());
+  args_.input = input_.data();
   args_.codes = codes_.data();
   args_.scratch = scratch_.get();
 }

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core/memory.hpp"
+#include "core/tensor.hpp"
 #include "quant/integer/plan.hpp"
 
 namespace intandem::bench {
@@ -19,20 +20,20 @@ IntLayer random_layer(const ConvShape& shape, std::int32_t bits);
 /// `size` codes, uniform in 0 … largest.
 std::vector<std::uint8_t> random_codes(std::int64_t size, std::int32_t largest);
 
-/// A prepared layer with buffers for N images.
+/// A prepared layer with buffers for N images, aligned as those of the engine and of the peers are.
 class Workload {
  public:
-  /// `input` outlives the workload: codes [N][H][W][C].
+  /// `input`: codes [N][H][W][C].
   Workload(std::unique_ptr<PreparedLayer> prepared, const IntLayer& layer, std::int64_t N,
            const std::vector<std::uint8_t>& input);
   void run() const { prepared_->run(args_); }
   const PreparedLayer& prepared() const { return *prepared_; }
   /// [N][pooled P][pooled Q][K]
-  const std::vector<std::uint8_t>& codes() const { return codes_; }
+  std::vector<std::uint8_t> codes() const { return {codes_.begin(), codes_.end()}; }
 
  private:
   std::unique_ptr<PreparedLayer> prepared_;
-  std::vector<std::uint8_t> codes_;
+  TensorU8 input_, codes_;
   std::shared_ptr<std::byte> scratch_;
   LayerRun args_;
 };

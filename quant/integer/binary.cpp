@@ -212,13 +212,15 @@ void BinaryLayer::run(const LayerRun& args) const {
 
 }  // namespace
 
-std::unique_ptr<PreparedLayer> prepare_binary(const IntLayer& layer) {
-  if (layer.kind == IntLayerKind::avg_pool || layer.in_max != 1) return nullptr;
+bool is_binary(const IntLayer& layer) {
   const auto is_one = [](std::int8_t q) { return q == 1 || q == -1; };
-  if (!std::all_of(layer.weights.begin(), layer.weights.end(), is_one)) return nullptr;
-  for (const std::uint8_t code : layer.pad_code) {
-    if (code > 1) return nullptr;
-  }
+  return layer.kind != IntLayerKind::avg_pool && layer.in_max == 1 &&
+         std::all_of(layer.weights.begin(), layer.weights.end(), is_one) &&
+         std::all_of(layer.pad_code.begin(), layer.pad_code.end(), [](auto c) { return c <= 1; });
+}
+
+std::unique_ptr<PreparedLayer> prepare_binary(const IntLayer& layer) {
+  if (!is_binary(layer)) return nullptr;
   if (auto strips = prepare_binary_strips(layer)) return strips;
   auto prepared = std::make_unique<BinaryLayer>(layer);
   if (!prepared->admissible()) return nullptr;

@@ -11,8 +11,15 @@ namespace intandem {
 /// padding codes are 0 or 1, of up to 64 Ki codes a window. Null for others.
 std::unique_ptr<PreparedLayer> prepare_binary(const IntLayer& layer);
 
+/// Whether prepare_binary may take a layer: see there.
+bool is_binary(const IntLayer& layer);
+
 /// The same for CPUs that count bits in vectors (AVX512_VPOPCNTDQ), windows of any size; the layer
 /// must be one prepare_binary takes. Null where active_isa() or the CPU has no such instruction.
 std::unique_ptr<PreparedLayer> prepare_binary_strips(const IntLayer& layer);
+
+/// PrepareFn "lookup": such convolutions of stride 1, by table, on CPUs that look up bytes in a
+/// register (AVX512_VBMI, GFNI); windows of less than 2^14 codes. Null for others.
+std::unique_ptr<PreparedLayer> prepare_binary_lookup(const IntLayer& layer);
 
 }  // namespace intandem

@@ -8,8 +8,8 @@
 #include "core/parallel.hpp"
 #include "quant/integer/binary.hpp"
 #include "quant/integer/binary_kernels.hpp"
+#include "quant/integer/binary_thresholds.hpp"
 #include "quant/integer/direct.hpp"
-#include "quant/integer/requant.hpp"
 #include "quant/integer/requant_block.hpp"
 
 #if defined(__x86_64__)
@@ -49,7 +49,7 @@ class BinaryStripLayer final : public PreparedLayer {
   std::string algorithm() const override { return "binary_avx512vpopcnt"; }
   std::string reason() const override { return "one-bit weights and codes"; }
   std::int64_t packed_bytes() const override {
-    return weight_bytes() + start_.size_bytes() + limit_.size_bytes() + requant_data_.size_bytes();
+    return weight_bytes() + thresholds_.size_bytes() + requant_data_.size_bytes();
   }
   std::int64_t executed_macs() const override { return layer_.shape.macs(); }
   std::int64_t cost() const override;
@@ -71,7 +71,6 @@ class BinaryStripLayer final : public PreparedLayer {
     return panels_ * panel_words_ * std::int64_t{sizeof(std::uint32_t)};
   }
   void pack();
-  std::int32_t limit_of(std::int64_t k) const;
   void pack_rows(const LayerRun& args, std::int64_t n, std::int64_t top, std::int64_t count,
                  std::uint32_t* words) const;
   void run_row(const LayerRun& args, const std::uint32_t* window, std::uint8_t* codes,
@@ -86,7 +85,7 @@ class BinaryStripLayer final : public PreparedLayer {
   std::int64_t strip_rows_ = 0, workers_ = 1;  // output rows of a task
   std::vector<std::int64_t> offsets_;          // of the pairs of words of a window
   std::shared_ptr<std::byte> packed_;
-  TensorS32 start_, limit_;  // padded to whole panels; limit_ empty where codes are not one bit
+  BinaryThresholds thresholds_;  // padded to whole panels
 };
 
 /// In products of the direct algorithm, about 110 per cycle: a pair of words takes 5 operations, an
@@ -99,38 +98,22 @@ std::int64_t BinaryStripLayer::cost() const {
          s.H * s.W * pixel_words_ * kPerInputWord;
 }
 
-/// The largest count that gives code 1, −1 if none does: the code does not increase with it.
-std::int32_t BinaryStripLayer::limit_of(std::int64_t k) const {
-  std::int64_t below = -1, above = layer_.shape.R * layer_.shape.S * layer_.shape.C + 1;
-  while (above - below > 1) {
-    const std::int64_t count = (below + above) / 2;
-    const auto acc = static_cast<std::int32_t>(start_[k] - count);
-    (requantize(acc, layer_.channel_scale(k), 1) == 1 ? below : above) = count;
-  }
-  return static_cast<std::int32_t>(below);
-}
-
 void BinaryStripLayer::pack() {
   const ConvShape& s = layer_.shape;
   packed_ = allocate_aligned(static_cast<std::size_t>(weight_bytes()));
   std::memset(packed_.get(), 0, static_cast<std::size_t>(weight_bytes()));
   auto* weights = reinterpret_cast<std::uint32_t*>(packed_.get());
-  start_ = TensorS32::zeros({panels_ * kLanes});
   for (std::int64_t k = 0; k < s.K; ++k) {
     std::uint32_t* channel = weights + k / kLanes * panel_words_ + k % kLanes;
-    start_[k] = layer_.bias[k];
     for (std::int64_t i = 0; i < s.R * s.S * s.C; ++i) {
       if (layer_.weights[k * s.R * s.S * s.C + i] < 0) continue;
       const std::int64_t pair = (i / s.C * pixel_words_ + i % s.C / 64 * 2) * kLanes;
       const std::uint32_t bit = 1u << (i % s.C % 32);
       if (i % s.C % 64 < 32) channel[pair] ^= bit;
       channel[pair + kLanes] ^= bit;
-      ++start_[k];
     }
   }
-  if (layer_.max_code != 1 || layer_.add >= 0) return;
-  limit_ = TensorS32::zeros({panels_ * kLanes});
-  for (std::int64_t k = 0; k < s.K; ++k) limit_[k] = limit_of(k);
+  thresholds_ = binary_thresholds(layer_);
 }
 
 /// `count` rows of image n from row `top` on, which may lie outside it, as words
@@ -167,8 +150,8 @@ void BinaryStripLayer::run_row(const LayerRun& args, const std::uint32_t* window
   strip.offsets = offsets_.data();
   strip.pairs = static_cast<std::int64_t>(offsets_.size());
   strip.weights = reinterpret_cast<const std::uint32_t*>(packed_.get()) + panel * panel_words_;
-  strip.start = start_.data() + k;
-  strip.limit = limit_.empty() ? nullptr : limit_.data() + k;
+  strip.start = thresholds_.start.data() + k;
+  strip.limit = thresholds_.limit.empty() ? nullptr : thresholds_.limit.data() + k;
   strip.stride = s.K;
   strip.channels = std::min(kLanes, s.K - k);
   alignas(64) std::int32_t acc[kStripPixels * kLanes];
@@ -183,7 +166,7 @@ void BinaryStripLayer::run_row(const LayerRun& args, const std::uint32_t* window
       for (std::int64_t i = 0; i < strip.pixels; ++i) {
         std::copy_n(acc + i * kLanes, strip.channels, args.accumulators + out + i * s.K);
       }
-    } else if (limit_.empty()) {
+    } else if (thresholds_.limit.empty()) {
       requant_({acc, layer_.add >= 0 ? args.shortcut + out : nullptr, codes + out, strip.pixels,
                 strip.channels, kLanes, s.K, requant_data_.from(k)});
     }

@@ -55,6 +55,7 @@ const std::vector<Algorithm>& algorithms() {
       {"winograd4_s16", prepare_winograd4_s16, 100},
       {"winograd2_s16", prepare_winograd2_s16, 100},
       {"binary", prepare_binary, 100},
+      {"lookup", prepare_binary_lookup, 100},
       {"ref", prepare_reference, 10000},
   };
   return table;

@@ -3,53 +3,16 @@
 #include <catch2/catch.hpp>
 #include <set>
 
-#include "quant/integer/direct.hpp"
 #include "quant/integer/plan.hpp"
 #include "quant/integer/requant_block.hpp"
 #include "quant/integer/tile_direct.hpp"
-#include "tests/quant/int_cases.hpp"
+#include "tests/quant/check_all.hpp"
 #include "tests/skip.hpp"
 
 using namespace intandem;
 using namespace intandem::testing;
 
 namespace {
-
-/// Checks the layer with every algorithm that admits it; returns the names of those that ran.
-std::set<std::string> check_all(const LayerOptions& o, std::int64_t N, Values values, Draw& draw) {
-  const RestoreSettings restore;
-  std::set<std::string> ran;
-  const IntLayer layer = make_layer(o, draw);
-  const ConvShape& s = o.shape;
-  const auto input = random_codes(N * s.H * s.W * s.C, o.in_max, draw, values);
-  const auto shortcut = random_codes(N * s.P() * s.Q() * s.K, 255, draw);
-  const auto wanted = naive_layer(layer, N, input, shortcut);
-  const auto check = [&](const PreparedLayer& prepared) {
-    ran.insert(prepared.algorithm());
-    const auto got = run_guarded(prepared, layer, N, input, shortcut);
-    INFO(prepared.algorithm() << ": " << s.str() << ", batch " << N << ", W" << o.weight_bits
-                              << ", codes to " << o.in_max << " and " << o.max_code);
-    CHECK(got == wanted);
-  };
-  for (const Isa isa : available_isas()) {
-    set_active_isa(isa);
-    for (const Algorithm& algorithm : algorithms()) {
-      if (isa != Isa::ref && algorithm.prepare == prepare_reference) continue;  // the same again
-      const auto prepared = algorithm.prepare(layer);
-      if (prepared != nullptr) check(*prepared);
-    }
-    if (o.kind == IntLayerKind::avg_pool) continue;
-    std::set<const DirectKernel*> kernels;
-    for (const bool linear : {false, true}) kernels.insert(direct_kernel(isa, false, linear));
-    if (narrow_chunk(layer) >= 1) kernels.insert(direct_kernel(isa, true, false));
-    for (const DirectKernel* kernel : kernels) {
-      if (kernel == nullptr) continue;
-      const auto prepared = prepare_direct(layer, *kernel);
-      if (prepared != nullptr) check(*prepared);
-    }
-  }
-  return ran;
-}
 
 LayerOptions random_options(Draw& draw) {
   LayerOptions o;
@@ -276,59 +239,6 @@ TEST_CASE("packed weights are chosen for many outputs, not for ten classes", "[i
     CHECK(chosen(512) == "packed");
     CHECK(chosen(10) == "direct");
   }
-}
-
-TEST_CASE("binary layers: shapes, padding codes, many words, refusals", "[integer]") {
-  Draw draw(49);
-  std::set<std::string> ran;
-  LayerOptions o;
-  o.weight_bits = o.in_max = 1;
-  o.largest_bias = 50;
-  for (int trial = 0; trial < 40; ++trial) {
-    const std::int64_t kernel = draw.pick<std::int64_t>({1, 3, 3, 5});
-    o.shape = {1,
-               kernel + draw.between(0, 4),
-               kernel + draw.between(0, 9),
-               draw.pick<std::int64_t>({1, 31, 32, 33, 64, 100}),
-               draw.between(1, 70),
-               kernel,
-               kernel,
-               draw.between(1, 2),
-               draw.between(0, 2)};
-    o.max_code = draw.pick({0, 1, 1, 255});
-    o.with_add = o.max_code > 0 && draw.between(0, 2) == 0;
-    o.per_channel = draw.coin();
-    o.pool_kernel = o.pool_stride = o.max_code > 0 && draw.coin() ? 1 : 0;
-    o.weights = draw.pick({Values::random, Values::largest, Values::smallest});
-    ran.merge(check_all(o, draw.between(0, 3), draw.pick({Values::random, Values::largest}), draw));
-  }
-  // More than 31 blocks of eight words, with all bits set.
-  o = {};
-  o.kind = IntLayerKind::linear;
-  o.weight_bits = o.in_max = 1;
-  o.max_code = 0;
-  for (const std::int64_t C : {7936, 7937, 9216, 20000}) {
-    o.shape = {1, 1, 1, C, 17, 1, 1, 1, 0};
-    for (const Values values : {Values::random, Values::largest}) {
-      o.weights = values;
-      ran.merge(check_all(o, 2, values, draw));
-    }
-  }
-  CHECK(ran.count("binary_ref") == 1);
-  if (detected_isa() >= Isa::avx2) CHECK(ran.count("binary_avx2") == 1);
-  if (detected_isa() >= Isa::avx512) CHECK(ran.count("binary_avx512") == 1);
-#if defined(__x86_64__)
-  if (detected_isa() >= Isa::avx512vnni && __builtin_cpu_supports("avx512vpopcntdq")) {
-    CHECK(ran.count("binary_avx512vpopcnt") == 1);
-  }
-#endif
-
-  IntLayer layer = make_layer(o, draw);
-  CHECK(prepare_exactly(layer, "binary") != nullptr);
-  layer.weights[3] = 0;
-  CHECK(prepare_exactly(layer, "binary") == nullptr);
-  o.in_max = 3;
-  CHECK(prepare_exactly(make_layer(o, draw), "binary") == nullptr);
 }
 
 TEST_CASE("layers the direct kernels cannot take go to the reference", "[integer]") {

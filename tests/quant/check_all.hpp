@@ -1,0 +1,51 @@
+// A layer by every algorithm on every instruction set, against the definition.
+#pragma once
+
+#include <catch2/catch.hpp>
+#include <set>
+#include <string>
+
+#include "quant/integer/direct.hpp"
+#include "quant/integer/plan.hpp"
+#include "tests/quant/int_cases.hpp"
+
+namespace intandem::testing {
+
+/// Checks the layer with every algorithm that admits it; returns the names of those that ran.
+inline std::set<std::string> check_all(const LayerOptions& o, std::int64_t N, Values values,
+                                       Draw& draw) {
+  const RestoreSettings restore;
+  std::set<std::string> ran;
+  const IntLayer layer = make_layer(o, draw);
+  const ConvShape& s = o.shape;
+  const auto input = random_codes(N * s.H * s.W * s.C, o.in_max, draw, values);
+  const auto shortcut = random_codes(N * s.P() * s.Q() * s.K, 255, draw);
+  const auto wanted = naive_layer(layer, N, input, shortcut);
+  const auto check = [&](const PreparedLayer& prepared) {
+    ran.insert(prepared.algorithm());
+    const auto got = run_guarded(prepared, layer, N, input, shortcut);
+    INFO(prepared.algorithm() << ": " << s.str() << ", batch " << N << ", W" << o.weight_bits
+                              << ", codes to " << o.in_max << " and " << o.max_code);
+    CHECK(got == wanted);
+  };
+  for (const Isa isa : available_isas()) {
+    set_active_isa(isa);
+    for (const Algorithm& algorithm : algorithms()) {
+      if (isa != Isa::ref && algorithm.prepare == prepare_reference) continue;  // the same again
+      const auto prepared = algorithm.prepare(layer);
+      if (prepared != nullptr) check(*prepared);
+    }
+    if (o.kind == IntLayerKind::avg_pool) continue;
+    std::set<const DirectKernel*> kernels;
+    for (const bool linear : {false, true}) kernels.insert(direct_kernel(isa, false, linear));
+    if (narrow_chunk(layer) >= 1) kernels.insert(direct_kernel(isa, true, false));
+    for (const DirectKernel* kernel : kernels) {
+      if (kernel == nullptr) continue;
+      const auto prepared = prepare_direct(layer, *kernel);
+      if (prepared != nullptr) check(*prepared);
+    }
+  }
+  return ran;
+}
+
+}  // namespace intandem::testing
