@@ -19,7 +19,7 @@ bool is_binary(const IntLayer& layer);
 std::unique_ptr<PreparedLayer> prepare_binary_strips(const IntLayer& layer);
 
 /// PrepareFn "lookup": such convolutions of stride 1, by table, on CPUs that look up bytes in a
-/// register (AVX512_VBMI, GFNI); windows of less than 2^14 codes. Null for others.
+/// register (AVX512_VBMI, GFNI), windows of up to 12,000 codes. Null for others.
 std::unique_ptr<PreparedLayer> prepare_binary_lookup(const IntLayer& layer);
 
 }  // namespace intandem

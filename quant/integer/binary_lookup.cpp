@@ -18,7 +18,7 @@
 namespace intandem {
 namespace {
 
-constexpr std::int64_t kTaskVectors = 17;  // more if one row needs them, twice if one set of tables
+constexpr std::int64_t kTaskVectors = 24;  // more if one row needs them
 constexpr std::int64_t kMostOctets = 8;    // of a panel: the channels of a word of bits
 constexpr std::int64_t kWorkerTasks = 6;   // or smaller panels, where rows are not enough
 
@@ -26,7 +26,7 @@ constexpr std::int64_t kWorkerTasks = 6;   // or smaller panels, where rows are 
 struct Workspace {
   std::int64_t* strip;   ///< whose input rows the planes hold, −1: none
   std::uint8_t* planes;  ///< [sextets of a pixel][plane_bytes]
-  std::uint8_t *tables, *digits;
+  std::uint8_t* digits;
   std::uint8_t* bits;    ///< codes of one bit: [octets][vectors][64]
   std::uint64_t* words;  ///< the same: [vectors][64]
   std::int32_t* acc;     ///< other codes: [vectors][64][channels of a panel]
@@ -47,8 +47,7 @@ class BinaryLookupLayer final : public PreparedLayer {
     period_ = s.H + s.pad;
     all_octets_ = ceil_div(s.K, kOctet);
     workers_ = thread_count();
-    const std::int64_t vectors = sextets_ <= kTableSextets ? 2 * kTaskVectors : kTaskVectors;
-    most_rows_ = std::max<std::int64_t>(1, vectors * kLookupPixels / row_bytes_);
+    most_rows_ = std::max<std::int64_t>(1, kTaskVectors * kLookupPixels / row_bytes_);
     plane_bytes_ = ((most_rows_ + s.R - 1) * row_bytes_ + s.S + kLookupPixels) / 128 * 128 + 192;
     // Whole cache lines of codes; fewer channels rather than few tasks, or many accumulators.
     const std::int64_t strips = ceil_div(s.P(), strip_rows(1));
@@ -116,7 +115,7 @@ class BinaryLookupLayer final : public PreparedLayer {
 
 /// In products of the direct algorithm, about 110 per cycle.
 std::int64_t BinaryLookupLayer::cost() const {
-  constexpr std::int64_t kPerSextet = 620, kPerTable = 440, kPerVector = 12000, kPerByte = 100;
+  constexpr std::int64_t kPerSextet = 565, kPerTable = 350, kPerVector = 14000, kPerByte = 100;
   const std::int64_t rows = strip_rows(1), strips = ceil_div(layer_.shape.P(), rows);
   return all_octets_ * strips *
              (vectors(rows) * (sextets_ * kPerSextet + kPerVector) + sextets_ * kPerTable) +
@@ -213,8 +212,7 @@ Workspace BinaryLookupLayer::workspace(std::byte* memory) const {
   Workspace w{};
   take(w.strip, 1);
   take(w.planes, pixel_sextets_ * plane_bytes_);
-  take(w.tables, kTableSextets * 2 * 64);
-  take(w.digits, pixels * kCountDigits);
+  take(w.digits, pixels * kDigitWords);
   take(w.bits, one_bit() ? octets_ * pixels : 0);
   take(w.words, one_bit() ? pixels : 0);
   take(w.acc, one_bit() ? 0 : pixels * panel_channels());
@@ -257,7 +255,6 @@ void BinaryLookupLayer::count_panel(const Workspace& w, std::int64_t vectors,
   lookup.offsets = offsets_.data();
   lookup.sextets = sextets_;
   lookup.vectors = vectors;
-  lookup.tables = w.tables;
   lookup.digits = w.digits;
   for (std::int64_t i = 0; i < octets; ++i) {
     lookup.weights = reinterpret_cast<const std::uint8_t*>(packed_.get()) +
@@ -268,7 +265,7 @@ void BinaryLookupLayer::count_panel(const Workspace& w, std::int64_t vectors,
     }
     lookup_count_avx512vbmi(lookup);
     for (std::int64_t v = 0; v < vectors && !one_bit(); ++v) {
-      lookup_sums_avx512vbmi(w.digits + v * kCountDigits * kLookupPixels,
+      lookup_sums_avx512vbmi(w.digits + v * kDigitWords * kLookupPixels,
                              thresholds_.start.data() + (first + i) * kOctet,
                              w.acc + v * kLookupPixels * panel_channels() + i * kOctet,
                              panel_channels());
@@ -337,7 +334,9 @@ std::unique_ptr<PreparedLayer> prepare_binary_lookup(const IntLayer& layer) {
   const ConvShape& s = layer.shape;
   if (!is_binary(layer) || layer.kind != IntLayerKind::conv || s.stride != 1) return nullptr;
   // Neighbouring rows and images share padding, which is enough if windows begin inside them.
-  if (s.pad >= s.R || s.pad >= s.S || s.R * s.S * s.C + 1 >= 1 << kCountDigits) return nullptr;
+  if (s.pad >= s.R || s.pad >= s.S || s.R * s.S * ceil_div(s.C, kSextet) > kMostSextets) {
+    return nullptr;
+  }
   return std::make_unique<BinaryLookupLayer>(layer);
 }
 

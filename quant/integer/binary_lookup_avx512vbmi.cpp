@@ -17,8 +17,10 @@
 namespace intandem {
 namespace {
 
-constexpr int kVectors = 2;        // counted at a time
-constexpr int kRunningDigits = 7;  // ones, twos, fours … 64s, which the loop keeps in registers
+constexpr int kRunningDigits = 7;  // ones, twos, fours … 64s: those of every turn
+static_assert(kDigitWords == 2 * kCountDigits - kRunningDigits);
+static_assert(kMostSextets < 8 << (kCountDigits - kRunningDigits));
+static_assert(kSextet * kMostSextets < 1 << kCountDigits);
 
 /// low becomes the sum bit of low + a + b; the carry is returned.
 [[gnu::always_inline]] inline __m512i full_add(__m512i& low, __m512i a, __m512i b) {
@@ -31,166 +33,116 @@ constexpr int kRunningDigits = 7;  // ones, twos, fours … 64s, which the loop 
   return _mm512_andnot_si512(low, a);
 }
 
-/// Tables of `sextets` sextets: digits of (lower three codes) + (upper three), whose own digits are
-/// packed for each of their eight values.
-void build_tables(const std::uint8_t* weights, std::int64_t sextets, __m512i* tables) {
+/// Eight bytes, and eight times the same eight bytes.
+[[gnu::always_inline]] inline __m512i eight_bytes(const std::uint8_t* from) {
+  long long bytes;
+  __builtin_memcpy(&bytes, from, sizeof bytes);
+  return _mm512_set1_epi64(bytes);
+}
+
+/// The twos and the fours of a sextet: those of (lower three codes) + (upper three).
+[[gnu::always_inline]] inline void make_tables(const std::uint8_t* weights, __m512i& twos,
+                                               __m512i& fours) {
   // Byte e of a table is for codes e: its lower three bits choose a byte of eight that repeat, its
   // upper three one that is repeated eight times.
   const __m512i upper = _mm512_set_epi64(0x0707070707070707, 0x0606060606060606, 0x0505050505050505,
                                          0x0404040404040404, 0x0303030303030303, 0x0202020202020202,
                                          0x0101010101010101, 0);
-  for (std::int64_t i = 0; i < sextets; ++i, weights += kSextetBytes, tables += 2) {
-    const auto eight = [&](int at) {
-      long long bytes;
-      __builtin_memcpy(&bytes, weights + at, sizeof bytes);
-      return _mm512_set1_epi64(bytes);
-    };
-    const __m512i sum = _mm512_permutexvar_epi8(upper, eight(24));
-    const __m512i carry = _mm512_permutexvar_epi8(upper, eight(32));
-    const __m512i low = eight(8), twos = eight(16);
-    const __m512i both = _mm512_and_si512(sum, low);
-    tables[0] = _mm512_ternarylogic_epi32(carry, twos, both, 0x96);
-    tables[1] = _mm512_ternarylogic_epi32(carry, twos, both, 0xE8);
-  }
+  const __m512i one = _mm512_permutexvar_epi8(upper, eight_bytes(weights + 24));
+  const __m512i two = _mm512_permutexvar_epi8(upper, eight_bytes(weights + 32));
+  const __m512i both = _mm512_and_si512(one, eight_bytes(weights + 8));
+  const __m512i lower_two = eight_bytes(weights + 16);
+  twos = _mm512_ternarylogic_epi32(two, lower_two, both, 0x96);
+  fours = _mm512_ternarylogic_epi32(two, lower_two, both, 0xE8);
 }
 
-/// Where the sextets of a chunk are.
-struct Chunk {
-  const std::uint8_t* codes;    ///< of the first vector's first pixel
-  const std::int64_t* offsets;  ///< [sextets]
-  const std::uint8_t* weights;
-  const __m512i* tables;
-};
-
-/// Sums of P vectors of pixels at a time, because one alone would wait for its own carries.
-template <int P>
-class Counter {
+/// N sextets of a window, a power of two, whose tables stay in registers.
+template <int N>
+class Turn {
  public:
-  struct Word {
-    __m512i v[P];
-  };
-  explicit Counter(const __m512i* digits) {
-    for (int i = 0; i < kRunningDigits; ++i) {
-      for (int p = 0; p < P; ++p) digit_[i].v[p] = digits[p * kCountDigits + i];
-    }
+  [[gnu::always_inline]] Turn(const std::int64_t* offsets, const std::uint8_t* weights)
+      : offsets_(offsets), weights_(weights) {
+    for (int i = 0; i < N; ++i) make_tables(weights + i * kSextetBytes, twos_[i], fours_[i]);
   }
-  void store(__m512i* digits) const {
-    for (int i = 0; i < kRunningDigits; ++i) {
-      for (int p = 0; p < P; ++p) digits[p * kCountDigits + i] = digit_[i].v[p];
-    }
-  }
-  /// Adds N sextets from sextet `first` on, a power of two; what is returned counts 128.
-  template <int N>
-  [[gnu::always_inline]] Word add(const Chunk& chunk, std::int64_t first) {
+  /// Adds those of a vector of pixels to its digits 0 … 6; the carry counts 128.
+  [[gnu::always_inline]] __m512i add(const std::uint8_t* codes, __m512i* digit) const {
     constexpr int kLevel = level(N);
-    const Left left = add_part<N>(chunk, first);
-    Word carry = add(kLevel + 1, left.a);
-    carry = add(kLevel + 2, left.b, carry);
-    carry = add(kLevel + 3, left.c, carry);
-    for (int i = kLevel + 4; i < kRunningDigits; ++i) carry = add(i, carry);
+    const Left left = add_part<N>(codes, 0, digit);
+    __m512i carry = half_add(digit[kLevel + 1], left.a);
+    carry = full_add(digit[kLevel + 2], left.b, carry);
+    carry = full_add(digit[kLevel + 3], left.c, carry);
+    for (int i = kLevel + 4; i < kRunningDigits; ++i) carry = half_add(digit[i], carry);
     return carry;
   }
 
  private:
   /// Three words, each counting twice the one before.
   struct Left {
-    Word a, b, c;
+    __m512i a, b, c;
   };
-  static constexpr int level(int N) { return N == 2 ? 0 : 1 + level(N / 2); }
+  static constexpr int level(int count) { return count == 2 ? 0 : 1 + level(count / 2); }
 
-  /// What is left of N sextets when as much as has a partner is added: N, 2·N and 4·N.
-  template <int N>
-  [[gnu::always_inline]] Left add_part(const Chunk& chunk, std::int64_t first) {
-    constexpr int kLevel = level(N);
+  /// What is left of some sextets when as much as has a partner is added: kCount, 2·kCount and
+  /// 4·kCount.
+  template <int kCount>
+  [[gnu::always_inline]] Left add_part(const std::uint8_t* codes, int first, __m512i* digit) const {
+    constexpr int kLevel = level(kCount);
     Left left;
-    if constexpr (N == 2) {
-      const Word x = load(chunk, first), y = load(chunk, first + 1);
-      const __m512i* const tables = chunk.tables + 2 * first;
-      left.a = add(kLevel, parity(x, chunk, first), parity(y, chunk, first + 1));
-      left.b = add(kLevel + 1, look_up(x, tables[0]), look_up(y, tables[2]));
-      left.c = add(kLevel + 2, look_up(x, tables[1]), look_up(y, tables[3]));
+    if constexpr (kCount == 2) {
+      const __m512i x = _mm512_loadu_si512(codes + offsets_[first]);
+      const __m512i y = _mm512_loadu_si512(codes + offsets_[first + 1]);
+      left.a = full_add(digit[0], ones(x, first), ones(y, first + 1));
+      left.b = full_add(digit[1], _mm512_permutexvar_epi8(x, twos_[first]),
+                        _mm512_permutexvar_epi8(y, twos_[first + 1]));
+      left.c = full_add(digit[2], _mm512_permutexvar_epi8(x, fours_[first]),
+                        _mm512_permutexvar_epi8(y, fours_[first + 1]));
     } else {
-      const Left x = add_part<N / 2>(chunk, first), y = add_part<N / 2>(chunk, first + N / 2);
-      left.a = add(kLevel, x.a, y.a);
-      left.b = add(kLevel + 1, x.b, y.b);
-      left.c = add(kLevel + 2, x.c, y.c);
+      const Left x = add_part<kCount / 2>(codes, first, digit);
+      const Left y = add_part<kCount / 2>(codes, first + kCount / 2, digit);
+      left.a = full_add(digit[kLevel], x.a, y.a);
+      left.b = full_add(digit[kLevel + 1], x.b, y.b);
+      left.c = full_add(digit[kLevel + 2], x.c, y.c);
     }
     return left;
   }
-  [[gnu::always_inline]] static Word load(const Chunk& chunk, std::int64_t i) {
-    Word codes;
-    for (int p = 0; p < P; ++p) {
-      codes.v[p] = _mm512_loadu_si512(chunk.codes + chunk.offsets[i] + p * kLookupPixels);
-    }
-    return codes;
-  }
-  [[gnu::always_inline]] static Word parity(const Word& codes, const Chunk& chunk, std::int64_t i) {
-    long long matrix;
-    __builtin_memcpy(&matrix, chunk.weights + i * kSextetBytes, sizeof matrix);
-    Word digit;
-    for (int p = 0; p < P; ++p) {
-      digit.v[p] = _mm512_gf2p8affine_epi64_epi8(codes.v[p], _mm512_set1_epi64(matrix), 0);
-    }
-    return digit;
-  }
-  [[gnu::always_inline]] static Word look_up(const Word& codes, const __m512i& table) {
-    Word digit;
-    for (int p = 0; p < P; ++p) digit.v[p] = _mm512_permutexvar_epi8(codes.v[p], table);
-    return digit;
-  }
-  [[gnu::always_inline]] Word add(int i, const Word& a, const Word& b) {
-    Word carry;
-    for (int p = 0; p < P; ++p) carry.v[p] = full_add(digit_[i].v[p], a.v[p], b.v[p]);
-    return carry;
-  }
-  [[gnu::always_inline]] Word add(int i, const Word& a) {
-    Word carry;
-    for (int p = 0; p < P; ++p) carry.v[p] = half_add(digit_[i].v[p], a.v[p]);
-    return carry;
+  [[gnu::always_inline]] __m512i ones(__m512i codes, int i) const {
+    return _mm512_gf2p8affine_epi64_epi8(codes, eight_bytes(weights_ + i * kSextetBytes), 0);
   }
 
-  Word digit_[kRunningDigits];
+  const std::int64_t* offsets_;
+  const std::uint8_t* weights_;
+  __m512i twos_[N], fours_[N];
 };
 
-/// P vectors of pixels from vector v on: adds sextets `first` … `first + sextets` − 1.
-template <int P>
-void count_vectors(const BinaryLookup& c, std::int64_t v, std::int64_t first,
-                   std::int64_t sextets) {
-  const bool whole = c.sextets <= kTableSextets && c.bits != nullptr;
-  auto* const digits = reinterpret_cast<__m512i*>(c.digits) + (whole ? 0 : v * kCountDigits);
-  if (first == 0) {
-    for (int i = 0; i < P * kCountDigits; ++i) digits[i] = _mm512_setzero_si512();
-  }
-  const Chunk chunk{c.codes + v * kLookupPixels, c.offsets + first,
-                    c.weights + first * kSextetBytes, reinterpret_cast<const __m512i*>(c.tables)};
-  constexpr int kCarries = kTableSextets / 8;
-  typename Counter<P>::Word carries[kCarries];
-  for (auto& carry : carries) {
-    for (int p = 0; p < P; ++p) carry.v[p] = _mm512_setzero_si512();
-  }
-  Counter<P> counter(digits);
-  std::int64_t i = 0;
-  for (; i + 8 <= sextets; i += 8) carries[i / 8] = counter.template add<8>(chunk, i);
-  if (i < sextets) carries[i / 8] = counter.template add<4>(chunk, i);
-  counter.store(digits);
-  for (int p = 0; p < P; ++p) {
-    __m512i* const digit = digits + p * kCountDigits;
-    int level = kRunningDigits;
-    for (int count = kCarries; count > 1; count /= 2, ++level) {
-      for (int j = 0; j < count / 2; ++j) {
-        carries[j].v[p] = full_add(digit[level], carries[2 * j].v[p], carries[2 * j + 1].v[p]);
-      }
+/// Turn number `turn`, N sextets from `first` on, for all vectors. Digits from kRunningDigits on: a
+/// carry waits for the next one, and the two go up together, as the bits of `turn` do when it
+/// grows.
+template <int N>
+void run_turn(const BinaryLookup& c, std::int64_t first, std::int64_t turn) {
+  const Turn<N> sextets(c.offsets + first, c.weights + first * kSextetBytes);
+  const int pairs = __builtin_ctzll(~static_cast<unsigned long long>(turn));
+  const std::uint8_t* codes = c.codes;
+  auto* digit = reinterpret_cast<__m512i*>(c.digits);
+  for (std::int64_t v = 0; v < c.vectors; ++v, codes += kLookupPixels, digit += kDigitWords) {
+    __m512i running[kRunningDigits];
+    for (int i = 0; i < kRunningDigits; ++i) running[i] = digit[i];
+    __m512i carry = sextets.add(codes, running);
+    for (int i = 0; i < kRunningDigits; ++i) digit[i] = running[i];
+    __m512i* const waiting = digit + kCountDigits;
+    for (int i = 0; i < pairs; ++i) {
+      carry = full_add(digit[kRunningDigits + i], waiting[i], carry);
     }
-    for (; level < kCountDigits; ++level) carries[0].v[p] = half_add(digit[level], carries[0].v[p]);
-    if (c.bits == nullptr || first + sextets < c.sextets) continue;
-    // From the lowest digit up: less if the bound's digit is 1 and the count's 0, or if they are
-    // equal and it was less; that is the majority of the bound, the inverted count and `less`.
-    __m512i less = _mm512_setzero_si512();
-    for (int j = 0; j < kCountDigits; ++j) {
-      less = _mm512_ternarylogic_epi32(_mm512_set1_epi8(static_cast<char>(c.bounds[j])), digit[j],
-                                       less, 0xB2);
-    }
-    _mm512_storeu_si512(c.bits + (v + p) * kLookupPixels, less);
+    waiting[pairs] = carry;
+  }
+}
+
+/// The carries that still wait after `turns` turns.
+void add_waiting(__m512i* digit, std::int64_t turns) {
+  const __m512i* const waiting = digit + kCountDigits;
+  __m512i carry = _mm512_setzero_si512();
+  for (int i = 0; i < kCountDigits - kRunningDigits; ++i) {
+    __m512i& low = digit[kRunningDigits + i];
+    carry = turns >> i & 1 ? full_add(low, waiting[i], carry) : half_add(low, carry);
   }
 }
 
@@ -232,13 +184,23 @@ void channels_of_digits(const std::uint8_t* digits, int part, __m512i (&to)[8]) 
 }  // namespace
 
 void lookup_count_avx512vbmi(const BinaryLookup& c) {
-  for (std::int64_t first = 0; first < c.sextets; first += kTableSextets) {
-    const std::int64_t rest = c.sextets - first;
-    const std::int64_t sextets = rest < kTableSextets ? rest : kTableSextets;
-    build_tables(c.weights + first * kSextetBytes, sextets, reinterpret_cast<__m512i*>(c.tables));
-    std::int64_t v = 0;
-    for (; v + kVectors <= c.vectors; v += kVectors) count_vectors<kVectors>(c, v, first, sextets);
-    for (; v < c.vectors; ++v) count_vectors<1>(c, v, first, sextets);
+  auto* const digits = reinterpret_cast<__m512i*>(c.digits);
+  for (std::int64_t i = 0; i < c.vectors * kDigitWords; ++i) digits[i] = _mm512_setzero_si512();
+  std::int64_t turns = 0, first = 0;
+  for (; first + 8 <= c.sextets; first += 8) run_turn<8>(c, first, turns++);
+  if (first < c.sextets) run_turn<4>(c, first, turns++);
+  for (std::int64_t v = 0; v < c.vectors; ++v) {
+    __m512i* const digit = digits + v * kDigitWords;
+    add_waiting(digit, turns);
+    if (c.bits == nullptr) continue;
+    // From the lowest digit up: less if the bound's digit is 1 and the count's 0, or if they are
+    // equal and it was less; that is the majority of the bound, the inverted count and `less`.
+    __m512i less = _mm512_setzero_si512();
+    for (int i = 0; i < kCountDigits; ++i) {
+      const __m512i bound = _mm512_set1_epi8(static_cast<char>(c.bounds[i]));
+      less = _mm512_ternarylogic_epi32(bound, digit[i], less, 0xB2);
+    }
+    _mm512_storeu_si512(c.bits + v * kLookupPixels, less);
   }
 }
 

@@ -7,8 +7,10 @@ namespace intandem {
 
 /// Codes of a sextet, channels of an octet, pixels of a vector.
 inline constexpr std::int64_t kSextet = 6, kOctet = 8, kLookupPixels = 64;
-/// Binary digits of a count, sextets whose tables are at hand at a time, bytes of a packed sextet.
-inline constexpr std::int64_t kCountDigits = 14, kTableSextets = 128, kSextetBytes = 40;
+/// Binary digits of a count, words a vector of pixels needs for them, bytes of a packed sextet.
+inline constexpr std::int64_t kCountDigits = 15, kDigitWords = 23, kSextetBytes = 40;
+/// Sextets of a window: fewer than 2^8 times eight, whose carries of 128 have places to wait in.
+inline constexpr std::int64_t kMostSextets = 2040;
 
 /// Vectors of pixels that are neighbours in their planes, and an octet of channels:
 ///
@@ -18,18 +20,17 @@ inline constexpr std::int64_t kCountDigits = 14, kTableSextets = 128, kSextetByt
 struct BinaryLookup {
   const std::uint8_t* codes;    ///< of the first pixel; a byte is a sextet, bit 6 is 1
   const std::int64_t* offsets;  ///< [sextets], bytes
-  std::int64_t sextets;         ///< a multiple of 4
+  std::int64_t sextets;         ///< a multiple of 4, at most kMostSextets
   std::int64_t vectors;
   /// [sextets][5][8], a bit a channel: the matrix whose product with a sextet is the ones digits,
   /// the last channel's row first (a sextet's bit 6 is 1 for what does not depend on the codes);
   /// ones and twos for each of the eight values of the lower three codes; the same of the upper
   /// three.
   const std::uint8_t* weights;
-  std::uint8_t* tables;  ///< scratch [kTableSextets][2][64], 64-byte aligned
-  std::uint8_t* digits;  ///< [vectors][kCountDigits][64], aligned: out, but scratch with bits
-  const std::uint8_t*
-      bounds;          ///< [kCountDigits], digits of bounds on the counts; unused without bits
-  std::uint8_t* bits;  ///< out [vectors][64]: 1 if count < bound; null: digits are wanted
+  /// [vectors][kDigitWords][64], 64-byte aligned: out, the first kCountDigits words of each vector.
+  std::uint8_t* digits;
+  const std::uint8_t* bounds;  ///< with bits: [kCountDigits] of bounds on the counts
+  std::uint8_t* bits;          ///< out [vectors][64]: 1 if count < bound; null: digits are wanted
 };
 
 #if defined(__x86_64__)

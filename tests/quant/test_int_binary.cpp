@@ -75,8 +75,7 @@ TEST_CASE("binary layers: shapes, padding codes, many words, refusals", "[intege
   CHECK(prepare_exactly(make_layer(o, draw), "binary") == nullptr);
 }
 
-TEST_CASE("one-bit products by table: rows, images, chunks of sextets, panels, bounds",
-          "[integer]") {
+TEST_CASE("one-bit products by table: rows, images, panels, turns, bounds", "[integer]") {
   if (!can_look_up()) INTANDEM_SKIP("this CPU has no AVX512_VBMI");
   const RestoreSettings restore;
   Draw draw(50);
@@ -90,8 +89,8 @@ TEST_CASE("one-bit products by table: rows, images, chunks of sextets, panels, b
                         {3, 37, 63, 12, 70, 3, 1},     // more than one panel, tasks across images
                         {9, 5, 4, 20, 24, 3, 1},       // many images of one task
                         {2, 6, 1200, 6, 8, 3, 1},      // rows longer than a task
-                        {1, 9, 17, 150, 16, 3, 1},     // two sets of tables
-                        {2, 7, 9, 400, 3, 3, 2},       // several, pads of 2
+                        {1, 9, 17, 150, 16, 3, 1},     // a last turn of four sextets
+                        {2, 7, 9, 400, 3, 3, 2},       // carries of 128, pads of 2
                         {2, 11, 10, 48, 64, 5, 2},
                         {3, 4, 70, 5, 5, 1, 0},
                         {2, 9, 8, 64, 66, 3, 0}}) {
@@ -106,11 +105,15 @@ TEST_CASE("one-bit products by table: rows, images, chunks of sextets, panels, b
       CHECK(ran.count("binary_avx512vbmi") == 1);
     }
   }
-  // Windows of 2^14 − 1 codes have a count too many; steps of 2 and linear layers are for others.
+  // As many sextets as carries have places for; steps of 2 are for others.
   o.with_add = false;
-  o.shape = {1, 1, 1, 16382, 1, 1, 1, 1, 0};
-  CHECK(prepare_exactly(make_layer(o, draw), "lookup") != nullptr);
-  o.shape.C = 16383;
+  o.max_code = 0;
+  o.shape = {1, 3, 3, 12240, 9, 1, 1, 1, 0};
+  for (const Values values : {Values::random, Values::largest}) {
+    o.weights = values == Values::random ? Values::random : Values::smallest;
+    CHECK(check_all(o, 1, values, draw).count("binary_avx512vbmi") == 1);
+  }
+  o.shape.C = 12241;
   CHECK(prepare_exactly(make_layer(o, draw), "lookup") == nullptr);
   o.shape = {1, 6, 6, 8, 8, 3, 3, 2, 1};
   CHECK(prepare_exactly(make_layer(o, draw), "lookup") == nullptr);
