@@ -123,8 +123,8 @@ std::int64_t BinaryLookupLayer::cost() const {
 }
 
 /// As many rows to a task as take the fewest vectors for all of them, most_rows_ at most; the
-/// tables of a task are as much work as two thirds of a vector. A task for every worker may take a
-/// tenth more: those of other panels would write to the same cache lines.
+/// tables of a task are as much work as two thirds of a vector. With a task for every worker they
+/// may take a tenth more: tasks of other panels would write to the same cache lines.
 std::int64_t BinaryLookupLayer::strip_rows(std::int64_t N) const {
   const std::int64_t all = tall_rows(N);
   const auto work_of_strip = [&](std::int64_t rows) {
@@ -186,7 +186,7 @@ void BinaryLookupLayer::pack() {
   }
   offsets_.resize(static_cast<std::size_t>(sextets_));  // tables of zeros for the rest
   pad_sextets_.resize(static_cast<std::size_t>(pixel_sextets_), 1 << kSextet);
-  for (std::int64_t c = 0; c < s.C; ++c) {
+  for (std::int64_t c = 0; c < layer_.pad_code.size(); ++c) {
     pad_sextets_[static_cast<std::size_t>(c / kSextet)] |=
         static_cast<std::uint8_t>(layer_.pad_code[c] << (c % kSextet));
   }

@@ -262,10 +262,10 @@ void lookup_codes_avx512vbmi(const std::uint64_t* words, std::int64_t pixels, st
 
 namespace {
 
-// Eight sextets have 48 bits, so that 32 have three whole words.
+// Eight sextets have 48 bits, so that 32 have three whole words. The fourth is read, but not used.
 constexpr std::int64_t kEightSextets = 8 * kSextet, kWords = 3, kWordBlock = 64 * kWords;
 
-/// `words` [kWords + 1][64] hold the bits of up to 64 pixels; the last are zeros.
+/// Up to 64 pixels of up to 192 channels, whose bits are in as many of the words as they need.
 void words_to_sextets(const std::uint64_t (&words)[kWords + 1][kLookupPixels], std::int64_t pixels,
                       std::int64_t channels, std::uint8_t* planes, std::int64_t plane_bytes) {
   const __m512i fields = _mm512_set1_epi64(0x2A241E18120C0600);  // bits 0, 6, 12 … 42

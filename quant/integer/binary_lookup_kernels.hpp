@@ -35,7 +35,8 @@ struct BinaryLookup {
 
 #if defined(__x86_64__)
 /// `pixels` pixels of `channels` codes, each 0 or 1, one after the other → sextets in ⌈channels/6⌉
-/// planes of a byte a pixel, bit 6 of it 1, bit 7 undefined, as are up to 7 bytes behind the last.
+/// planes of a byte a pixel, bit 6 of it 1. Undefined are bit 7, the bits of channels that do not
+/// exist, and up to 7 bytes behind the last pixel.
 void lookup_pack_avx512vbmi(const std::uint8_t* codes, std::int64_t pixels, std::int64_t channels,
                             std::uint8_t* planes, std::int64_t plane_bytes);
 void lookup_count_avx512vbmi(const BinaryLookup& lookup);

@@ -105,9 +105,16 @@ TEST_CASE("one-bit products by table: rows, images, panels, turns, bounds", "[in
       CHECK(ran.count("binary_avx512vbmi") == 1);
     }
   }
-  // As many sextets as carries have places for; steps of 2 are for others.
+  // Without padding there need not be a code for it.
   o.with_add = false;
   o.max_code = 0;
+  o.shape = {1, 5, 9, 10, 9, 3, 3, 1, 0};
+  IntLayer bare = make_layer(o, draw);
+  bare.pad_code = TensorU8();
+  const auto input = random_codes(2 * 5 * 9 * 10, 1, draw);
+  CHECK(run_guarded(*prepare_exactly(bare, "lookup"), bare, 2, input, {}) ==
+        naive_layer(bare, 2, input, {}));
+  // As many sextets as carries have places for; steps of 2 are for others.
   o.shape = {1, 3, 3, 12240, 9, 1, 1, 1, 0};
   for (const Values values : {Values::random, Values::largest}) {
     o.weights = values == Values::random ? Values::random : Values::smallest;
