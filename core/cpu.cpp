@@ -66,6 +66,35 @@ Isa isa_from_environment() {
               "use " + isa_names(), ExitCode::usage);
 }
 
+bool detect_four_ports() {
+#if defined(__x86_64__)
+  unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
+  if (__get_cpuid(0, &eax, &ebx, &ecx, &edx) == 0) return false;
+  if (ebx != signature_AMD_ebx || ecx != signature_AMD_ecx || edx != signature_AMD_edx) {
+    return false;
+  }
+  if (__get_cpuid(1, &eax, &ebx, &ecx, &edx) == 0) return false;
+  const unsigned family = (eax >> 8 & 15) + (eax >> 20 & 255);  // base and extended
+  return family >= 26;
+#else
+  return false;
+#endif
+}
+
+std::atomic<bool>& four_ports() {
+  static std::atomic<bool> found{detect_four_ports()};
+  return found;
+}
+
+std::atomic<std::int64_t>& cache_bytes() {
+#ifdef _SC_LEVEL2_CACHE_SIZE
+  static std::atomic<std::int64_t> found{std::max<std::int64_t>(0, sysconf(_SC_LEVEL2_CACHE_SIZE))};
+#else
+  static std::atomic<std::int64_t> found{0};
+#endif
+  return found;
+}
+
 std::atomic<Isa>& active() {
   static std::atomic<Isa> isa{isa_from_environment()};
   return isa;
@@ -113,12 +142,11 @@ void set_active_isa(Isa isa) {
   active().store(isa, std::memory_order_relaxed);
 }
 
-std::int64_t second_level_cache_bytes() {
-#ifdef _SC_LEVEL2_CACHE_SIZE
-  return std::max<std::int64_t>(0, sysconf(_SC_LEVEL2_CACHE_SIZE));
-#else
-  return 0;
-#endif
+CpuTraits cpu_traits() { return {cache_bytes().load(), four_ports().load()}; }
+
+void set_cpu_traits(const CpuTraits& traits) {
+  cache_bytes().store(traits.second_level_cache_bytes);
+  four_ports().store(traits.four_vector_ports);
 }
 
 }  // namespace intandem

@@ -1,5 +1,5 @@
-// Which instruction set the kernels use: found at start-up, overridable by INTANDEM_ISA. And how
-// large a cache they may count on.
+// Which instruction set the kernels use: found at start-up, overridable by INTANDEM_ISA. And what
+// else of the CPU they are fitted to.
 #pragma once
 
 #include <cstdint>
@@ -38,7 +38,19 @@ Isa active_isa();
 /// Overrides active_isa() for this process (tests and benchmarks); same errors.
 void set_active_isa(Isa isa);
 
-/// Bytes of one core's second-level cache; 0 where the system does not say.
-std::int64_t second_level_cache_bytes();
+/// What planning and blocking go by besides the instruction set. Nothing of it changes a result of
+/// the integer engine, nor the order of a sum anywhere.
+struct CpuTraits {
+  std::int64_t second_level_cache_bytes;  ///< of one core; 0 where the system does not say
+  /// Vectors of 64 bytes are added, shifted and combined on four ports, two of which multiply and
+  /// permute; else on the latter two. AMD from family 26 (Zen 5) on.
+  bool four_vector_ports;
+};
+
+/// Those of this CPU, or what set_cpu_traits() said.
+CpuTraits cpu_traits();
+
+/// Overrides cpu_traits() for this process (tests). Layers made ready before keep their plan.
+void set_cpu_traits(const CpuTraits& traits);
 
 }  // namespace intandem

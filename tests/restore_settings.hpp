@@ -6,13 +6,15 @@
 
 namespace intandem {
 
-/// Puts the instruction set and the number of threads back.
+/// Puts the instruction set, the traits of the CPU and the number of threads back.
 struct RestoreSettings {
   ~RestoreSettings() {
     set_active_isa(isa);
+    set_cpu_traits(traits);
     set_thread_count(threads);
   }
   Isa isa = active_isa();
+  CpuTraits traits = cpu_traits();
   int threads = thread_count();
 };
 

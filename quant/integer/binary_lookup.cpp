@@ -117,9 +117,12 @@ class BinaryLookupLayer final : public PreparedLayer {
 std::int64_t BinaryLookupLayer::cost() const {
   constexpr std::int64_t kPerSextet = 565, kPerTable = 350, kPerVector = 14000, kPerByte = 100;
   const std::int64_t rows = strip_rows(1), strips = ceil_div(layer_.shape.P(), rows);
-  return all_octets_ * strips *
-             (vectors(rows) * (sextets_ * kPerSextet + kPerVector) + sextets_ * kPerTable) +
-         strips * (rows + layer_.shape.R - 1) * row_bytes_ * pixel_sextets_ * kPerByte;
+  const std::int64_t cost =
+      all_octets_ * strips *
+          (vectors(rows) * (sextets_ * kPerSextet + kPerVector) + sextets_ * kPerTable) +
+      strips * (rows + layer_.shape.R - 1) * row_bytes_ * pixel_sextets_ * kPerByte;
+  // Looking up takes the same two ports there, counting gains more from the others.
+  return cpu_traits().four_vector_ports ? cost * 4 / 3 : cost;
 }
 
 /// As many rows to a task as take the fewest vectors for all of them, most_rows_ at most; the

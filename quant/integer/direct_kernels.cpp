@@ -8,8 +8,9 @@ namespace intandem {
 namespace {
 
 #if defined(__x86_64__)
-constexpr DirectKernel kVnni = {"direct_avx512vnni",    WeightLayout::quads_s8, 12, 32,
-                                direct_tile_avx512vnni, direct_strip_avx512vnni};
+constexpr DirectKernel kVnni = {
+    "direct_avx512vnni",     WeightLayout::quads_s8,  12, 32, direct_tile_avx512vnni,
+    direct_strip_avx512vnni, direct_gather_avx512vnni};
 constexpr DirectKernel kWideAvx2 = {"direct_avx2", WeightLayout::pairs_s16, 6, 16,
                                     direct_tile_wide_avx2};
 constexpr DirectKernel kLinearAvx2 = {"direct_linear_avx2", WeightLayout::pairs_s8, 6, 16,

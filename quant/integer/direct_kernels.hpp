@@ -26,6 +26,7 @@ struct DirectKernel {
   void (*tile)(const ProductTile& tile, std::int64_t rows, std::int64_t width);
   /// A whole image row at once, in panels of 64, 32 or 16 channels; null if there is none.
   void (*strip)(const ProductStrip& strip, std::int64_t width) = nullptr;
+  void (*gather)(const SpareCodes& spares) = nullptr;  ///< for strips
 };
 
 /// Largest tile of any kernel, for buffers on the stack.
@@ -35,6 +36,7 @@ inline constexpr std::int64_t kMaxTileRows = 12, kMaxTileWidth = 32;
 /// vpdpbusd: any codes. 12 rows × 32 channels.
 void direct_tile_avx512vnni(const ProductTile& tile, std::int64_t rows, std::int64_t width);
 void direct_strip_avx512vnni(const ProductStrip& strip, std::int64_t width);
+void direct_gather_avx512vnni(const SpareCodes& spares);
 /// vpmaddwd on 16 bits: any codes. 6 rows × 16 channels, layout pairs_s16, or pairs_s8 where the
 /// weights come from memory and their size is the time.
 void direct_tile_linear_avx2(const ProductTile& tile, std::int64_t rows, std::int64_t width);

@@ -1,9 +1,9 @@
 // Driver of the direct kernels' strips: rows of outputs, requantized in registers.
 //
 // A task is some output rows of an image: their input rows are copied with the padding to their
-// left and right, unless there is none. Kernel rows above and below the image are not multiplied:
-// what they would add, the weights times the codes of the padding, is the same for every output of
-// a row and joins its bias.
+// left and right, unless there is none, and its spare codes (strip_window.hpp) gathered. Else
+// kernel rows above and below the image are not multiplied: what they would add, the weights times
+// the codes of the padding, is the same for every output of a row and joins its bias.
 #include <algorithm>
 #include <cstring>
 #include <map>
@@ -16,6 +16,7 @@
 #include "quant/integer/direct_pack.hpp"
 #include "quant/integer/padded_row.hpp"
 #include "quant/integer/requant_block.hpp"
+#include "quant/integer/strip_window.hpp"
 
 namespace intandem {
 namespace {
@@ -25,6 +26,9 @@ constexpr std::int64_t kTaskPixels = 1024, kTaskBytes = 256 * 1024;
 constexpr std::int64_t kShareMacs = 1 << 19;  // products worth sharing out by themselves
 constexpr std::int64_t kFirstCacheBytes = 24 * 1024;
 constexpr std::int64_t kHeaderBytes = 64;
+// Outputs of so many bytes are not in a cache any more when they are read; where they have so few
+// groups of codes each, the time is that of writing them.
+constexpr std::int64_t kStreamBytes = 32 << 20, kStreamGroups = 16;
 // How a row may be cut: channels of a panel, pixels of a tile at most, and those that make it as
 // fast as a full one, with weights in the first-level cache and with weights from the second. The
 // first that suits is taken.
@@ -59,26 +63,26 @@ IntLayer lift_scales(const IntLayer& layer) {
   return lifted;
 }
 
+bool pads_with_zeros(const IntLayer& layer) {
+  return std::all_of(layer.pad_code.begin(), layer.pad_code.end(),
+                     [](std::uint8_t code) { return code == 0; });
+}
+
 class StripLayer final : public PreparedLayer {
  public:
   StripLayer(const IntLayer& layer, const DirectKernel& kernel, std::int64_t width)
       : layer_(layer),
         kernel_(kernel),
         width_(width),
-        weights_(pack_direct(layer, kernel.layout, width)),
+        window_(make_strip_window(layer.shape, width > 32 && pads_with_zeros(layer))),
+        weights_(pack_direct(layer, kernel.layout, width, window_.codes)),
         requant_data_(layer),
-        row_groups_(ceil_div(layer.shape.S * layer.shape.C, kGroup)),
-        copies_(layer.shape.pad > 0 || (layer.shape.S * layer.shape.C) % kGroup != 0),
-        row_bytes_((layer.shape.W + 2 * layer.shape.pad) * layer.shape.C) {
+        copies_(layer.shape.pad > 0 || (layer.shape.S * layer.shape.C) % kGroup != 0) {
     const ConvShape& s = layer.shape;
     parts_ = ceil_div(
-        s.P(), std::clamp<std::int64_t>(
-                   std::min(kTaskPixels / s.Q(), kTaskBytes / (s.stride * row_bytes_)), 1, s.P()));
-    for (std::int64_t r = 0; r < s.R; ++r) {
-      for (std::int64_t g = 0; g < row_groups_; ++g) {
-        offsets_.push_back(static_cast<std::int32_t>(r * row_bytes_ + g * kGroup));
-      }
-    }
+        s.P(),
+        std::clamp<std::int64_t>(
+            std::min(kTaskPixels / s.Q(), kTaskBytes / (s.stride * window_.row_bytes)), 1, s.P()));
     add_padding_to_bias();
   }
 
@@ -95,7 +99,8 @@ class StripLayer final : public PreparedLayer {
   void run(const LayerRun& args) const override;
 
  private:
-  /// The kernel rows of an output row that lie inside the image.
+  /// The kernel rows of an output row that are multiplied: those that lie inside the image, all
+  /// where some share rows of spare codes.
   struct KernelRows {
     std::int64_t first, last;
     bool operator<(const KernelRows& o) const {
@@ -104,6 +109,7 @@ class StripLayer final : public PreparedLayer {
   };
   KernelRows kernel_rows(std::int64_t p) const {
     const ConvShape& s = layer_.shape;
+    if (!window_.spares.empty()) return {0, s.R};
     const std::int64_t top = p * s.stride - s.pad;
     const std::int64_t first = std::clamp<std::int64_t>(-top, 0, s.R);
     return {first, std::clamp<std::int64_t>(s.H - top, first, s.R)};
@@ -118,7 +124,7 @@ class StripLayer final : public PreparedLayer {
   /// copies.
   std::int64_t flag_bytes() const { return round_up(input_rows(), 64); }
   std::int64_t worker_bytes() const {
-    const std::int64_t copies = round_up(input_rows() * row_bytes_ + kGroup, 64);
+    const std::int64_t copies = round_up(input_rows() * window_.row_bytes + kGroup, 64);
     return kHeaderBytes + (copies_ ? flag_bytes() + copies : 0);
   }
   void add_padding_to_bias();
@@ -129,22 +135,19 @@ class StripLayer final : public PreparedLayer {
   const IntLayer layer_;
   const DirectKernel& kernel_;
   const std::int64_t width_;
+  const StripWindow window_;
   const DirectWeights weights_;
   const RequantData requant_data_;
-  const std::int64_t row_groups_;  // of a kernel row
   const bool copies_;
-  const std::int64_t row_bytes_;  // of the image as the windows see it
   const std::int64_t workers_ = thread_count();
   std::int64_t parts_ = 1;             // tasks of an image
-  std::vector<std::int32_t> offsets_;  // of a window's groups
   TensorS32 bias_;                     // [distinct kernel rows][channels, padded to whole panels]
   std::vector<std::int64_t> bias_of_;  // output row → its row of bias_
 };
 
 void StripLayer::add_padding_to_bias() {
   const ConvShape& s = layer_.shape;
-  const bool zeros = std::all_of(layer_.pad_code.begin(), layer_.pad_code.end(),
-                                 [](std::uint8_t code) { return code == 0; });
+  const bool zeros = pads_with_zeros(layer_);
   std::map<KernelRows, std::int64_t> known;
   for (std::int64_t p = 0; p < s.P(); ++p) {
     const KernelRows inside = zeros ? KernelRows{0, s.R} : kernel_rows(p);
@@ -174,10 +177,10 @@ void StripLayer::run_rows(const LayerRun& args, std::uint8_t* memory, std::uint8
   const ConvShape& s = layer_.shape;
   const std::int64_t P = s.P(), Q = s.Q(), n = task / parts_, part = task % parts_;
   const std::int64_t first = P * part / parts_, last = P * (part + 1) / parts_;
-  const std::int64_t top = first * s.stride - s.pad;
+  const std::int64_t top = first * s.stride - s.pad, row_bytes = window_.row_bytes;
   const std::uint8_t* image = args.input + n * s.H * s.W * s.C;
   std::uint8_t *const copied = memory + kHeaderBytes, *const copy = copied + flag_bytes();
-  const std::uint8_t* const rows = copies_ ? copy : image + top * row_bytes_;
+  const std::uint8_t* const rows = copies_ ? copy : image + top * row_bytes;
   std::int64_t& copied_task = *reinterpret_cast<std::int64_t*>(memory);
   if (copies_ && copied_task != task) {
     std::memset(copied, 0, static_cast<std::size_t>(input_rows()));
@@ -186,21 +189,36 @@ void StripLayer::run_rows(const LayerRun& args, std::uint8_t* memory, std::uint8
   const DirectPanel& channels = weights_.panels[static_cast<std::size_t>(panel)];
   const std::byte* weights = weights_.data.get() + channels.offset_bytes;
   const std::int64_t k = channels.first, width = channels.width;
+  const bool streams = args.N * P * Q * s.K >= kStreamBytes &&
+                       window_.offsets.size() <= kStreamGroups && codes == args.codes &&
+                       s.K % 64 == 0 && reinterpret_cast<std::uintptr_t>(codes) % 64 == 0;
   for (std::int64_t p = first + row_first; p < std::min(last, first + row_last); ++p) {
     const KernelRows inside = kernel_rows(p);
     const std::int64_t begin = (p - first) * s.stride + inside.first;
     const std::int64_t end = begin + inside.last - inside.first;
     for (std::int64_t i = begin; copies_ && i < end; ++i) {
       if (copied[i] != 0) continue;
-      copy_padded_row(s, layer_.pad_code.data(), image, top + i, copy + i * row_bytes_);
+      copy_padded_row(s, layer_.pad_code.data(), image, top + i, copy + i * row_bytes);
       copied[i] = 1;
     }
-    kernel_.strip(
-        {rows + begin * row_bytes_, s.stride * s.C, Q, offsets_.data(), (end - begin) * row_groups_,
-         weights + inside.first * row_groups_ * kGroup * width,
-         bias_.data() + bias_of_[static_cast<std::size_t>(p)] * bias_.dim(1) + k,
-         codes + (n * P + p) * Q * s.K + k, s.K, std::min(width, s.K - k), requant_data_.from(k)},
-        width);
+    for (const StripWindow::Spare& spare : window_.spares) {
+      kernel_.gather({copy + (begin + spare.first) * row_bytes + window_.row_codes, s.stride * s.C,
+                      Q, spare.rows, row_bytes, s.S * s.C - window_.row_codes,
+                      copy + begin * row_bytes + spare.offset_bytes});
+    }
+    StripSpan spans[kMaxSpans];
+    std::int64_t count = 0;
+    for (const StripWindow::Span& span : window_.spans) {
+      const std::int64_t at = span.first + inside.first * span.row_groups;
+      const std::int64_t kernel_rows = window_.spares.empty() ? end - begin : 1;
+      spans[count++] = {window_.offsets.data() + span.first, weights + at * kGroup * width,
+                        kernel_rows * span.row_groups, span.outside_first, span.outside_last};
+    }
+    kernel_.strip({rows + begin * row_bytes, s.stride * s.C, Q, spans, count,
+                   bias_.data() + bias_of_[static_cast<std::size_t>(p)] * bias_.dim(1) + k,
+                   codes + (n * P + p) * Q * s.K + k, s.K, std::min(width, s.K - k), streams,
+                   requant_data_.from(k)},
+                  width);
   }
 }
 

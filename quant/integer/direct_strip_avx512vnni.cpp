@@ -49,9 +49,24 @@ struct Rows {};
 /// Codes of 32 channels, or of 16 (`high` is then ignored).
 [[gnu::always_inline]] inline void store_codes(std::uint8_t* out, __mmask32 lanes, __m512i low,
                                                __m512i high, const QuickRequant* steps,
-                                               __m256i max_code) {
-  _mm256_mask_storeu_epi8(
-      out, lanes, pack_codes(quick_step(low, steps[0]), quick_step(high, steps[1]), max_code));
+                                               __m512i max_code) {
+  _mm256_mask_storeu_epi8(out, lanes,
+                          pack_codes(quick_step(low, steps[0]), quick_step(high, steps[1]),
+                                     _mm512_castsi512_si256(max_code)));
+}
+
+/// Codes of up to 64 channels.
+[[gnu::always_inline]] inline void store_line(std::uint8_t* out, __mmask64 lanes, bool streams,
+                                              __m512i a, __m512i b, __m512i c, __m512i d,
+                                              const QuickRequant* steps, __m512i max_code) {
+  const __m512i codes = _mm512_min_epu8(pack_rows(quick_step(a, steps[0]), quick_step(b, steps[1]),
+                                                  quick_step(c, steps[2]), quick_step(d, steps[3])),
+                                        max_code);
+  if (streams) {
+    _mm512_stream_si512(reinterpret_cast<__m512i*>(out), codes);
+  } else {
+    _mm512_mask_storeu_epi8(out, lanes, codes);
+  }
 }
 
 // `count` tiles of as many pixels as indices, from pixel `first` on; 16 channels per vector.
@@ -59,6 +74,8 @@ template <int kVectors, int... I>
 void tiles(const ProductStrip& s, std::int64_t first, std::int64_t count, Rows<I...>) {
   constexpr int kPixels = sizeof...(I);
   constexpr std::int64_t kBytes = 64 * kVectors;
+  // Tiles as narrow as the padding have no pixel inside it on both sides (kCuts).
+  constexpr bool kSkips = kVectors > 2 && kPixels > kMaxOutside;
   const std::uint8_t* window = s.codes + first * s.step;
   std::uint8_t* out = s.out + first * s.out_stride;
   const std::int64_t step = s.step;
@@ -71,43 +88,80 @@ void tiles(const ProductStrip& s, std::int64_t first, std::int64_t count, Rows<I
     requant[v] = quick_requant(s.tables.m + k, s.tables.n + k);
   }
   const QuickRequant* steps = requant;
-  const __m256i max_code = _mm256_set1_epi8(static_cast<char>(s.tables.max_code));
-  const std::uint64_t all =
+  const __m512i max_code = _mm512_set1_epi8(static_cast<char>(s.tables.max_code));
+  const std::uint64_t lanes =
       s.channels >= 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << s.channels) - 1;
-  const auto lanes = static_cast<__mmask32>(all), upper_lanes = static_cast<__mmask32>(all >> 32);
-  for (; count > 0; --count, window += kPixels * step, out += kPixels * s.out_stride) {
+  for (std::int64_t pixel = first; count > 0; --count, pixel += kPixels) {
     __m512i sum0[kPixels], sum1[kPixels], sum2[kPixels], sum3[kPixels];
     ((sum0[I] = _mm512_loadu_si512(s.bias),
       sum1[I] = kVectors > 1 ? _mm512_loadu_si512(s.bias + 16) : sum0[I],
       sum2[I] = kVectors > 2 ? _mm512_loadu_si512(s.bias + 32) : sum0[I],
       sum3[I] = kVectors > 2 ? _mm512_loadu_si512(s.bias + 48) : sum0[I]),
      ...);
-    const auto* weights = static_cast<const std::int8_t*>(s.weights);
-    // One loop over all groups: kernel rows of few groups, in a loop of their own, end in a branch
-    // that is predicted wrongly.
-    for (std::int64_t i = 0; i < s.groups; ++i, weights += kBytes) {
-      const std::uint8_t* const lower = window + s.offsets[i];
-      const std::uint8_t* const upper = kPixels > kHalf ? lower + middle : lower;
-      const __m512i w0 = _mm512_load_si512(weights);
-      const __m512i w1 = kVectors > 1 ? _mm512_load_si512(weights + 64) : w0;
-      const __m512i w2 = kVectors > 2 ? _mm512_load_si512(weights + 128) : w0;
-      for (int v = 0; v < kVectors; ++v)
-        _mm_prefetch(weights + kAhead * kVectors + 64 * v, _MM_HINT_T0);
-      __m512i codes;
-      ((codes = broadcast_group((I < kHalf ? lower : upper) + windows[I % kHalf]),
-        sum0[I] = _mm512_dpbusd_epi32(sum0[I], codes, w0),
-        sum1[I] = kVectors > 1 ? _mm512_dpbusd_epi32(sum1[I], codes, w1) : sum1[I],
-        sum2[I] = kVectors > 2 ? _mm512_dpbusd_epi32(sum2[I], codes, w2) : sum2[I],
-        sum3[I] = kVectors > 2 ? multiply_memory(sum3[I], codes, weights + 192) : sum3[I]),
-       ...);
+    // All pixels but the first kFirst and the last kLast. One loop over all groups: kernel rows of
+    // few groups, in a loop of their own, end in a branch that is predicted wrongly.
+    const auto multiply = [&]<int kFirst, int kLast>(const StripSpan& span)
+        __attribute__((always_inline)) {
+      const auto* weights = static_cast<const std::int8_t*>(span.weights);
+      for (std::int64_t i = 0; i < span.groups; ++i, weights += kBytes) {
+        const std::uint8_t* const lower = window + span.offsets[i];
+        const std::uint8_t* const upper = kPixels > kHalf ? lower + middle : lower;
+        const __m512i w0 = _mm512_load_si512(weights);
+        const __m512i w1 = kVectors > 1 ? _mm512_load_si512(weights + 64) : w0;
+        const __m512i w2 = kVectors > 2 ? _mm512_load_si512(weights + 128) : w0;
+        for (int v = 0; v < kVectors; ++v)
+          _mm_prefetch(weights + kAhead * kVectors + 64 * v, _MM_HINT_T0);
+        const auto add = [&]<int kPixel>() __attribute__((always_inline)) {
+          if constexpr (kPixel >= kFirst && kPixel < kPixels - kLast) {
+            const __m512i codes =
+                broadcast_group((kPixel < kHalf ? lower : upper) + windows[kPixel % kHalf]);
+            sum0[kPixel] = _mm512_dpbusd_epi32(sum0[kPixel], codes, w0);
+            if (kVectors > 1) sum1[kPixel] = _mm512_dpbusd_epi32(sum1[kPixel], codes, w1);
+            if (kVectors > 2) {
+              sum2[kPixel] = _mm512_dpbusd_epi32(sum2[kPixel], codes, w2);
+              sum3[kPixel] = multiply_memory(sum3[kPixel], codes, weights + 192);
+            }
+          }
+        };
+        (add.template operator()<I>(), ...);
+      }
+    };
+    for (const StripSpan* span = s.spans; span < s.spans + s.span_count; ++span) {
+      if constexpr (kSkips) {
+        const std::int64_t begins = pixel == 0 ? span->outside_first : 0;
+        const std::int64_t ends = pixel + kPixels == s.pixels ? span->outside_last : 0;
+        if (begins == 1) {
+          multiply.template operator()<1, 0>(*span);
+          continue;
+        }
+        if (begins == 2) {
+          multiply.template operator()<2, 0>(*span);
+          continue;
+        }
+        if (ends == 1) {
+          multiply.template operator()<0, 1>(*span);
+          continue;
+        }
+        if (ends == 2) {
+          multiply.template operator()<0, 2>(*span);
+          continue;
+        }
+      }
+      multiply.template operator()<0, 0>(*span);
     }
     // The constants stay in memory: in registers they would push the weights out of them.
     asm("" : "+r"(steps));
-    (store_codes(out + I * s.out_stride, lanes, sum0[I], sum1[I], steps, max_code), ...);
     if constexpr (kVectors > 2) {
-      (store_codes(out + I * s.out_stride + 32, upper_lanes, sum2[I], sum3[I], steps + 2, max_code),
+      (store_line(out + I * s.out_stride, lanes, s.streams, sum0[I], sum1[I], sum2[I], sum3[I],
+                  steps, max_code),
+       ...);
+    } else {
+      (store_codes(out + I * s.out_stride, static_cast<__mmask32>(lanes), sum0[I], sum1[I], steps,
+                   max_code),
        ...);
     }
+    window += kPixels * step;
+    out += kPixels * s.out_stride;
   }
 }
 
@@ -159,6 +213,27 @@ void strip_tiles(const ProductStrip& s, std::int64_t width, std::int64_t pixels,
   }
 }
 
+/// A block is the whole pixels that a vector holds, whose bytes come from one row after the other.
+template <int kRest>
+void gather(const SpareCodes& a) {
+  const std::int64_t bytes = a.pixels * a.step, block = 64 / a.step * a.step;
+  const std::int64_t next_row = a.row_stride - kRest;
+  std::uint64_t first_bytes = 0;
+  for (std::int64_t at = 0; at < block; at += a.step) first_bytes |= std::uint64_t{1} << at;
+  for (std::int64_t at = 0; at < bytes; at += block) {
+    __m512i line = _mm512_setzero_si512();
+    const std::uint8_t* codes = a.codes + at;
+    __mmask64 places = first_bytes;
+    for (std::int64_t r = 0; r < a.rows; ++r, codes += next_row, places <<= kRest) {
+      const __m512i row = _mm512_loadu_si512(codes);
+      line = _mm512_mask_blend_epi8(places, line, row);
+      if (kRest > 1) line = _mm512_mask_blend_epi8(places << 1, line, row);
+      if (kRest > 2) line = _mm512_mask_blend_epi8(places << 2, line, row);
+    }
+    _mm512_storeu_si512(a.out + at, line);
+  }
+}
+
 }  // namespace
 
 void direct_strip_avx512vnni(const ProductStrip& s, std::int64_t width) {
@@ -168,6 +243,12 @@ void direct_strip_avx512vnni(const ProductStrip& s, std::int64_t width) {
   const std::int64_t pixels = s.pixels / count, taller = s.pixels % count;
   if (taller > 0) strip_tiles(s, width, pixels + 1, 0, taller);
   strip_tiles(s, width, pixels, taller * (pixels + 1), count - taller);
+  if (s.streams) _mm_sfence();
+}
+
+void direct_gather_avx512vnni(const SpareCodes& a) {
+  if (a.rest == 1) return gather<1>(a);
+  a.rest == 2 ? gather<2>(a) : gather<3>(a);
 }
 
 }  // namespace intandem

@@ -13,6 +13,13 @@ struct KernelPair {
   FastConvKernels narrow, wide;
 };
 
+/// The same kernels on another CPU.
+KernelPair with_costs(KernelPair kernels, const FastConvCost& narrow, const FastConvCost& wide) {
+  kernels.narrow.cost = narrow;
+  kernels.wide.cost = wide;
+  return kernels;
+}
+
 const KernelPair& active_kernels() {
   using Operands = FastConvOperands;
   // Plain loops are a hundred times slower at everything.
@@ -78,6 +85,7 @@ const KernelPair& active_kernels() {
                                    fastconv_weights_wide_avx512vnni,
                                    fastconv_multiply_wide_avx512vnni,
                                    fastconv_output_avx512vnni}};
+  static const KernelPair four_ports = with_costs(vnni, {9, 112, 136, 48}, {16, 104, 168, 136});
   constexpr RegisterBlock kTile = {kTileRows, kPanelWidth};
   static const KernelPair amx = {
       {"amx", Operands::u8_s8, false, kTile, kTile, kTileCodes / 4, vnni.narrow.cost,
@@ -85,7 +93,7 @@ const KernelPair& active_kernels() {
        fastconv_multiply_amx, fastconv_output_avx512vnni},
       vnni.wide};
   if (active_isa() >= Isa::amx) return amx;
-  if (active_isa() >= Isa::avx512vnni) return vnni;
+  if (active_isa() >= Isa::avx512vnni) return cpu_traits().four_vector_ports ? four_ports : vnni;
   if (active_isa() >= Isa::avx2) return avx2;
 #endif
   return ref;

@@ -34,18 +34,40 @@ struct RequantTables {
   bool quick;  ///< all n ≥ 17 and no shortcut: 32-bit arithmetic does (docs/quantization.md, Q5a)
 };
 
+/// Groups of a window that a strip multiplies one after the other. Group g lies offsets[g] bytes
+/// from the window's beginning. For the first and the last few pixels of the row all its codes are
+/// 0.
+struct StripSpan {
+  const std::int32_t* offsets;  ///< [groups]
+  const void* weights;          ///< [groups][width][4], 64-byte aligned
+  std::int64_t groups;
+  std::int64_t outside_first, outside_last;  ///< pixels, at most kMaxOutside, one of them 0
+};
+inline constexpr std::int64_t kMaxSpans = 5, kMaxOutside = 2;
+
 /// The outputs of one image row and one panel of channels, from windows to codes (Q3, then Q5a):
-/// the window of pixel i starts at codes + i·step, its group g lies offsets[g] bytes from there.
+/// the window of pixel i starts at codes + i·step.
 struct ProductStrip {
   const std::uint8_t* codes;
   std::int64_t step, pixels;
-  const std::int32_t* offsets;  ///< [groups]
-  std::int64_t groups;
-  const void* weights;       ///< [groups][width][4], 64-byte aligned
+  const StripSpan* spans;
+  std::int64_t span_count;
   const std::int32_t* bias;  ///< [width]
   std::uint8_t* out;         ///< [pixels], out_stride bytes apart, `channels` codes each
   std::int64_t out_stride, channels;
+  bool streams;          ///< past the caches: whole lines of 64 codes, nothing reads them soon
   RequantTables tables;  ///< quick
+};
+
+/// Spare codes of kernel rows into a row of their own (strip_window.hpp):
+///
+///     out[i·step + r·rest + l] = codes[i·step + r·row_stride + l]       r < rows, l < rest
+///
+/// for i < pixels; the other bytes of out become 0. rows·rest ≤ step ≤ 64.
+struct SpareCodes {
+  const std::uint8_t* codes;
+  std::int64_t step, pixels, rows, row_stride, rest;
+  std::uint8_t* out;
 };
 
 /// Q5, or Q6 if shortcut is not null, on a block of accumulators: rows × channels. Channel k of the

@@ -8,6 +8,7 @@
 
 #include "core/cpu.hpp"
 #include "core/error.hpp"
+#include "tests/restore_settings.hpp"
 
 using namespace intandem;
 
@@ -62,6 +63,15 @@ TEST_CASE("set_active_isa goes down to ref and never beyond the CPU", "[core][cp
     }
   }
   set_active_isa(before);
+}
+
+TEST_CASE("set_cpu_traits overrides what was found", "[core][cpu]") {
+  const RestoreSettings restore;
+  const CpuTraits found = cpu_traits();
+  CHECK(found.second_level_cache_bytes >= 0);
+  set_cpu_traits({123456, !found.four_vector_ports});
+  CHECK(cpu_traits().second_level_cache_bytes == 123456);
+  CHECK(cpu_traits().four_vector_ports == !found.four_vector_ports);
 }
 
 TEST_CASE("INTANDEM_ISA chooses the instruction set of a process", "[core][cpu]") {

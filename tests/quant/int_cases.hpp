@@ -59,7 +59,8 @@ struct LayerOptions {
   std::int32_t weight_bits = 8, in_max = 255, max_code = 255;  // max_code 0: raw accumulators
   bool per_channel = false, with_add = false;
   std::int64_t pool_kernel = 0, pool_stride = 0;
-  bool odd_codes = false;  // DoReFa: 2·u − (2^W − 1); 1-bit weights always are
+  bool odd_codes = false;     // DoReFa: 2·u − (2^W − 1); 1-bit weights always are
+  bool zero_padding = false;  // else random codes
   Values weights = Values::random;
   std::int64_t largest_bias = 5000;
 };
@@ -91,7 +92,9 @@ inline IntLayer make_layer(const LayerOptions& o, Draw& draw) {
     for (auto& b : layer.bias)
       b = static_cast<std::int32_t>(draw.between(-o.largest_bias, o.largest_bias));
     layer.pad_code = TensorU8(Shape{s.C});
-    for (auto& z : layer.pad_code) z = static_cast<std::uint8_t>(draw.between(0, o.in_max));
+    for (auto& z : layer.pad_code) {
+      z = static_cast<std::uint8_t>(o.zero_padding ? 0 : draw.between(0, o.in_max));
+    }
   }
   measure_bounds(layer);
   if (o.max_code > 0) {

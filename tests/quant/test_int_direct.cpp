@@ -93,52 +93,6 @@ TEST_CASE("first layers: few channels, large kernels, strides", "[integer]") {
   }
 }
 
-TEST_CASE("strips: every row length, stride, padding and channel count", "[integer]") {
-  Draw draw(48);
-  int strips = 0;
-  for (std::int64_t width = 5; width <= 57; ++width) {
-    LayerOptions o;
-    const std::int64_t kernel = draw.pick<std::int64_t>({1, 2, 3, 5});
-    const std::int64_t stride = draw.between(1, 3);
-    o.shape = {1,
-               kernel + draw.between(0, 3),
-               width * stride,
-               draw.pick<std::int64_t>({1, 3, 4, 8, 21}),
-               draw.pick<std::int64_t>({1, 15, 16, 17, 32, 33, 50, 64, 65, 81, 100, 128, 190}),
-               kernel,
-               kernel,
-               stride,
-               draw.between(0, 2)};
-    o.max_code = draw.pick({1, 15, 255});
-    o.per_channel = draw.coin();
-    o.weights = draw.pick({Values::random, Values::largest, Values::smallest});
-    if (draw.coin()) o.pool_kernel = o.pool_stride = o.shape.P() > 1 ? 2 : 1;
-    check_all(o, draw.between(1, 3), draw.pick({Values::random, Values::largest}), draw);
-    const DirectKernel* tiles = direct_kernel(detected_isa(), false, false);
-    if (tiles == nullptr) continue;
-    const auto prepared = prepare_direct(make_layer(o, draw), *tiles);
-    if (prepared != nullptr && prepared->reason() == "rows of outputs") ++strips;
-  }
-  if (detected_isa() >= Isa::avx512vnni) CHECK(strips > 10);
-}
-
-TEST_CASE("strips: weights of few bits make room for the 32-bit arithmetic", "[integer]") {
-  Draw draw(51);
-  const DirectKernel* tiles = direct_kernel(detected_isa(), false, false);
-  for (const std::int32_t bits : {1, 2, 4, 8}) {
-    LayerOptions o;
-    o.shape = {1, 9, 14, 3, 48, 3, 3, 1, 1};
-    o.weight_bits = bits;
-    o.in_max = o.max_code = 3;
-    o.largest_bias = 1;
-    o.per_channel = true;  // some with n < 17
-    check_all(o, 2, Values::random, draw);
-    if (tiles == nullptr || tiles->strip == nullptr) continue;
-    const bool in_rows = prepare_direct(make_layer(o, draw), *tiles)->reason() == "rows of outputs";
-    if (bits <= 4) CHECK(in_rows);
-  }
-}
-
 TEST_CASE("tile registers: every height, both sources, odd tiles, blocks and tasks", "[integer]") {
   if (detected_isa() < Isa::amx) INTANDEM_SKIP("this CPU has no AMX");
   const RestoreSettings restore;

@@ -9,6 +9,7 @@
 #include "quant/integer/plan.hpp"
 #include "tests/quant/fastconv_cases.hpp"
 #include "tests/quant/int_cases.hpp"
+#include "tests/skip.hpp"
 
 using namespace intandem;
 using namespace intandem::testing;
@@ -58,6 +59,7 @@ TEST_CASE("fast convolution: the planner takes it where it pays", "[fastconv]") 
     return prepare_layer(make_layer(c, rng), "auto")->algorithm().find("_s16_") !=
            std::string::npos;
   };
+  set_cpu_traits({2 << 20, false});
   for (const Isa isa : available_isas()) {
     if (isa == Isa::ref) continue;
     set_active_isa(isa);
@@ -93,6 +95,7 @@ TEST_CASE("planner: weights that come from memory count", "[fastconv]") {
   Case c;
   c.shape = {1, 13, 13, 192, 384, 3, 3, 1, 1};
   const IntLayer layer = make_layer(c, rng);
+  set_cpu_traits({2 << 20, false});
   for (const Isa isa : available_isas()) {
     set_active_isa(isa);
     INFO(isa_name(isa));
@@ -105,5 +108,27 @@ TEST_CASE("planner: weights that come from memory count", "[fastconv]") {
       CHECK(cached->algorithm() == "winograd4_avx512vnni");
       CHECK(cold->algorithm() == "winograd2_avx512vnni");
     }
+  }
+}
+
+TEST_CASE("planner: transforms are cheap where vectors have four ports", "[fastconv]") {
+  if (detected_isa() < Isa::avx512vnni) INTANDEM_SKIP("this CPU has no AVX-512 VNNI");
+  const RestoreSettings restore;
+  set_active_isa(Isa::avx512vnni);
+  const Rng rng(10);
+  const auto plan = [&](const ConvShape& shape, std::int32_t in_max, std::int32_t weight_max) {
+    Case c;
+    c.shape = shape;
+    c.in_max = in_max;
+    c.weight_max = weight_max;
+    return prepare_layer(make_layer(c, rng), "auto")->algorithm();
+  };
+  for (const bool four : {false, true}) {
+    set_cpu_traits({1 << 20, four});
+    const std::string wide = four ? "winograd4_s16_avx512vnni" : "direct_avx512vnni";
+    CHECK(plan({1, 112, 112, 64, 128, 3, 3, 1, 1}, 255, 127) == wide);
+    CHECK(plan({1, 13, 13, 384, 384, 3, 3, 1, 1}, 255, 127) == "direct_avx512vnni");
+    const std::string narrow = four ? "winograd4_avx512vnni" : "direct_avx512vnni";
+    CHECK(plan({1, 32, 32, 32, 32, 3, 3, 1, 1}, 15, 7) == narrow);
   }
 }
