@@ -16,6 +16,9 @@ namespace {
 
 constexpr std::int64_t kReadWeights = 2;  // are read in the time that one is computed
 constexpr std::int64_t kManyBlocks = 16;  // of registers, per worker: groups are made of whole ones
+// Codes of a call from which on the lines to write are fetched; half as many where a tile's line is
+// not followed by its neighbour's.
+constexpr std::int64_t kFarCodes = 4 << 20;
 
 class FastConvLayer final : public PreparedLayer {
  public:
@@ -85,6 +88,11 @@ class FastConvLayer final : public PreparedLayer {
                       std::int32_t* products, std::int8_t* weights) const;
   void finish_panel(const FastConvGroup& group, std::int64_t k, const std::int32_t* products,
                     const LayerRun& args, std::uint8_t* codes) const;
+  /// The first of a tile's outputs among all.
+  std::int64_t first_output(const FastConvTile& tile) const {
+    return ((tile.image * shape_.P() + tile.row) * shape_.Q() + tile.column) * shape_.K;
+  }
+  void fetch_outputs(const FastConvTile& tile, const std::uint8_t* codes) const;
 
   ConvShape shape_;
   FastConvPlan plan_;
@@ -242,14 +250,30 @@ void FastConvLayer::multiply_panel(const FastConvGroup& group, std::int64_t k,
   }
 }
 
+/// The lines of a panel that a tile will write: as many as a core can wait for at a time, and no
+/// hardware prefetcher sees them coming. (Inline, or GCC finds that the call does nothing.)
+[[gnu::always_inline]] inline void FastConvLayer::fetch_outputs(const FastConvTile& tile,
+                                                                const std::uint8_t* codes) const {
+  const std::int64_t row = shape_.Q() * shape_.K;
+  const std::int64_t rows = std::min<std::int64_t>(tile.outputs_v, shape_.P() - tile.row);
+  const std::int64_t columns = std::min<std::int64_t>(tile.outputs_h, shape_.Q() - tile.column);
+  codes += first_output(tile);
+  for (std::int64_t y = 0; y < rows; ++y, codes += row) {
+    for (std::int64_t x = 0; x < columns; ++x) __builtin_prefetch(codes + x * shape_.K, 1);
+  }
+}
+
 void FastConvLayer::finish_panel(const FastConvGroup& group, std::int64_t k,
                                  const std::int32_t* products, const LayerRun& args,
                                  std::uint8_t* codes) const {
   std::int64_t done[kTileSizes] = {};
   const std::int64_t P = shape_.P(), Q = shape_.Q(), width = plan_.width_at(k);
+  const bool far = codes != nullptr &&
+                   args.N * P * Q * shape_.K >= (plan_.panels() > 1 ? kFarCodes / 2 : kFarCodes);
   FastConvTile tile = layout_.tile_at(group.first);
   for (std::int64_t t = group.first; t < group.last; ++t, layout_.advance(tile)) {
-    const std::int64_t at = ((tile.image * P + tile.row) * Q + tile.column) * shape_.K;
+    const std::int64_t at = first_output(tile);
+    if (far && t + 1 < group.last) fetch_outputs(layout_.tile_at(t + 1), codes + k);
     FastConvOutput out = {};
     out.products = products + (group.begin[tile.size] + done[tile.size]++) * plan_.panel_width;
     out.offset_bytes = layout_.is_steady() ? nullptr : group.product_bytes;
