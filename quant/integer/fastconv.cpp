@@ -49,8 +49,8 @@ class FastConvLayer final : public PreparedLayer {
   }
   std::string reason() const override { return reason_; }
   std::int64_t packed_bytes() const override {
-    return plan_.taps.size_bytes() + plan_.start.size_bytes() + plan_.epilogue_table.size_bytes() +
-           pad_codes_.size_bytes();
+    return plan_.taps.size_bytes() + plan_.output_bias.size_bytes() +
+           plan_.epilogue_table.size_bytes() + pad_codes_.size_bytes();
   }
   std::int64_t executed_macs() const override { return plan_.value_rows() * shape_.C * shape_.K; }
   std::int64_t cost() const override;
@@ -80,8 +80,6 @@ class FastConvLayer final : public PreparedLayer {
   std::int64_t unpooled_bytes(std::int64_t N) const {
     return N * shape_.P() * shape_.Q() * shape_.K;
   }
-  void find_pixels(const FastConvTile& tile, const FastConvPiece& piece, const std::uint8_t* input,
-                   const std::uint8_t** pixel) const;
   void transform_group(const FastConvGroup& group, const std::uint8_t* input,
                        std::uint8_t* values) const;
   void multiply_panel(const FastConvGroup& group, std::int64_t k, const std::uint8_t* values,
@@ -127,26 +125,6 @@ std::int64_t FastConvLayer::cost() const {
   return direct_is_quicker_ ? cost * 3 / 2 : cost;
 }
 
-/// The window of one tile under one piece of the kernel.
-void FastConvLayer::find_pixels(const FastConvTile& tile, const FastConvPiece& piece,
-                                const std::uint8_t* input, const std::uint8_t** pixel) const {
-  const std::int64_t height = tile.outputs_v + 2, width = tile.outputs_h + 2;
-  const std::int64_t top = tile.row - shape_.pad + piece.y;
-  const std::int64_t left = tile.column - shape_.pad + piece.x;
-  // The part of a window row that lies in the image.
-  const std::int64_t first = std::clamp<std::int64_t>(-left, 0, width);
-  const std::int64_t last = std::clamp<std::int64_t>(shape_.W - left, first, width);
-  const std::uint8_t* row = input + ((tile.image * shape_.H + top) * shape_.W + left) * shape_.C;
-  const std::uint8_t* const pad = pad_codes_.data();
-  for (std::int64_t y = top; y < top + height; ++y, pixel += width, row += shape_.W * shape_.C) {
-    const bool inside = y >= 0 && y < shape_.H;
-    const std::int64_t begin = inside ? first : width, end = inside ? last : width;
-    for (std::int64_t x = 0; x < begin; ++x) pixel[x] = pad;
-    for (std::int64_t x = begin; x < end; ++x) pixel[x] = row + x * shape_.C;
-    for (std::int64_t x = end; x < width; ++x) pixel[x] = pad;
-  }
-}
-
 void FastConvLayer::transform_group(const FastConvGroup& group, const std::uint8_t* input,
                                     std::uint8_t* values) const {
   std::int64_t done[kTileSizes] = {};
@@ -159,7 +137,8 @@ void FastConvLayer::transform_group(const FastConvGroup& group, const std::uint8
     const FastConvLayout::Place at =
         layout_.find_place(group, group.begin[tile.size] + done[tile.size]++);
     for (int piece = 0; piece < pieces(); ++piece) {
-      find_pixels(tile, plan_.pieces[static_cast<std::size_t>(piece)], input, pixel);
+      find_pixels(shape_, tile, plan_.pieces[static_cast<std::size_t>(piece)], input,
+                  pad_codes_.data(), pixel);
       FastConvInput in = {};
       in.pixel = pixel;
       in.next_tile = tile.outputs_h * shape_.C;
@@ -195,7 +174,6 @@ void FastConvLayer::multiply_panel(const FastConvGroup& group, std::int64_t k,
   const std::int64_t width = plan_.width_at(k), stride = plan_.tap_stride(width);
   const std::int64_t rows = plan_.tap_rows(), plane = plan_.tap_bytes(width);
   const std::int8_t* const taps = plan_.taps.data() + plan_.taps_at(k);
-  const std::int32_t* start = plan_.start.data() + k * positions();
   const int* position = plan_.positions.data();
   const FastCorrelation& fast = fast_correlation(plan_.tile);
   // The columns 1 and 2 are computed when 0 is multiplied, 3 and 5 in the same place when 4 is, or
@@ -204,7 +182,7 @@ void FastConvLayer::multiply_panel(const FastConvGroup& group, std::int64_t k,
   const bool besides_products =
       kernels_.computes_weights && rows == kPositions1d && !plan_.all_columns;
   const int* const order = besides_products ? kBesides : kInOrder;
-  for (std::int64_t row = 0; row < rows; ++row, position += rows, start += rows * width) {
+  for (std::int64_t row = 0; row < rows; ++row, position += rows) {
     const std::int8_t* by_column[kPositions1d][kMostPieces];
     FastConvWeights besides[kMostPieces];
     for (int q = 0; plan_.all_columns && q < pieces(); ++q) {
@@ -243,8 +221,8 @@ void FastConvLayer::multiply_panel(const FastConvGroup& group, std::int64_t k,
       const std::int64_t out = group.product_bytes[p] / std::int64_t{sizeof(std::int32_t)} +
                                group.first_row[kind] * plan_.panel_width;
       kernels_.multiply({values + group.values[p], group.blocks[kind], by_column[column] + first,
-                         count, plan_.quads, block_, width, start + *i * width, products + out,
-                         next, computes && kernels_.computes_weights ? besides + first : nullptr});
+                         count, plan_.quads, block_, width, products + out, next,
+                         computes && kernels_.computes_weights ? besides + first : nullptr});
       next += count * plan_.quads * 4 * width;
     }
   }
@@ -289,6 +267,7 @@ void FastConvLayer::finish_panel(const FastConvGroup& group, std::int64_t k,
     out.accumulators = args.accumulators == nullptr ? nullptr : args.accumulators + at;
     out.row_stride = Q * shape_.K;
     out.column_stride = shape_.K;
+    out.bias = plan_.output_bias.data() + tile.size * plan_.output_bias.dim(1);
     out.epilogue = &plan_.epilogue;
     kernels_.transform_output(out);
   }

@@ -41,11 +41,10 @@ void multiply_pair(const FastConvProduct& a, const BlockPair& pair) {
   const std::uint8_t* second = pair.values[kTwo ? 1 : 0];
   const std::int8_t* next = pair.next;
   order_memory();
-  // Distance 0: every row is the start vector.
-  _tile_loadd(0, a.start, 0);
-  if (kWide) _tile_loadd(1, a.start + kTileChannels, 0);
-  if (kTwo) _tile_loadd(2, a.start, 0);
-  if (kTwo && kWide) _tile_loadd(3, a.start + kTileChannels, 0);
+  _tile_zero(0);
+  if (kWide) _tile_zero(1);
+  if (kTwo) _tile_zero(2);
+  if (kTwo && kWide) _tile_zero(3);
   for (std::int64_t piece = 0; piece < a.pieces; ++piece) {
     const std::int8_t* weights = a.weights[piece];
     for (std::int64_t chunk = 0; chunk < chunks; ++chunk) {

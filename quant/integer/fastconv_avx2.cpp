@@ -102,10 +102,7 @@ void block(const FastConvProduct& a, const std::uint8_t* values, std::int32_t* o
   const __m256i ones = _mm256_set1_epi16(1);
   __m256i sum[kRows][2];
 #pragma GCC unroll 4
-  for (int r = 0; r < kRows; ++r) {
-    sum[r][0] = load_words(a.start + column);
-    sum[r][1] = load_words(a.start + column + 8);
-  }
+  for (int r = 0; r < kRows; ++r) sum[r][0] = sum[r][1] = _mm256_setzero_si256();
   const std::int64_t step = a.width / 8;
   for (std::int64_t piece = 0; piece < a.pieces; ++piece) {
     const auto* w = reinterpret_cast<const __m256i*>(a.weights[piece] + column * 4);
@@ -143,7 +140,7 @@ void block_wide(const FastConvProduct& a, const std::uint8_t* values, std::int32
                 std::int64_t column, const std::int8_t* next, std::int64_t next_step, Rows<I...>) {
   constexpr int kRows = sizeof...(I);
   __m256i low[kRows], high[kRows];
-  ((low[I] = load_words(a.start + column), high[I] = load_words(a.start + column + 8)), ...);
+  ((low[I] = high[I] = _mm256_setzero_si256()), ...);
   const std::int64_t step = a.width * 4;
   for (std::int64_t piece = 0; piece < a.pieces; ++piece) {
     const std::int8_t* w = a.weights[piece] + column * 4;

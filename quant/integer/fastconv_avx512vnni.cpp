@@ -173,10 +173,7 @@ void multiply_blocks(const FastConvProduct& a, const BlockRange& range, Rows<I..
   const std::int8_t* next = a.next + range.first * a.pieces * a.quads * range.next_step;
   for (std::int64_t b = range.first; b < range.last; ++b, out += kRows * pitch) {
     __m512i sum0[kRows], sum1[kRows], sum2[kRows], sum3[kRows];
-    const auto start = [&](int vector) __attribute__((always_inline)) {
-      return vector < kVectors ? load_words(a.start + 16 * vector) : _mm512_setzero_si512();
-    };
-    ((sum0[I] = start(0), sum1[I] = start(1), sum2[I] = start(2), sum3[I] = start(3)), ...);
+    ((sum0[I] = sum1[I] = sum2[I] = sum3[I] = _mm512_setzero_si512()), ...);
     const auto add_chunks = [&]<Besides kBesides>(
         std::int64_t chunk, std::int64_t last, const std::int8_t* weights,
         const FastConvWeights* besides) __attribute__((always_inline)) {

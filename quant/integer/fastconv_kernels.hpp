@@ -79,7 +79,7 @@ struct FastConvWeights {
   std::int8_t* weights;  ///< out: [2] planes, `stride` apart
 };
 
-/// Step 3: products[r][k] = start[k] + Σ_piece Σ_c values[r][c]·weights[piece][c][k], modulo 2³²,
+/// Step 3: products[r][k] = Σ_piece Σ_c values[r][c]·weights[piece][c][k], modulo 2³²,
 /// for the tiles of `blocks` and one panel of `width` output channels at one position. A kernel may
 /// read the values, and write the products, of block.rows − 1 tiles more; positions are computed in
 /// the order in which their products lie, so that the right ones are written last.
@@ -91,10 +91,9 @@ struct FastConvProduct {
   /// Groups of 4 bytes: ⌈C/4⌉ or ⌈C/2⌉ rounded up to FastConvKernels::quad_step; the rest has
   /// weight 0.
   std::int64_t quads;
-  RegisterBlock block;        ///< one of the kernels' own
-  std::int64_t width;         ///< a multiple of 16 up to block.panel_width
-  const std::int32_t* start;  ///< [width] −value_shift·Σ_c weight, which takes it out again
-  std::int32_t* products;     ///< out: [rows][block.panel_width]
+  RegisterBlock block;      ///< one of the kernels' own
+  std::int64_t width;       ///< a multiple of 16 up to block.panel_width
+  std::int32_t* products;   ///< out: [rows][block.panel_width]
   const std::int8_t* next;  ///< 4·width·quads·pieces bytes wanted soon; a kernel may fetch them
   /// Null, or per piece what to compute besides (step 2; `weights` null: nothing), out of planes of
   /// which the product reads one: weights[piece] is t₀, or t₁ for the imaginary columns. Never
@@ -111,13 +110,16 @@ struct FastConvEpilogue {
   };
   Mode mode;
   std::int32_t max_code;
-  const std::int32_t* bias;
   const std::int32_t* m;
   const std::int32_t* n;
   const std::int32_t* add_m;  ///< null without shortcut
 };
 
-/// Step 4: one tile's products → accumulators (Aᵀ M A >> shift) + bias → codes.
+/// What is added to an output of a tile before the shift: to output (y, x) in channel k entry
+/// [k / 16][4·y + x][k % 16].
+constexpr std::int64_t kBiasLanes = 16, kBiasOutputs = 16, kBiasBlock = kBiasOutputs * kBiasLanes;
+
+/// Step 4: one tile's products → accumulators (Aᵀ M A + bias) >> shift → codes.
 struct FastConvOutput {
   /// Position p offset_bytes[p] bytes from here, or the n-th of the tile n·step_bytes; `channels`
   /// each.
@@ -132,6 +134,7 @@ struct FastConvOutput {
   std::int32_t* accumulators;    ///< out instead of codes, in mode raw
   std::int64_t row_stride;       ///< elements from one output row to the next
   std::int64_t column_stride;    ///< elements from one output to its right neighbour: K
+  const std::int32_t* bias;      ///< of tiles of this size
   const FastConvEpilogue* epilogue;
 };
 

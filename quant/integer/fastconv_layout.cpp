@@ -26,6 +26,24 @@ std::int64_t group_tiles(std::int64_t weight_bytes, std::int64_t tile_bytes) {
   return std::max({kSmallestGroup, fit(kCacheBytes), std::min(kEnoughTiles, stretched)});
 }
 
+void find_pixels(const ConvShape& shape, const FastConvTile& tile, const FastConvPiece& piece,
+                 const std::uint8_t* input, const std::uint8_t* pad, const std::uint8_t** pixel) {
+  const std::int64_t height = tile.outputs_v + 2, width = tile.outputs_h + 2;
+  const std::int64_t top = tile.row - shape.pad + piece.y;
+  const std::int64_t left = tile.column - shape.pad + piece.x;
+  // The part of a window row that lies in the image.
+  const std::int64_t first = std::clamp<std::int64_t>(-left, 0, width);
+  const std::int64_t last = std::clamp<std::int64_t>(shape.W - left, first, width);
+  const std::uint8_t* row = input + ((tile.image * shape.H + top) * shape.W + left) * shape.C;
+  for (std::int64_t y = top; y < top + height; ++y, pixel += width, row += shape.W * shape.C) {
+    const bool inside = y >= 0 && y < shape.H;
+    const std::int64_t begin = inside ? first : width, end = inside ? last : width;
+    for (std::int64_t x = 0; x < begin; ++x) pixel[x] = pad;
+    for (std::int64_t x = begin; x < end; ++x) pixel[x] = row + x * shape.C;
+    for (std::int64_t x = end; x < width; ++x) pixel[x] = pad;
+  }
+}
+
 FastConvLayout::FastConvLayout(const FastConvPlan& plan, std::int64_t block_rows)
     : plan_(plan),
       block_rows_(block_rows),

@@ -4,16 +4,16 @@
 
 #include <cstdint>
 
+#include "core/conv_shape.hpp"
 #include "quant/integer/fastconv_kernels.hpp"
 #include "quant/integer/fastconv_math.hpp"
 #include "quant/integer/fastconv_plan.hpp"
 
 namespace intandem {
 
-/// Tiles come in four sizes: full, shorter, narrower, both (1 and 2 are bits). A group holds them
-/// in this order, in which the tiles that have a given position are always neighbours: a position
-/// may belong to {full}, {shorter, full}, {full, narrower} or all.
-constexpr int kTileSizes = 4;
+/// A group holds tiles of the four sizes in this order, in which the tiles that have a given
+/// position are always neighbours: a position may belong to {full}, {shorter, full}, {full,
+/// narrower} or all.
 constexpr int kTileSizeOrder[kTileSizes] = {1, 0, 2, 3};
 /// Positions come in four kinds: shorter tiles have a part in it or not, narrower ones likewise.
 constexpr int kPositionKinds = 4;
@@ -39,6 +39,11 @@ struct FastConvGroup {
 /// Most tiles of a group whose weights take so many bytes at a time, and each tile so many with its
 /// values and products, in this CPU's second-level cache.
 std::int64_t group_tiles(std::int64_t weight_bytes, std::int64_t tile_bytes);
+
+/// The window of one tile under one piece of the kernel: pointers to (outputs_v + 2)·(outputs_h +
+/// 2) pixels of `input` [N][H][W][C], or to `pad` for those outside.
+void find_pixels(const ConvShape& shape, const FastConvTile& tile, const FastConvPiece& piece,
+                 const std::uint8_t* input, const std::uint8_t* pad, const std::uint8_t** pixel);
 
 /// The layout of one layer; keeps a reference to its plan.
 class FastConvLayout {

@@ -79,6 +79,44 @@ void copy_taps(const IntLayer& layer, const FastConvPiece& piece, std::int64_t k
   }
 }
 
+/// Σ over positions of what is added to their products, as output (y, x) of a tile gets it.
+std::int64_t transform_back(const FastCorrelation& v, const FastCorrelation& h, int y, int x,
+                            const std::int64_t* added) {
+  std::int64_t sum = 0;
+  for (int i = 0; i < v.products; ++i) {
+    for (int j = 0; j < h.products; ++j) {
+      const int position = v.position[i] * kPositions1d + h.position[j];
+      sum += v.output[y][i] * h.output[x][j] * added[position];
+    }
+  }
+  return sum;
+}
+
+/// Channel k of plan.output_bias, modulo 2³²: 2^shift·bias, and taken off again what the products
+/// have too much because values were shifted, value_shift·ΣU at each position.
+void fill_output_bias(FastConvPlan& plan, std::int64_t k, std::int32_t bias,
+                      const std::int64_t* weight_sum, bool shifted) {
+  std::int64_t added[kPositions2d] = {};
+  for (const int position : plan.positions) {
+    if (shifted) added[position] = -value_shift(position) * weight_sum[position];
+  }
+  for (int size = 0; size < kTileSizes; ++size) {
+    const FastConvAxis &vertical = plan.vertical, &horizontal = plan.horizontal;
+    const FastCorrelation& v = fast_correlation((size & 1) != 0 ? vertical.rest : vertical.main);
+    const FastCorrelation& h =
+        fast_correlation((size & 2) != 0 ? horizontal.rest : horizontal.main);
+    std::int32_t* entry = plan.output_bias.data() + size * plan.output_bias.dim(1) +
+                          k / kBiasLanes * kBiasBlock + k % kBiasLanes;
+    for (int y = 0; y < v.outputs; ++y) {
+      for (int x = 0; x < h.outputs; ++x) {
+        const std::int64_t sum =
+            (std::int64_t{bias} << (v.shift + h.shift)) + transform_back(v, h, y, x, added);
+        entry[(4 * y + x) * kBiasLanes] = static_cast<std::int32_t>(sum);
+      }
+    }
+  }
+}
+
 /// Q7: the largest |accumulator| of channel k (padding codes are at most in_max here).
 std::int64_t channel_bound(const IntLayer& layer, std::int64_t k) {
   const std::int64_t taps = layer.shape.reduction();
@@ -218,9 +256,8 @@ bool plan_fastconv(const IntLayer& layer, int tile, FastConvOperands operands, F
   plan.all_columns = plan.planes() * plan.tap_bytes(plan.padded_K) <= most_stored_bytes;
   count_planes(plan);
 
-  const auto count = static_cast<std::int64_t>(plan.positions.size());
   plan.taps = TensorS8::zeros({plan.taps_at(plan.padded_K)});
-  plan.start = TensorS32::zeros({count * plan.padded_K});
+  plan.output_bias = TensorS32::zeros({kTileSizes, round_up(shape.K, kBiasLanes) * kBiasOutputs});
   plan.largest_weight = 0;
   std::vector<std::int64_t> sum(kPositions2d);
   std::vector<std::int32_t> transformed(static_cast<std::size_t>(shape.C * kPositions2d));
@@ -272,12 +309,7 @@ bool plan_fastconv(const IntLayer& layer, int tile, FastConvOperands operands, F
         }
       }
     }
-    for (std::int64_t s = 0; s < count; ++s) {
-      const int position = plan.positions[static_cast<std::size_t>(s)];
-      const std::int64_t shift = wide ? 0 : value_shift(position);
-      const std::int64_t start = -shift * sum[static_cast<std::size_t>(position)];
-      plan.start[panel * count + s * width + lane] = static_cast<std::int32_t>(start);
-    }
+    fill_output_bias(plan, k, layer.bias[k], sum.data(), !wide);
   }
   plan_epilogue(layer, plan);
   std::int64_t products = 0;
@@ -289,20 +321,15 @@ bool plan_fastconv(const IntLayer& layer, int tile, FastConvOperands operands, F
 
 void plan_epilogue(const IntLayer& layer, FastConvPlan& plan) {
   const std::int64_t K = layer.shape.K, stride = (K + 63) / 64 * 64;
-  plan.epilogue_table = TensorS32::zeros({4, stride});
-  std::int32_t* bias = plan.epilogue_table.data();
-  std::int32_t *m = bias + stride, *n = m + stride, *add_m = n + stride;
+  plan.epilogue_table = TensorS32::zeros({3, stride});
+  std::int32_t* m = plan.epilogue_table.data();
+  std::int32_t *n = m + stride, *add_m = n + stride;
   std::fill(m, m + stride, 1);
   std::fill(n, n + stride, kQuickShift);
-  plan.epilogue = {layer.is_last() ? FastConvEpilogue::raw : FastConvEpilogue::wide,
-                   layer.max_code,
-                   bias,
-                   m,
-                   n,
-                   layer.add >= 0 ? add_m : nullptr};
+  plan.epilogue = {layer.is_last() ? FastConvEpilogue::raw : FastConvEpilogue::wide, layer.max_code,
+                   m, n, layer.add >= 0 ? add_m : nullptr};
   bool quick = !layer.is_last() && layer.add < 0;
   for (std::int64_t k = 0; k < K; ++k) {
-    bias[k] = layer.bias[k];
     if (layer.is_last()) continue;
     const Multiplier scale = layer.channel_scale(k);
     m[k] = scale.m;

@@ -14,6 +14,9 @@
 
 namespace intandem {
 
+/// Tiles come in four sizes: full, shorter, narrower, both (1 and 2 are bits).
+constexpr int kTileSizes = 4;
+
 /// One dimension of the output cut into tiles of `main` outputs, the last one of `rest` if the
 /// extent leaves a remainder that a smaller tile covers with fewer products (F5); rest = main else.
 struct FastConvAxis {
@@ -68,7 +71,7 @@ struct FastConvPlan {
   std::int64_t first_plane[kPositions1d + 1][kMostPieces] = {};
   /// Per panel planes [quads][width][4 bytes], one per row, piece and stored column of U.
   TensorS8 taps;
-  TensorS32 start;           ///< per panel [positions][width], as FastConvProduct::start
+  TensorS32 output_bias;     ///< [kTileSizes][K, padded, × 16 outputs], as FastConvOutput::bias
   TensorS32 epilogue_table;  ///< the arrays of `epilogue`, one after the other
   FastConvEpilogue epilogue = {};
   std::int64_t panel_width = 0;     ///< as RegisterBlock::panel_width

@@ -68,8 +68,7 @@ void multiply(const FastConvProduct& a) {
     const std::int64_t chunk_step = height * kValueChunk;
     for (std::int64_t r = 0; r < height; ++r) {
       for (std::int64_t k = 0; k < a.width; ++k) {
-        // Unsigned, because the sum may wrap: it is only meant modulo 2³².
-        auto sum = static_cast<std::uint32_t>(a.start[k]);
+        std::uint32_t sum = 0;  // only meant modulo 2³²
         for (std::int64_t piece = 0; piece < a.pieces; ++piece) {
           const std::uint8_t* row = values + piece * chunks * chunk_step + r * kValueChunk;
           for (std::int64_t c = 0; c < kGroup * a.quads; ++c) {
@@ -108,7 +107,8 @@ void fastconv_output_ref(const FastConvOutput& tile) {
     const std::int64_t k = tile.first + q;
     for (int y = 0; y < tile.rows; ++y) {
       for (int x = 0; x < tile.columns; ++x) {
-        std::uint32_t sum = 0;
+        auto sum = static_cast<std::uint32_t>(
+            tile.bias[k / kBiasLanes * kBiasBlock + (4 * y + x) * kBiasLanes + k % kBiasLanes]);
         for (int i = 0; i < v.products; ++i) {
           for (int j = 0; j < h.products; ++j) {
             const int position = v.position[i] * kPositions1d + h.position[j];
@@ -120,8 +120,7 @@ void fastconv_output_ref(const FastConvOutput& tile) {
           }
         }
         // A multiple of 2^shift below 2³¹, so the division is exact.
-        const std::int32_t acc =
-            (static_cast<std::int32_t>(sum) >> (v.shift + h.shift)) + e.bias[k];
+        const std::int32_t acc = static_cast<std::int32_t>(sum) >> (v.shift + h.shift);
         const std::int64_t at = y * tile.row_stride + x * tile.column_stride + k;
         if (e.mode == FastConvEpilogue::raw) {
           tile.accumulators[at] = acc;

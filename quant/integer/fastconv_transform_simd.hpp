@@ -119,14 +119,10 @@ void input_tile(const FastConvInput& tile) {
 template <int kV, int kH, bool kSteady = false>
 void output_tile(const FastConvOutput& tile) {
   constexpr int kShift = (kV == 4 ? 2 : kV / 2) + (kH == 4 ? 2 : kH / 2);
-  // The product whose column of Aᵀ is all ones: what is added to it reaches every output once.
-  constexpr int kOnes = kH == 1 ? 0 : 1;
   for (std::int64_t q = 0; q < tile.channels; q += kWordLanes) {
     const std::int64_t k = tile.first + q;
     const auto* products = reinterpret_cast<const char*>(tile.products + q);
-    Words bias;
-    __builtin_memcpy(&bias, tile.epilogue->bias + k, sizeof bias);
-    bias = bias << kShift;
+    const std::int32_t* bias = tile.bias + k / kBiasLanes * kBiasBlock + k % kBiasLanes;
     Words half[kV][kProducts<kH>];
     const Equidistant rows(kProducts<kH> * tile.step_bytes);
     const char* column = products;
@@ -142,7 +138,7 @@ void output_tile(const FastConvOutput& tile) {
       }
       output_1d<kV>(m, y);
 #pragma GCC unroll 8
-      for (int o = 0; o < kV; ++o) half[o][j] = j == kOnes ? y[o] + bias : y[o];
+      for (int o = 0; o < kV; ++o) half[o][j] = y[o];
     }
 #pragma GCC unroll 8
     for (int o = 0; o < kV; ++o) {
@@ -150,7 +146,11 @@ void output_tile(const FastConvOutput& tile) {
       Words y[kH];
       output_1d<kH>(half[o], y);
 #pragma GCC unroll 8
-      for (int p = 0; p < kH; ++p) y[p] = (Words)((SignedWords)y[p] >> kShift);
+      for (int p = 0; p < kH; ++p) {
+        Words added;
+        __builtin_memcpy(&added, bias + (4 * o + p) * kBiasLanes, sizeof added);
+        y[p] = (Words)((SignedWords)(y[p] + added) >> kShift);
+      }
       store_row<kH>(y, o * tile.row_stride, k, q, tile);
     }
   }
