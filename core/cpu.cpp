@@ -66,7 +66,8 @@ Isa isa_from_environment() {
               "use " + isa_names(), ExitCode::usage);
 }
 
-bool detect_four_ports() {
+// AMD family 26 (Zen 5) and later.
+bool is_zen5() {
 #if defined(__x86_64__)
   unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
   if (__get_cpuid(0, &eax, &ebx, &ecx, &edx) == 0) return false;
@@ -81,17 +82,21 @@ bool detect_four_ports() {
 #endif
 }
 
-std::atomic<bool>& four_ports() {
-  static std::atomic<bool> found{detect_four_ports()};
-  return found;
+std::int64_t find_second_level_cache() {
+#ifdef _SC_LEVEL2_CACHE_SIZE
+  return std::max<std::int64_t>(0, sysconf(_SC_LEVEL2_CACHE_SIZE));
+#else
+  return 0;
+#endif
 }
 
-std::atomic<std::int64_t>& cache_bytes() {
-#ifdef _SC_LEVEL2_CACHE_SIZE
-  static std::atomic<std::int64_t> found{std::max<std::int64_t>(0, sysconf(_SC_LEVEL2_CACHE_SIZE))};
-#else
-  static std::atomic<std::int64_t> found{0};
-#endif
+struct Traits {
+  std::atomic<std::int64_t> second_level_cache_bytes{find_second_level_cache()};
+  std::atomic<bool> four_vector_ports{is_zen5()};
+  std::atomic<std::int64_t> stream_ahead_bytes{is_zen5() ? 8192 : 0};
+};
+Traits& traits() {
+  static Traits found;
   return found;
 }
 
@@ -142,11 +147,16 @@ void set_active_isa(Isa isa) {
   active().store(isa, std::memory_order_relaxed);
 }
 
-CpuTraits cpu_traits() { return {cache_bytes().load(), four_ports().load()}; }
+CpuTraits cpu_traits() {
+  const Traits& now = traits();
+  return {now.second_level_cache_bytes, now.four_vector_ports, now.stream_ahead_bytes};
+}
 
-void set_cpu_traits(const CpuTraits& traits) {
-  cache_bytes().store(traits.second_level_cache_bytes);
-  four_ports().store(traits.four_vector_ports);
+void set_cpu_traits(const CpuTraits& wanted) {
+  Traits& now = traits();
+  now.second_level_cache_bytes = wanted.second_level_cache_bytes;
+  now.four_vector_ports = wanted.four_vector_ports;
+  now.stream_ahead_bytes = wanted.stream_ahead_bytes;
 }
 
 }  // namespace intandem

@@ -45,6 +45,9 @@ struct CpuTraits {
   /// Vectors of 64 bytes are added, shifted and combined on four ports, two of which multiply and
   /// permute; else on the latter two. AMD from family 26 (Zen 5) on.
   bool four_vector_ports;
+  /// A stream from memory goes fastest when each line is asked for once, so far ahead, into the
+  /// first-level cache; 0: twice, because a core can wait for more lines in its second-level cache.
+  std::int64_t stream_ahead_bytes;
 };
 
 /// Those of this CPU, or what set_cpu_traits() said.

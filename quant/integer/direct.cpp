@@ -115,6 +115,7 @@ class DirectLayer final : public PreparedLayer {
   const RequantData requant_data_;
   const RequantFn requant_;
   std::int64_t chunk_ = 0;
+  const std::int64_t stream_ahead_bytes_ = cpu_traits().stream_ahead_bytes;
   std::int64_t pixels_ = 0;  // P·Q
 
   bool copies_ = false;
@@ -228,9 +229,9 @@ void DirectLayer::run_rows(const LayerRun& args, const Source& source, std::uint
     for (std::int64_t t = 0; t < tile_count; ++t) {
       const Tile& tile = tiles[t];
       const std::int64_t out = tile.first * K + panel.first;
-      kernel_.tile(
-          {tile.table, tile.taps, tile.groups, weights, bias_.data() + panel.first, acc, chunk_},
-          tile.rows, panel.width);
+      kernel_.tile({tile.table, tile.taps, tile.groups, weights, bias_.data() + panel.first, acc,
+                    chunk_, stream_ahead_bytes_},
+                   tile.rows, panel.width);
       if (layer_.is_last()) {
         for (std::int64_t r = 0; r < tile.rows; ++r) {
           std::memcpy(args.accumulators + out + r * K, acc + r * panel.width,

@@ -77,13 +77,15 @@ void product_1x32(const ProductTile& t) {
   __m512i low0 = _mm512_loadu_si512(t.bias), high0 = _mm512_loadu_si512(t.bias + 16);
   __m512i low1 = _mm512_setzero_si512(), high1 = low1;
   __m512i low2 = low1, high2 = low1, low3 = low1, high3 = low1;
+  const bool once = t.stream_ahead_bytes > 0;
+  const std::int64_t near = once ? t.stream_ahead_bytes / 64 : kAhead;
   for (std::int64_t tap = 0; tap < t.taps; ++tap) {
     const std::uint8_t* row = t.rows[tap];
     std::int64_t group = 0;
     for (; group + 4 <= t.groups; group += 4, row += 4 * kGroup, weights += 8) {
       for (int i = 0; i < 8; ++i) {
-        _mm_prefetch(weights + kAhead + i, _MM_HINT_T0);
-        _mm_prefetch(weights + kFarAhead + i, _MM_HINT_T1);
+        _mm_prefetch(weights + near + i, _MM_HINT_T0);
+        if (!once) _mm_prefetch(weights + kFarAhead + i, _MM_HINT_T1);
       }
       const __m512i codes0 = broadcast_group(row), codes1 = broadcast_group(row + 4);
       const __m512i codes2 = broadcast_group(row + 8), codes3 = broadcast_group(row + 12);

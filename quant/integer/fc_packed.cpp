@@ -107,6 +107,7 @@ class PackedLayer final : public PreparedLayer {
   const RequantData requant_data_;
   const RequantFn requant_;
   const std::int64_t workers_ = thread_count();
+  const std::int64_t stream_ahead_bytes_ = cpu_traits().stream_ahead_bytes;
   std::int64_t chunk_ = 0;
   std::shared_ptr<std::byte> packed_;
   TensorS32 bias_;
@@ -149,7 +150,7 @@ void PackedLayer::run_panel(const LayerRun& args, std::int64_t panel, const std:
   for (std::int64_t n = 0; n < args.N; n += most) {
     const std::int64_t count = std::min(most, args.N - n);
     tile({weights, rows + n * stride_, stride_, bias_.data() + first, corrections + n, code_.shift,
-          chunk_, acc},
+          chunk_, acc, stream_ahead_bytes_},
          count);
     if (layer_.is_last()) {
       for (std::int64_t i = 0; i < count; ++i) {

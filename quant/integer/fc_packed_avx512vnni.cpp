@@ -1,7 +1,7 @@
 // Packed fully connected layers with AVX-512 VNNI. The unsigned packed weights are the u8 operand
 // of vpdpbusd, the activations (at most 127) the s8 one. At batch 1 the weights come from memory
-// once: four groups are in flight in eight accumulators, and every line is fetched twice: into the
-// second-level cache, which can wait for three times as many lines as the first, then into that.
+// once: four groups are in flight in eight accumulators, and every line is fetched twice, into the
+// second-level cache, which can often wait for more lines than the first, then into that; or once.
 #include "quant/integer/fc_packed_kernels.hpp"
 
 #if defined(__x86_64__)
@@ -13,7 +13,13 @@ namespace {
 template <int... kIndex>
 struct Rows {};
 
-constexpr std::int64_t kNear_bytes = 1024, kFar_bytes = 4096;
+/// How far ahead weights are fetched.
+struct Ahead {
+  [[gnu::always_inline]] explicit Ahead(const PackedTile& t)
+      : near_bytes(t.stream_ahead_bytes > 0 ? t.stream_ahead_bytes : 1024),
+        far_bytes(t.stream_ahead_bytes > 0 ? 0 : 4096) {}
+  std::int64_t near_bytes, far_bytes;
+};
 
 [[gnu::always_inline]] inline __m512i broadcast_group(const std::uint8_t* codes) {
   int group;
@@ -56,10 +62,10 @@ template <int kBits, int g>
 }
 
 template <int kBits>
-[[gnu::always_inline]] inline void prefetch_block(const std::uint8_t* block) {
+[[gnu::always_inline]] inline void prefetch_block(const std::uint8_t* block, const Ahead& ahead) {
   for (int i = 0; i < kBits; ++i) {
-    _mm_prefetch(block + kNear_bytes + 64 * i, _MM_HINT_T0);
-    _mm_prefetch(block + kFar_bytes + 64 * i, _MM_HINT_T1);
+    _mm_prefetch(block + ahead.near_bytes + 64 * i, _MM_HINT_T0);
+    if (ahead.far_bytes > 0) _mm_prefetch(block + ahead.far_bytes + 64 * i, _MM_HINT_T1);
   }
 }
 
@@ -68,8 +74,9 @@ void one_row(const PackedTile& t) {
   __m512i low0 = _mm512_setzero_si512(), high0 = low0, low1 = low0, high1 = low0;
   __m512i low2 = low0, high2 = low0, low3 = low0, high3 = low0;
   const std::uint8_t* block = t.weights;
+  const Ahead ahead(t);
   for (std::int64_t c = 0; c < t.stride; c += kPackedBlock, block += 64 * kBits) {
-    prefetch_block<kBits>(block);
+    prefetch_block<kBits>(block, ahead);
     const Group group0 = load_group<kBits, 0>(block), group1 = load_group<kBits, 1>(block);
     const Group group2 = load_group<kBits, 2>(block), group3 = load_group<kBits, 3>(block);
     const __m512i codes0 = broadcast_group(t.codes + c), codes1 = broadcast_group(t.codes + c + 4);
@@ -95,8 +102,9 @@ void many_rows(const PackedTile& t, Rows<I...>) {
   ((low[I] = high[I] = _mm512_setzero_si512()), ...);
   const std::uint8_t* const row[kRows] = {t.codes + I * t.stride...};
   const std::uint8_t* block = t.weights;
+  const Ahead ahead(t);
   for (std::int64_t c = 0; c < t.stride; c += kPackedBlock, block += 64 * kBits) {
-    prefetch_block<kBits>(block);
+    prefetch_block<kBits>(block, ahead);
     const auto add = [&](const Group& group, std::int64_t at) __attribute__((always_inline)) {
       __m512i codes;
       ((codes = broadcast_group(row[I] + at),

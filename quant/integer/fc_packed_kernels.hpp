@@ -22,13 +22,14 @@ inline constexpr std::int64_t kPackedWidth = 32, kPackedBlock = 16, kPackedCodes
 /// 0–1 and 2–3 as above for the first group, 4–5 and 6–7 for the second.
 struct PackedTile {
   const std::uint8_t* weights;
-  const std::uint8_t* codes;       ///< [rows][stride], 0 … 127, padded with zeros
-  std::int64_t stride;             ///< a multiple of kPackedCodes
-  const std::int32_t* bias;        ///< [32]
-  const std::int32_t* correction;  ///< [rows]
-  std::int64_t shift;              ///< 0 or 1
-  std::int64_t chunk;              ///< groups that may be summed in 16 bits (AVX2), even
-  std::int32_t* acc;               ///< [rows][32], 64-byte aligned
+  const std::uint8_t* codes;            ///< [rows][stride], 0 … 127, padded with zeros
+  std::int64_t stride;                  ///< a multiple of kPackedCodes
+  const std::int32_t* bias;             ///< [32]
+  const std::int32_t* correction;       ///< [rows]
+  std::int64_t shift;                   ///< 0 or 1
+  std::int64_t chunk;                   ///< groups that may be summed in 16 bits (AVX2), even
+  std::int32_t* acc;                    ///< [rows][32], 64-byte aligned
+  std::int64_t stream_ahead_bytes = 0;  ///< CpuTraits'
 };
 
 /// Rows per tile: at most this, with AMX at most twice as many.

@@ -17,10 +17,11 @@ inline constexpr std::int64_t kGroup = 4;
 struct ProductTile {
   const std::uint8_t* const* rows;  ///< [taps][height] pointers to 4·groups codes of code_bytes()
   std::int64_t taps, groups;
-  const void* weights;       ///< packed as the kernel wants them
-  const std::int32_t* bias;  ///< [width]
-  std::int32_t* acc;         ///< [height][width], 64-byte aligned
-  std::int64_t chunk;        ///< groups that may be summed in 16 bits (kernels that do)
+  const void* weights;                  ///< packed as the kernel wants them
+  const std::int32_t* bias;             ///< [width]
+  std::int32_t* acc;                    ///< [height][width], 64-byte aligned
+  std::int64_t chunk;                   ///< groups that may be summed in 16 bits (kernels that do)
+  std::int64_t stream_ahead_bytes = 0;  ///< CpuTraits', for weights that are met once
 };
 
 /// Per-channel constants of requantization, each padded to a multiple of 64 channels.

@@ -59,7 +59,7 @@ TEST_CASE("fast convolution: the planner takes it where it pays", "[fastconv]") 
     return prepare_layer(make_layer(c, rng), "auto")->algorithm().find("_s16_") !=
            std::string::npos;
   };
-  set_cpu_traits({2 << 20, false});
+  set_cpu_traits({2 << 20, false, 0});
   for (const Isa isa : available_isas()) {
     if (isa == Isa::ref) continue;
     set_active_isa(isa);
@@ -95,7 +95,7 @@ TEST_CASE("planner: weights that come from memory count", "[fastconv]") {
   Case c;
   c.shape = {1, 13, 13, 192, 384, 3, 3, 1, 1};
   const IntLayer layer = make_layer(c, rng);
-  set_cpu_traits({2 << 20, false});
+  set_cpu_traits({2 << 20, false, 0});
   for (const Isa isa : available_isas()) {
     set_active_isa(isa);
     INFO(isa_name(isa));
@@ -124,7 +124,7 @@ TEST_CASE("planner: transforms are cheap where vectors have four ports", "[fastc
     return prepare_layer(make_layer(c, rng), "auto")->algorithm();
   };
   for (const bool four : {false, true}) {
-    set_cpu_traits({1 << 20, four});
+    set_cpu_traits({1 << 20, four, 0});
     const std::string wide = four ? "winograd4_s16_avx512vnni" : "direct_avx512vnni";
     CHECK(plan({1, 112, 112, 64, 128, 3, 3, 1, 1}, 255, 127) == wide);
     CHECK(plan({1, 13, 13, 384, 384, 3, 3, 1, 1}, 255, 127) == "direct_avx512vnni");
