@@ -24,8 +24,8 @@ OurLayer prepare_ours(const NamedShape& named, std::int64_t N, std::int32_t bits
   ours.layer = random_layer(named.shape, bits);
   const ConvShape& s = ours.layer.shape;
   ours.input = random_codes(N * s.H * s.W * s.C, ours.layer.in_max);
-  ours.workload =
-      std::make_unique<Workload>(prepare_layer(ours.layer, algorithm), ours.layer, N, ours.input);
+  ours.workload = std::make_unique<Workload>(prepare_layer(ours.layer, algorithm, N), ours.layer, N,
+                                             ours.input);
   ours.workload->run();
   const auto& exact = reference_codes(ours.layer, ours.input, s.str() + std::to_string(bits));
   if (!std::equal(exact.begin(), exact.end(), ours.workload->codes().begin())) {

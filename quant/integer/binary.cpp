@@ -56,7 +56,7 @@ class BinaryLayer final : public PreparedLayer {
     return weight_bytes() + bias_.size_bytes() + requant_data_.size_bytes();
   }
   std::int64_t executed_macs() const override { return layer_.shape.macs(); }
-  std::int64_t cost() const override;
+  std::int64_t cost(std::int64_t N) const override;
   std::int64_t scratch_bytes(std::int64_t N) const override {
     return image_bytes(N) + (layer_.pool_kernel > 0 ? N * pixels() * layer_.shape.K : 0);
   }
@@ -93,11 +93,11 @@ class BinaryLayer final : public PreparedLayer {
 /// In products of the direct algorithm, which executes about 110 per cycle: sixteen words take as
 /// many ands, 15 full adders and a count; every output, with its last counts and its
 /// requantization, as much as thirty words more. Calibrated on Cascade Lake.
-std::int64_t BinaryLayer::cost() const {
+std::int64_t BinaryLayer::cost(std::int64_t N) const {
   constexpr std::int64_t kPerWord = 12, kPerOutput = 400, kPerWindowWord = 250;
   const std::int64_t outputs = pixels() * panels_ * kLanes;
   const std::int64_t cost =
-      outputs * (words_ * kPerWord + kPerOutput) + pixels() * words_ * kPerWindowWord;
+      N * (outputs * (words_ * kPerWord + kPerOutput) + pixels() * words_ * kPerWindowWord);
   return kernels_.count == binary_count_ref ? 100 * cost : cost;
 }
 

@@ -68,7 +68,7 @@ class BinaryLookupLayer final : public PreparedLayer {
            requant_data_.size_bytes();
   }
   std::int64_t executed_macs() const override { return layer_.shape.macs(); }
-  std::int64_t cost() const override;
+  std::int64_t cost(std::int64_t N) const override;
   std::int64_t scratch_bytes(std::int64_t N) const override {
     return workers_ * workspace_bytes_ +
            (layer_.pool_kernel > 0 ? N * pixels() * layer_.shape.K : 0);
@@ -114,9 +114,9 @@ class BinaryLookupLayer final : public PreparedLayer {
 };
 
 /// In products of the direct algorithm, about 110 per cycle.
-std::int64_t BinaryLookupLayer::cost() const {
+std::int64_t BinaryLookupLayer::cost(std::int64_t N) const {
   constexpr std::int64_t kPerSextet = 565, kPerTable = 350, kPerVector = 14000, kPerByte = 100;
-  const std::int64_t rows = strip_rows(1), strips = ceil_div(layer_.shape.P(), rows);
+  const std::int64_t rows = strip_rows(N), strips = ceil_div(tall_rows(N), rows);
   const std::int64_t cost =
       all_octets_ * strips *
           (vectors(rows) * (sextets_ * kPerSextet + kPerVector) + sextets_ * kPerTable) +

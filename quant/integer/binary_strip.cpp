@@ -52,7 +52,7 @@ class BinaryStripLayer final : public PreparedLayer {
     return weight_bytes() + thresholds_.size_bytes() + requant_data_.size_bytes();
   }
   std::int64_t executed_macs() const override { return layer_.shape.macs(); }
-  std::int64_t cost() const override;
+  std::int64_t cost(std::int64_t N) const override;
   std::int64_t scratch_bytes(std::int64_t N) const override {
     return workers_ * strip_bytes(N) + (layer_.pool_kernel > 0 ? N * pixels() * layer_.shape.K : 0);
   }
@@ -90,12 +90,12 @@ class BinaryStripLayer final : public PreparedLayer {
 
 /// In products of the direct algorithm, about 110 per cycle: a pair of words takes 5 operations, an
 /// output 12 more, and two are executed per cycle; an input word takes about three cycles.
-std::int64_t BinaryStripLayer::cost() const {
+std::int64_t BinaryStripLayer::cost(std::int64_t N) const {
   constexpr std::int64_t kPerOperation = 55, kPerInputWord = 330;
   const ConvShape& s = layer_.shape;
   const std::int64_t window_pairs = s.R * s.S * pixel_words_ / 2;
-  return pixels() * panels_ * (5 * window_pairs + 12) * kPerOperation +
-         s.H * s.W * pixel_words_ * kPerInputWord;
+  return N * (pixels() * panels_ * (5 * window_pairs + 12) * kPerOperation +
+              s.H * s.W * pixel_words_ * kPerInputWord);
 }
 
 void BinaryStripLayer::pack() {

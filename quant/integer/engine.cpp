@@ -127,10 +127,10 @@ Engine::Engine(const IntModel& model, std::int64_t max_batch, const std::string&
   const bool from_environment = algorithm == "auto" && forced != nullptr && *forced != '\0';
   std::int64_t weights_bytes = 0;
   for (const IntLayer& layer : model.layers) weights_bytes += layer.weights.size();
-  const std::int64_t cold_batch = weights_bytes > kCachedWeights_bytes ? max_batch : 0;
+  const bool cold = weights_bytes > kCachedWeights_bytes;
   for (const IntLayer& layer : model.layers) {
     state_->layers.push_back(
-        prepare_layer(layer, from_environment ? forced : algorithm, cold_batch));
+        prepare_layer(layer, from_environment ? forced : algorithm, max_batch, cold));
   }
   state_->plan_arenas();
   state_->scratch = allocate_aligned(static_cast<std::size_t>(state_->scratch_bytes));

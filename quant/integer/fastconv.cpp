@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "core/cpu.hpp"
+#include "core/divide.hpp"
 #include "core/parallel.hpp"
 #include "quant/integer/direct.hpp"
 #include "quant/integer/fastconv_layout.hpp"
@@ -53,7 +55,7 @@ class FastConvLayer final : public PreparedLayer {
            plan_.epilogue_table.size_bytes() + pad_codes_.size_bytes();
   }
   std::int64_t executed_macs() const override { return plan_.value_rows() * shape_.C * shape_.K; }
-  std::int64_t cost() const override;
+  std::int64_t cost(std::int64_t N) const override;
   std::int64_t scratch_bytes(std::int64_t N) const override {
     return workers_ * worker_bytes(N) + (pool_kernel_ > 0 ? unpooled_bytes(N) : 0);
   }
@@ -105,9 +107,9 @@ class FastConvLayer final : public PreparedLayer {
   TensorU8 pad_codes_;
 };
 
-std::int64_t FastConvLayer::cost() const {
+std::int64_t FastConvLayer::cost(std::int64_t N) const {
   const std::int64_t C = shape_.C, K = shape_.K;
-  const std::int64_t groups = (layout_.tiles() + most_tiles_ - 1) / most_tiles_;
+  const std::int64_t groups = ceil_div(N * layout_.tiles(), most_tiles_);
   std::int64_t computed = 0, stored = plan_.all_columns ? plan_.planes() : 0;  // columns of U
   for (std::int64_t row = 0; !plan_.all_columns && row < plan_.tap_rows(); ++row) {
     const int first_column = plan_.positions[static_cast<std::size_t>(row * plan_.tap_rows())];
@@ -117,11 +119,14 @@ std::int64_t FastConvLayer::cost() const {
   }
   const FastConvCost& each = kernels_.cost;
   const std::int64_t lanes = plan_.value_stride / kValueChunk * chunk_;  // C, whole cache lines
-  const std::int64_t cost =
-      (executed_macs() * each.product + plan_.value_rows() * lanes * each.value +
-       plan_.product_rows() * K * each.sum +
-       groups * (computed * each.weight + stored * each.weight / kReadWeights) * C * K) /
-      8;
+  const std::int64_t work =
+      N * (executed_macs() * each.product + plan_.value_rows() * lanes * each.value +
+           plan_.product_rows() * K * each.sum) +
+      groups * (computed * each.weight + stored * each.weight / kReadWeights) * C * K;
+  // Few tiles do not cover the time that weights from beyond the second-level cache take.
+  const bool far = packed_bytes() > cpu_traits().second_level_cache_bytes;
+  const std::int64_t way = far ? groups * packed_bytes() * each.far_byte : 0;
+  const std::int64_t cost = std::max(work, way) / 8;
   return direct_is_quicker_ ? cost * 3 / 2 : cost;
 }
 

@@ -85,7 +85,8 @@ const KernelPair& active_kernels() {
                                    fastconv_weights_wide_avx512vnni,
                                    fastconv_multiply_wide_avx512vnni,
                                    fastconv_output_avx512vnni}};
-  static const KernelPair four_ports = with_costs(vnni, {9, 112, 136, 48}, {16, 104, 168, 136});
+  static const KernelPair four_ports =
+      with_costs(vnni, {9, 112, 136, 48, 128}, {16, 104, 168, 136, 128});
   constexpr RegisterBlock kTile = {kTileRows, kPanelWidth};
   static const KernelPair amx = {
       {"amx", Operands::u8_s8, false, kTile, kTile, kTileCodes / 4, vnni.narrow.cost,

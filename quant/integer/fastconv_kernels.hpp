@@ -142,6 +142,8 @@ struct FastConvOutput {
 /// same instruction set; measured.
 struct FastConvCost {
   std::int64_t product, value, sum, weight;  ///< sum: store, transform back, requantize
+  /// Of weights that do not fit the second-level cache, per group of tiles; 0: not measured.
+  std::int64_t far_byte = 0;
 };
 
 constexpr std::int64_t kFewTiles = 32;

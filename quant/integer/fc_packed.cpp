@@ -82,7 +82,9 @@ class PackedLayer final : public PreparedLayer {
   }
   std::int64_t executed_macs() const override { return layer_.shape.macs(); }
   /// Panels are whole: a layer of 10 classes costs as much as one of 32.
-  std::int64_t cost() const override { return panels_ * kPackedWidth * layer_.shape.C; }
+  std::int64_t cost(std::int64_t N) const override {
+    return N * panels_ * kPackedWidth * layer_.shape.C;
+  }
   // Every worker's corrections, one per row; then rows padded to whole blocks of codes, if they are
   // not whole as they lie.
   std::int64_t scratch_bytes(std::int64_t N) const override {

@@ -28,14 +28,14 @@ std::int64_t products_per_byte() {
   return active_isa() >= Isa::avx2 ? 15 : 1;
 }
 
-std::unique_ptr<PreparedLayer> prepare_best(const IntLayer& layer, std::int64_t cold_batch) {
+std::unique_ptr<PreparedLayer> prepare_best(const IntLayer& layer, std::int64_t batch, bool cold) {
   std::unique_ptr<PreparedLayer> best;
   std::int64_t best_cost = 0;
   for (const Algorithm& algorithm : algorithms()) {
     std::unique_ptr<PreparedLayer> candidate = algorithm.prepare(layer);
     if (candidate == nullptr) continue;
-    std::int64_t cost = candidate->cost() * algorithm.weight;
-    if (cold_batch > 0) cost += candidate->packed_bytes() * products_per_byte() * 100 / cold_batch;
+    std::int64_t cost = candidate->cost(batch) * algorithm.weight;
+    if (cold) cost += candidate->packed_bytes() * products_per_byte() * 100;
     if (best != nullptr && cost >= best_cost) continue;
     best = std::move(candidate);
     best_cost = cost;
@@ -67,8 +67,8 @@ std::unique_ptr<PreparedLayer> prepare_exactly(const IntLayer& layer,
 }
 
 std::unique_ptr<PreparedLayer> prepare_layer(const IntLayer& layer, const std::string& algorithm,
-                                             std::int64_t cold_batch) {
-  if (algorithm == "auto") return prepare_best(layer, cold_batch);
+                                             std::int64_t batch, bool cold) {
+  if (algorithm == "auto") return prepare_best(layer, batch, cold);
   std::unique_ptr<PreparedLayer> prepared = find_algorithm(algorithm).prepare(layer);
   if (prepared == nullptr) prepared = prepare_direct(layer);
   if (prepared == nullptr) prepared = prepare_reference(layer);

@@ -23,12 +23,12 @@ struct Algorithm {
 const std::vector<Algorithm>& algorithms();
 
 /// Makes a layer ready. "auto": of the admissible algorithms the one of the least
-/// cost() · weight + what its packed weights cost that come from memory once per `cold_batch`
-/// images (0: weights stay in the caches, nothing). A name: that one where admissible, else as
-/// "auto" without the faster alternatives that were not asked for ("direct", then "ref"). Usage
-/// error for an unknown name.
+/// cost(batch) · weight, and if `cold` what its packed weights cost that come from memory once per
+/// batch. A name: that one where admissible, else as "auto" without the faster alternatives that
+/// were not asked for ("direct", then "ref"). Usage error for an unknown name. Smaller and larger
+/// batches than `batch` run as well.
 std::unique_ptr<PreparedLayer> prepare_layer(const IntLayer& layer, const std::string& algorithm,
-                                             std::int64_t cold_batch = 0);
+                                             std::int64_t batch = 1, bool cold = false);
 
 /// Makes a layer ready with one algorithm and no other; null if it is not admissible.
 std::unique_ptr<PreparedLayer> prepare_exactly(const IntLayer& layer, const std::string& algorithm);

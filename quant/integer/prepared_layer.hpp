@@ -34,9 +34,9 @@ class PreparedLayer {
   virtual std::int64_t packed_bytes() const = 0;
   /// Products actually executed for one image (direct: shape.macs()).
   virtual std::int64_t executed_macs() const = 0;
-  /// What the planner compares: the time for one image, as the number of products that the
-  /// algorithm would execute in that time if products were all it did.
-  virtual std::int64_t cost() const { return executed_macs(); }
+  /// What the planner compares: the time for N images at once, as the number of products that the
+  /// direct algorithm would execute in that time if products were all it did.
+  virtual std::int64_t cost(std::int64_t N) const { return N * executed_macs(); }
   virtual std::int64_t scratch_bytes(std::int64_t N) const = 0;
   virtual void run(const LayerRun& args) const = 0;
 };

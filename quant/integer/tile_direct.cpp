@@ -37,7 +37,7 @@ class TileDirectLayer final : public PreparedLayer {
     return layout_.weight_bytes() + bias_.size_bytes() + requant_data_.size_bytes();
   }
   std::int64_t executed_macs() const override { return layer_.shape.macs(); }
-  std::int64_t cost() const override;
+  std::int64_t cost(std::int64_t N) const override;
   std::int64_t scratch_bytes(std::int64_t N) const override {
     return unpooled_at(N) + (layer_.pool_kernel > 0 ? N * outputs() * layer_.shape.K : 0);
   }
@@ -102,10 +102,10 @@ void TileDirectLayer::pack() {
 }
 
 /// In products of the VNNI kernels. A linear layer costs its weights' way from memory.
-std::int64_t TileDirectLayer::cost() const {
+std::int64_t TileDirectLayer::cost(std::int64_t N) const {
   constexpr std::int64_t kVnniProducts = 128;  // per cycle
-  if (layer_.kind == IntLayerKind::linear) return layer_.shape.macs();
-  return kVnniProducts * outputs() * layout_.pixel_cycles();
+  if (layer_.kind == IntLayerKind::linear) return N * layer_.shape.macs();
+  return N * kVnniProducts * outputs() * layout_.pixel_cycles();
 }
 
 // Rows that follow one another in the sums and in the output go together.
