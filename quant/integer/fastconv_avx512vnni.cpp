@@ -226,8 +226,15 @@ void multiply_blocks(const FastConvProduct& a, const BlockRange& range, Rows<I..
           if (kRows > 4) _mm_prefetch(ahead + 64, _MM_HINT_T0);
           if (kRows > 8) _mm_prefetch(ahead + 128, _MM_HINT_T0);
           ahead += kRows > 8 ? 192 : kRows > 4 ? 128 : 64;
+          // All lines of `next`: not every CPU fetches the other line of a pair by itself.
           _mm_prefetch(next, _MM_HINT_T1);
-          _mm_prefetch(next + 2 * range.next_step, _MM_HINT_T1);
+          _mm_prefetch(next + 64, _MM_HINT_T1);
+          if (range.next_step > 32) {
+            for (std::int64_t line = 128; line < 4 * range.next_step; line += 128) {
+              _mm_prefetch(next + line, _MM_HINT_T1);
+              _mm_prefetch(next + line + 64, _MM_HINT_T1);
+            }
+          }
           next += 4 * range.next_step;
         }
         values += (kRows - 1) * kValueChunk;
@@ -310,7 +317,7 @@ template <bool kWords>
 void multiply(const FastConvProduct& a) {
   const FastConvBlocks& blocks = a.blocks;
   const std::int64_t taller = blocks.taller, all = blocks.count, height = blocks.height;
-  // The blocks of the position fetch `next` together: two or four lines per step.
+  // The blocks of the position fetch `next` together: half a line to four lines per step.
   const std::int64_t panels = a.block.panel_width / 32;
   const std::int64_t next_step = all >= 4 * panels   ? 32
                                  : all >= 2 * panels ? 64
