@@ -196,10 +196,18 @@ void StripLayer::run_rows(const LayerRun& args, std::uint8_t* memory, std::uint8
     const KernelRows inside = kernel_rows(p);
     const std::int64_t begin = (p - first) * s.stride + inside.first;
     const std::int64_t end = begin + inside.last - inside.first;
+    bool reads = false;
     for (std::int64_t i = begin; copies_ && i < end; ++i) {
       if (copied[i] != 0) continue;
       copy_padded_row(s, layer_.pad_code.data(), image, top + i, copy + i * row_bytes);
       copied[i] = 1;
+      reads = true;
+    }
+    // What the next row of outputs sees of the image besides, which may be far away.
+    const std::int64_t line = s.W * s.C, rows_end = std::min(top + end + s.stride, s.H);
+    for (std::int64_t at = std::max<std::int64_t>(top + end, 0) * line;
+         reads && at < rows_end * line; at += 64) {
+      __builtin_prefetch(image + at);
     }
     for (const StripWindow::Spare& spare : window_.spares) {
       kernel_.gather({copy + (begin + spare.first) * row_bytes + window_.row_codes, s.stride * s.C,
