@@ -258,7 +258,9 @@ void StripLayer::run(const LayerRun& args) const {
 std::unique_ptr<PreparedLayer> prepare_direct_strips(const IntLayer& layer,
                                                      const DirectKernel& kernel) {
   const ConvShape& s = layer.shape;
-  const bool fits_offsets = (s.R + 1) * (s.W + 2 * s.pad) * s.C <= INT32_MAX;
+  // With rows of spare codes, at most one for each kernel row, between the rows.
+  const bool fits_offsets =
+      (s.R + 1) * (s.R + 1) * ((s.W + 2 * s.pad) * s.C + kSpareSlack_bytes) <= INT32_MAX;
   if (kernel.strip == nullptr || layer.is_last() || layer.add >= 0 || !fits_offsets) return nullptr;
   const IntLayer lifted = lift_scales(layer);
   if (!RequantData(lifted).from(0).quick) return nullptr;

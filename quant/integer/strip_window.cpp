@@ -67,7 +67,7 @@ StripWindow make_strip_window(const ConvShape& s, bool skips_edges) {
   window.row_bytes = (s.W + 2 * s.pad) * s.C;
   window.row_codes = spare_rows > 0 ? row / kGroup * kGroup : round_up(row, kGroup);
   if (spare_rows > 0) {
-    const std::int64_t begin = window.row_bytes, bytes = s.Q() * s.stride * s.C + 64;
+    const std::int64_t begin = window.row_bytes, bytes = s.Q() * s.stride * s.C + kSpareSlack_bytes;
     const std::int64_t spares = ceil_div(s.R, spare_rows);
     window.row_bytes += spares * bytes;
     for (std::int64_t r = 0; r < s.R && window.row_codes > 0; ++r) {

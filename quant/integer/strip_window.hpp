@@ -20,6 +20,9 @@
 
 namespace intandem {
 
+/// Behind each row of spare codes, for vectors that are read and written beyond its end.
+inline constexpr std::int64_t kSpareSlack_bytes = 64;
+
 struct StripWindow {
   /// Groups that follow one another, the same number for each kernel row.
   struct Span {
