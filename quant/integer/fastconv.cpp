@@ -62,7 +62,6 @@ class FastConvLayer final : public PreparedLayer {
   void run(const LayerRun& args) const override;
 
  private:
-  std::int64_t positions() const { return static_cast<std::int64_t>(plan_.positions.size()); }
   std::int64_t pieces() const { return static_cast<std::int64_t>(plan_.pieces.size()); }
   std::int64_t group_capacity(std::int64_t N) const {
     return std::min(most_tiles_, N * layout_.tiles());
