@@ -214,13 +214,14 @@ void StripLayer::run_rows(const LayerRun& args, std::uint8_t* memory, std::uint8
                       Q, spare.rows, row_bytes, s.S * s.C - window_.row_codes,
                       copy + begin * row_bytes + spare.offset_bytes});
     }
+    // The groups of a window with spare codes are those of one kernel row.
+    const std::int64_t multiplied_rows = window_.spares.empty() ? end - begin : 1;
     StripSpan spans[kMaxSpans];
     std::int64_t count = 0;
     for (const StripWindow::Span& span : window_.spans) {
       const std::int64_t at = span.first + inside.first * span.row_groups;
-      const std::int64_t kernel_rows = window_.spares.empty() ? end - begin : 1;
       spans[count++] = {window_.offsets.data() + span.first, weights + at * kGroup * width,
-                        kernel_rows * span.row_groups, span.outside_first, span.outside_last};
+                        multiplied_rows * span.row_groups, span.outside_first, span.outside_last};
     }
     kernel_.strip({rows + begin * row_bytes, s.stride * s.C, Q, spans, count,
                    bias_.data() + bias_of_[static_cast<std::size_t>(p)] * bias_.dim(1) + k,

@@ -74,7 +74,7 @@ template <int kVectors, int... I>
 void tiles(const ProductStrip& s, std::int64_t first, std::int64_t count, Rows<I...>) {
   constexpr int kPixels = sizeof...(I);
   constexpr std::int64_t kBytes = 64 * kVectors;
-  // Tiles as narrow as the padding have no pixel inside it on both sides (kCuts).
+  // Narrower tiles, which kCuts does not make, would multiply the zeros.
   constexpr bool kSkips = kVectors > 2 && kPixels > kMaxOutside;
   const std::uint8_t* window = s.codes + first * s.step;
   std::uint8_t* out = s.out + first * s.out_stride;
