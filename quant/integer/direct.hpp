@@ -24,6 +24,12 @@ std::int64_t narrow_chunk(const IntLayer& layer);
 /// Whether "direct" sums products of this layer in 16 bits on active_isa() (AVX2).
 bool direct_is_narrow(const IntLayer& layer);
 
+/// Whether requantizing and storing a convolution's outputs takes as long as multiplying: windows
+/// of at most 64 codes, those of first layers.
+inline bool has_small_window(const ConvShape& shape) {
+  return !shape.is_linear() && shape.reduction() <= 64;
+}
+
 /// A convolution or linear layer with a given kernel; null if it has too many kernel positions.
 std::unique_ptr<PreparedLayer> prepare_direct(const IntLayer& layer, const DirectKernel& kernel);
 

@@ -48,8 +48,13 @@ std::unique_ptr<PreparedLayer> prepare_direct(const IntLayer& layer) {
       direct_kernel(active_isa(), direct_is_narrow(layer), layer.kind == IntLayerKind::linear);
   if (kernel == nullptr) return nullptr;
   if (layer.kind == IntLayerKind::avg_pool) return prepare_avg_pool(layer);
-  if (active_isa() >= Isa::amx) return prepare_tile_direct(layer);
-  return prepare_direct(layer, *kernel);
+  if (active_isa() < Isa::amx) return prepare_direct(layer, *kernel);
+  // Small windows leave most of a tile's 64 codes empty: strips of the VNNI kernel may be quicker.
+  auto tiles = prepare_tile_direct(layer);
+  if (!has_small_window(layer.shape)) return tiles;
+  auto strips = prepare_direct_strips(layer, *kernel);
+  return strips != nullptr && strips->cost(1) < tiles->cost(1) ? std::move(strips)
+                                                               : std::move(tiles);
 }
 
 }  // namespace intandem

@@ -37,32 +37,6 @@ struct Cut {
 };
 constexpr Cut kCuts[] = {{64, 7, 5, 6}, {32, 14, 9, 11}};
 
-/// The layer with n ≥ 17 in every channel, as the 32-bit arithmetic of Q5a wants it: where n is
-/// smaller even after scale_up, weights, bias and 2ⁿ times a power of two, which gives the same
-/// codes. As it is if weights or accumulators have no room for that.
-IntLayer lift_scales(const IntLayer& layer) {
-  if (RequantData(layer).from(0).quick) return layer;
-  IntLayer lifted = layer;
-  lifted.weights = layer.weights.clone();
-  lifted.bias = layer.bias.clone();
-  lifted.scale.clear();
-  const std::int64_t row = layer.shape.reduction();
-  for (std::int64_t k = 0; k < layer.shape.K; ++k) {
-    const Multiplier scale = scale_up(layer.channel_scale(k));
-    const std::int32_t lift = std::max(0, kQuickShift - scale.n);
-    if (layer.bound << lift > INT32_MAX) return layer;
-    lifted.bias[k] = layer.bias[k] << lift;
-    lifted.scale.push_back({scale.m, scale.n + lift});
-    for (std::int64_t i = k * row; i < (k + 1) * row; ++i) {
-      const std::int32_t weight = layer.weights[i] << lift;
-      if (weight < INT8_MIN || weight > INT8_MAX) return layer;
-      lifted.weights[i] = static_cast<std::int8_t>(weight);
-    }
-  }
-  measure_bounds(lifted);
-  return lifted;
-}
-
 bool pads_with_zeros(const IntLayer& layer) {
   return std::all_of(layer.pad_code.begin(), layer.pad_code.end(),
                      [](std::uint8_t code) { return code == 0; });
@@ -92,6 +66,13 @@ class StripLayer final : public PreparedLayer {
     return weights_.bytes + bias_.size_bytes() + requant_data_.size_bytes();
   }
   std::int64_t executed_macs() const override { return layer_.shape.macs(); }
+  std::int64_t cost(std::int64_t N) const override {
+    // What else costs as much per output as so many products; larger windows hide most of it.
+    constexpr std::int64_t kOutputProducts = 41;
+    const ConvShape& s = layer_.shape;
+    const std::int64_t outputs = has_small_window(s) ? s.P() * s.Q() * s.K : 0;
+    return N * (executed_macs() + outputs * kOutputProducts);
+  }
   std::int64_t scratch_bytes(std::int64_t N) const override {
     return workers_ * worker_bytes() +
            (layer_.pool_kernel > 0 ? N * layer_.shape.P() * layer_.shape.Q() * layer_.shape.K : 0);

@@ -60,6 +60,29 @@ std::int64_t RequantData::size_bytes() const {
                                    sizeof(std::int32_t));
 }
 
+IntLayer lift_scales(const IntLayer& layer) {
+  if (layer.is_last() || layer.add >= 0 || RequantData(layer).from(0).quick) return layer;
+  IntLayer lifted = layer;
+  lifted.weights = layer.weights.clone();
+  lifted.bias = layer.bias.clone();
+  lifted.scale.clear();
+  const std::int64_t row = layer.shape.reduction();
+  for (std::int64_t k = 0; k < layer.shape.K; ++k) {
+    const Multiplier scale = scale_up(layer.channel_scale(k));
+    const std::int32_t lift = std::max(0, kQuickShift - scale.n);
+    if (layer.bound << lift > INT32_MAX) return layer;
+    lifted.bias[k] = layer.bias[k] << lift;
+    lifted.scale.push_back({scale.m, scale.n + lift});
+    for (std::int64_t i = k * row; i < (k + 1) * row; ++i) {
+      const std::int32_t weight = layer.weights[i] << lift;
+      if (weight < INT8_MIN || weight > INT8_MAX) return layer;
+      lifted.weights[i] = static_cast<std::int8_t>(weight);
+    }
+  }
+  measure_bounds(lifted);
+  return lifted;
+}
+
 void requant_block_ref(const RequantBlock& b) {
   for (std::int64_t i = 0; i < b.rows; ++i) {
     const std::int32_t* acc = b.acc + i * b.acc_stride;

@@ -41,6 +41,12 @@ class RequantData {
   bool quick_ = false;
 };
 
+/// The layer with n ≥ 17 in every channel, as the 32-bit arithmetic of Q5a wants it: where n is
+/// smaller even after scale_up, weights, bias and 2ⁿ times a power of two, which gives the same
+/// codes. As it is if weights or accumulators have no room for that, and if it has no scale of its
+/// own alone: the last layer, or one with a shortcut.
+IntLayer lift_scales(const IntLayer& layer);
+
 /// Requantizes a block. The function for an instruction set; bit-exact to requantize() and
 /// requantize_add() for all |acc| < 2^31, m < 2^15, n in [1, 46], m₂ in [0, 2^31).
 using RequantFn = void (*)(const RequantBlock& block);

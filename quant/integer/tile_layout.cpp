@@ -88,7 +88,13 @@ TileJob TileLayout::job(std::int64_t N) const {
   const std::int64_t source_bytes = (merged_ ? N : 1) * rows * row_bytes_;
   job.parts = copies_ ? std::min(job.tiles, ceil_div(source_bytes, kBandBytes)) : 1;
   job.splits = 1;
-  const std::int64_t tasks = job.images * job.parts, wanted = kTasksPerThread * workers_;
+  const std::int64_t wanted = kTasksPerThread * workers_;
+  if (job.parts > 1 && job.images * job.parts >= wanted) {
+    // Equal shares.
+    const std::int64_t step = workers_ / std::gcd(workers_, job.images);
+    job.parts = std::min(job.tiles, round_up(job.parts, step));
+  }
+  const std::int64_t tasks = job.images * job.parts;
   if (tasks < wanted) {
     const std::int64_t more = merged_ ? wanted : workers_ / std::gcd(workers_, tasks);
     if (weight_bytes() * job.parts > source_bytes) {

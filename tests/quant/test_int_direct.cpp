@@ -258,3 +258,31 @@ TEST_CASE("vector requantization equals the normative one over all ranges", "[in
     }
   }
 }
+
+TEST_CASE("layers lifted to multipliers of 32-bit arithmetic have the same codes", "[integer]") {
+  Draw draw(52);
+  int lifted_layers = 0;
+  for (int trial = 0; trial < 60; ++trial) {
+    LayerOptions o;
+    o.shape = {1, 5, 6, draw.between(1, 9), draw.between(1, 20), 3, 3, 1, 1};
+    o.weight_bits = static_cast<std::int32_t>(draw.between(1, 5));
+    o.in_max = draw.pick({1, 3, 15});
+    o.max_code = draw.pick({1, 3, 15, 255});
+    o.per_channel = draw.coin();
+    o.largest_bias = 20;
+    const IntLayer layer = make_layer(o, draw);
+    const IntLayer lifted = lift_scales(layer);
+    const bool was_quick = RequantData(layer).from(0).quick;
+    if (!was_quick && RequantData(lifted).from(0).quick) ++lifted_layers;
+    const auto input = random_codes(2 * 5 * 6 * o.shape.C, o.in_max, draw);
+    INFO("W" << o.weight_bits << ", codes to " << o.in_max << " and " << o.max_code);
+    CHECK(naive_layer(lifted, 2, input, {}) == naive_layer(layer, 2, input, {}));
+  }
+  CHECK(lifted_layers > 10);
+  LayerOptions o;
+  o.shape = {1, 5, 6, 3, 8, 3, 3, 1, 1};
+  o.max_code = 0;
+  const IntLayer last = make_layer(o, draw);
+  const IntLayer same = lift_scales(last);
+  CHECK(std::equal(last.weights.begin(), last.weights.end(), same.weights.begin()));
+}

@@ -64,7 +64,7 @@ TEST_CASE("fast convolution: the planner takes it where it pays", "[fastconv]") 
     if (isa == Isa::ref) continue;
     set_active_isa(isa);
     INFO(isa_name(isa));
-    // AMX multiplies directly faster than VNNI does after transforms; there is no fast AMX kernel.
+    // AMX multiplies directly faster than anything does after transforms.
     const std::string best = isa >= Isa::amx ? "direct_am" : "winograd4";
     CHECK(chosen({1, 56, 56, 128, 128, 3, 3, 1, 1}, "auto", 7) == best);
     CHECK(chosen({1, 56, 56, 128, 128, 3, 3, 1, 1}, "winograd2", 7) == "winograd2");
@@ -80,6 +80,13 @@ TEST_CASE("fast convolution: the planner takes it where it pays", "[fastconv]") 
     CHECK(chosen({1, 56, 56, 128, 128, 3, 3, 1, 1}, "winograd4", 100).substr(0, 6) == "direct");
     CHECK(chosen({1, 32, 32, 16, 16, 3, 3, 1, 1}, "auto", 7).substr(0, 6) == "direct");
     CHECK(chosen({1, 27, 27, 64, 192, 5, 5, 1, 2}, "winograd4", 7) == "winograd4");
+    if (isa >= Isa::amx) {
+      // Small windows leave tiles empty, which counts where few channels share a gathered window.
+      CHECK(chosen({1, 32, 32, 3, 64, 3, 3, 1, 1}, "direct", 100) == "direct_av");
+      CHECK(chosen({1, 224, 224, 3, 64, 3, 3, 1, 1}, "direct", 100) == "direct_av");
+      CHECK(chosen({1, 224, 224, 3, 64, 11, 11, 4, 2}, "direct", 100) == "direct_am");
+      CHECK(chosen({1, 32, 32, 64, 64, 1, 1, 1, 0}, "direct", 100) == "direct_am");
+    }
     // What is quickest on this instruction set, measured (docs/kernels.md): stored weights are no
     // gift.
     if (isa != Isa::avx512vnni) continue;
