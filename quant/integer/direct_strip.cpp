@@ -25,6 +25,8 @@ namespace {
 constexpr std::int64_t kTaskPixels = 1024, kTaskBytes = 256 * 1024;
 constexpr std::int64_t kShareMacs = 1 << 19;  // products worth sharing out by themselves
 constexpr std::int64_t kFirstCacheBytes = 24 * 1024;
+constexpr std::int64_t kNearBytes =
+    40 * 1024;  // of a panel that pixels pass by in a first-level cache
 constexpr std::int64_t kHeaderBytes = 64;
 // Outputs of so many bytes are not in a cache any more when they are read; where they have so few
 // groups of codes each, the time is that of writing them.
@@ -173,6 +175,8 @@ void StripLayer::run_rows(const LayerRun& args, std::uint8_t* memory, std::uint8
   const bool streams = args.N * P * Q * s.K >= kStreamBytes &&
                        window_.offsets.size() <= kStreamGroups && codes == args.codes &&
                        s.K % 64 == 0 && reinterpret_cast<std::uintptr_t>(codes) % 64 == 0;
+  const std::int64_t groups = static_cast<std::int64_t>(window_.offsets.size());
+  const bool near = groups * kGroup * width <= kNearBytes;
   for (std::int64_t p = first + row_first; p < std::min(last, first + row_last); ++p) {
     const KernelRows inside = kernel_rows(p);
     const std::int64_t begin = (p - first) * s.stride + inside.first;
@@ -206,7 +210,7 @@ void StripLayer::run_rows(const LayerRun& args, std::uint8_t* memory, std::uint8
     }
     kernel_.strip({rows + begin * row_bytes, s.stride * s.C, Q, spans, count,
                    bias_.data() + bias_of_[static_cast<std::size_t>(p)] * bias_.dim(1) + k,
-                   codes + (n * P + p) * Q * s.K + k, s.K, std::min(width, s.K - k), streams,
+                   codes + (n * P + p) * Q * s.K + k, s.K, std::min(width, s.K - k), near, streams,
                    requant_data_.from(k)},
                   width);
   }

@@ -2,8 +2,9 @@
 // What is saved per tile against direct_avx512vnni.cpp - a table of pointers, a call, a round trip
 // of the accumulators through memory - is as much work as the products themselves where a window
 // has few codes, as in a first layer. A tile has 28 accumulators: 7 pixels × 64 channels, which
-// takes the fewest instructions per product, or 14 × 32 for the last channels and for rows that 7
-// do not divide well. Windows are a constant distance apart, so that one pointer reaches 7 of them.
+// takes the fewest instructions per product, 6 × 64, which has room for all weights, or 14 × 32 for
+// the last channels and for rows that 7 do not divide well. Windows are a constant distance apart,
+// so that one pointer reaches 7 of them.
 #include "quant/integer/direct_kernels.hpp"
 
 #if defined(__x86_64__)
@@ -37,7 +38,8 @@ struct Rows {};
 }
 
 /// 28 accumulators, three vectors of weights and the codes fill the registers; the fourth vector is
-/// read by each product.
+/// read by each product. With 24 there is a register for it: 10 loads per 12 cycles instead of 17
+/// per 14, on two ports.
 [[gnu::always_inline]] inline __m512i multiply_memory(__m512i sum, __m512i codes,
                                                       const std::int8_t* weights) {
   asm("vpdpbusd %2, %1, %0"
@@ -74,6 +76,8 @@ template <int kVectors, int... I>
 void tiles(const ProductStrip& s, std::int64_t first, std::int64_t count, Rows<I...>) {
   constexpr int kPixels = sizeof...(I);
   constexpr std::int64_t kBytes = 64 * kVectors;
+  // Vectors of weights in registers.
+  constexpr int kKept = kVectors > 2 && kPixels == kHalf ? 3 : kVectors;
   // Narrower tiles, which kCuts does not make, would multiply the zeros.
   constexpr bool kSkips = kVectors > 2 && kPixels > kMaxOutside;
   const std::uint8_t* window = s.codes + first * s.step;
@@ -89,6 +93,7 @@ void tiles(const ProductStrip& s, std::int64_t first, std::int64_t count, Rows<I
   }
   const QuickRequant* steps = requant;
   const __m512i max_code = _mm512_set1_epi8(static_cast<char>(s.tables.max_code));
+  const bool fetches = !s.near;
   const std::uint64_t lanes =
       s.channels >= 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << s.channels) - 1;
   for (std::int64_t pixel = first; count > 0; --count, pixel += kPixels) {
@@ -109,7 +114,8 @@ void tiles(const ProductStrip& s, std::int64_t first, std::int64_t count, Rows<I
         const __m512i w0 = _mm512_load_si512(weights);
         const __m512i w1 = kVectors > 1 ? _mm512_load_si512(weights + 64) : w0;
         const __m512i w2 = kVectors > 2 ? _mm512_load_si512(weights + 128) : w0;
-        for (int v = 0; v < kVectors; ++v)
+        const __m512i w3 = kKept > 3 ? _mm512_load_si512(weights + 192) : w0;
+        for (int v = 0; fetches && v < kVectors; ++v)
           _mm_prefetch(weights + kAhead * kVectors + 64 * v, _MM_HINT_T0);
         const auto add = [&]<int kPixel>() __attribute__((always_inline)) {
           if constexpr (kPixel >= kFirst && kPixel < kPixels - kLast) {
@@ -119,7 +125,8 @@ void tiles(const ProductStrip& s, std::int64_t first, std::int64_t count, Rows<I
             if (kVectors > 1) sum1[kPixel] = _mm512_dpbusd_epi32(sum1[kPixel], codes, w1);
             if (kVectors > 2) {
               sum2[kPixel] = _mm512_dpbusd_epi32(sum2[kPixel], codes, w2);
-              sum3[kPixel] = multiply_memory(sum3[kPixel], codes, weights + 192);
+              sum3[kPixel] = kKept > 3 ? _mm512_dpbusd_epi32(sum3[kPixel], codes, w3)
+                                       : multiply_memory(sum3[kPixel], codes, weights + 192);
             }
           }
         };
@@ -238,7 +245,10 @@ void gather(const SpareCodes& a) {
 
 void direct_strip_avx512vnni(const ProductStrip& s, std::int64_t width) {
   // Nearly equal tiles, the first `taller` of them one pixel more.
-  const std::int64_t most = width > 32 ? kHalf : 2 * kHalf;
+  // 7 × 64 channels read a vector of weights per pixel from the cache, 6 do not; but small tiles
+  // want more of far weights than the second-level cache gives.
+  const std::int64_t sixes = (s.pixels + 5) / 6;
+  const std::int64_t most = width <= 32 ? 2 * kHalf : s.pixels >= 5 * sixes ? 6 : kHalf;
   const std::int64_t count = (s.pixels + most - 1) / most;
   const std::int64_t pixels = s.pixels / count, taller = s.pixels % count;
   if (taller > 0) strip_tiles(s, width, pixels + 1, 0, taller);

@@ -56,7 +56,8 @@ struct ProductStrip {
   const std::int32_t* bias;  ///< [width]
   std::uint8_t* out;         ///< [pixels], out_stride bytes apart, `channels` codes each
   std::int64_t out_stride, channels;
-  bool streams;          ///< past the caches: whole lines of 64 codes, nothing reads them soon
+  bool near;     ///< the weights of all spans stay in the first-level cache
+  bool streams;  ///< past the caches: whole lines of 64 codes, nothing reads them soon
   RequantTables tables;  ///< quick
 };
 
