@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/cpu.hpp"
 #include "core/divide.hpp"
 #include "core/parallel.hpp"
 #include "quant/integer/direct.hpp"
@@ -44,6 +45,13 @@ bool pads_with_zeros(const IntLayer& layer) {
                      [](std::uint8_t code) { return code == 0; });
 }
 
+/// Tiles of 7 × 64 channels read a vector of weights per pixel, those of 6 hold all in registers;
+/// but tiles of fewer than five ask the second-level cache for more than it gives. (Not measured
+/// with four vector ports.)
+bool takes_sixes(std::int64_t Q) {
+  return !cpu_traits().four_vector_ports && Q >= 5 * ceil_div(Q, 6);
+}
+
 class StripLayer final : public PreparedLayer {
  public:
   StripLayer(const IntLayer& layer, const DirectKernel& kernel, std::int64_t width)
@@ -53,7 +61,8 @@ class StripLayer final : public PreparedLayer {
         window_(make_strip_window(layer.shape, width > 32 && pads_with_zeros(layer))),
         weights_(pack_direct(layer, kernel.layout, width, window_.codes)),
         requant_data_(layer),
-        copies_(layer.shape.pad > 0 || (layer.shape.S * layer.shape.C) % kGroup != 0) {
+        copies_(layer.shape.pad > 0 || (layer.shape.S * layer.shape.C) % kGroup != 0),
+        sixes_(takes_sixes(layer.shape.Q())) {
     const ConvShape& s = layer.shape;
     parts_ = ceil_div(
         s.P(),
@@ -98,6 +107,9 @@ class StripLayer final : public PreparedLayer {
     return {first, std::clamp<std::int64_t>(s.H - top, first, s.R)};
   }
   std::int64_t panels() const { return static_cast<std::int64_t>(weights_.panels.size()); }
+  std::int64_t most_pixels(std::int64_t width) const {
+    return width <= 32 ? kCuts[1].most_pixels : sixes_ ? 6 : kCuts[0].most_pixels;
+  }
   /// Output rows of a task, and the input rows they see, at most.
   std::int64_t task_rows() const { return ceil_div(layer_.shape.P(), parts_); }
   std::int64_t input_rows() const {
@@ -121,7 +133,7 @@ class StripLayer final : public PreparedLayer {
   const StripWindow window_;
   const DirectWeights weights_;
   const RequantData requant_data_;
-  const bool copies_;
+  const bool copies_, sixes_;
   const std::int64_t workers_ = thread_count();
   std::int64_t parts_ = 1;             // tasks of an image
   TensorS32 bias_;                     // [distinct kernel rows][channels, padded to whole panels]
@@ -208,7 +220,7 @@ void StripLayer::run_rows(const LayerRun& args, std::uint8_t* memory, std::uint8
       spans[count++] = {window_.offsets.data() + span.first, weights + at * kGroup * width,
                         multiplied_rows * span.row_groups, span.outside_first, span.outside_last};
     }
-    kernel_.strip({rows + begin * row_bytes, s.stride * s.C, Q, spans, count,
+    kernel_.strip({rows + begin * row_bytes, s.stride * s.C, Q, most_pixels(width), spans, count,
                    bias_.data() + bias_of_[static_cast<std::size_t>(p)] * bias_.dim(1) + k,
                    codes + (n * P + p) * Q * s.K + k, s.K, std::min(width, s.K - k), near, streams,
                    requant_data_.from(k)},

@@ -245,11 +245,7 @@ void gather(const SpareCodes& a) {
 
 void direct_strip_avx512vnni(const ProductStrip& s, std::int64_t width) {
   // Nearly equal tiles, the first `taller` of them one pixel more.
-  // 7 × 64 channels read a vector of weights per pixel from the cache, 6 do not; but small tiles
-  // want more of far weights than the second-level cache gives.
-  const std::int64_t sixes = (s.pixels + 5) / 6;
-  const std::int64_t most = width <= 32 ? 2 * kHalf : s.pixels >= 5 * sixes ? 6 : kHalf;
-  const std::int64_t count = (s.pixels + most - 1) / most;
+  const std::int64_t count = (s.pixels + s.most_pixels - 1) / s.most_pixels;
   const std::int64_t pixels = s.pixels / count, taller = s.pixels % count;
   if (taller > 0) strip_tiles(s, width, pixels + 1, 0, taller);
   strip_tiles(s, width, pixels, taller * (pixels + 1), count - taller);

@@ -50,14 +50,14 @@ inline constexpr std::int64_t kMaxSpans = 5, kMaxOutside = 2;
 /// the window of pixel i starts at codes + i·step.
 struct ProductStrip {
   const std::uint8_t* codes;
-  std::int64_t step, pixels;
+  std::int64_t step, pixels, most_pixels;  ///< of a tile: at most 7, 14 for 32 channels or fewer
   const StripSpan* spans;
   std::int64_t span_count;
   const std::int32_t* bias;  ///< [width]
   std::uint8_t* out;         ///< [pixels], out_stride bytes apart, `channels` codes each
   std::int64_t out_stride, channels;
-  bool near;     ///< the weights of all spans stay in the first-level cache
-  bool streams;  ///< past the caches: whole lines of 64 codes, nothing reads them soon
+  bool near;             ///< the weights of all spans stay in the first-level cache
+  bool streams;          ///< past the caches: whole lines of 64 codes, nothing reads them soon
   RequantTables tables;  ///< quick
 };
 
