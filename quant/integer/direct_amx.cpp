@@ -35,37 +35,49 @@ constexpr std::int64_t kRowBytes = kTilePanel * sizeof(std::int32_t);
 // GCC's intrinsics do not say that they access memory.
 [[gnu::always_inline]] inline void order_memory() { __asm__ volatile("" : : : "memory"); }
 
+// Loads come before the last products of what they replace are done: codes 1 and weights 1 a step
+// ahead. Against loads each just before its products that is 1.05 to 1.07 times as fast at 36 steps
+// (operands of the second-level cache), 1.01 at 18 and 0.99 at 9.
+template <bool kTwoBlocks>
+[[gnu::always_inline]] inline void load_weights(const std::int8_t* weights) {
+  if (kTwoBlocks) _tile_stream_loadd(7, weights + kWeightTileBytes, kTileCodes);
+}
+template <bool kTwoTiles>
+[[gnu::always_inline]] inline void load_codes(const AmxProduct& p, std::int64_t step) {
+  if (kTwoTiles) _tile_loadd(5, p.codes[1] + p.offsets[step], p.stride);
+}
+
 // The first step of a product takes the registers from the one before: a sum is stored just before
 // it is needed again, while the products of the other three are still on their way. Stored all at
 // once at the end, and the bias loaded all at once, they cost 90 cycles per product (measured).
 template <bool kTwoTiles, bool kTwoBlocks, bool kFirst>
-[[gnu::always_inline]] inline void step(const AmxProduct& p, std::int64_t offset,
-                                        const std::int8_t* weights, std::int32_t* previous) {
-  const std::uint8_t* const first = p.codes[0] + offset;
-  const std::uint8_t* const second = p.codes[kTwoTiles ? 1 : 0] + offset;
+[[gnu::always_inline]] inline void step(const AmxProduct& p, std::int64_t s, bool is_last,
+                                        std::int32_t* previous) {
+  constexpr std::int64_t kStep = (kTwoBlocks ? 2 : 1) * kWeightTileBytes;
+  const std::int8_t* const weights = p.weights + s * kStep;
+  _tile_loadd(4, p.codes[0] + p.offsets[s], p.stride);
   _tile_stream_loadd(6, weights, kTileCodes);
-  _tile_loadd(4, first, p.stride);
   // Distance 0: every row is the bias.
-  if (kFirst) _tile_stored(0, previous, kRowBytes);
-  if (kFirst) _tile_loadd(0, p.bias, 0);
-  _tile_dpbusd(0, 4, 6);
-  if (kTwoBlocks) _tile_stream_loadd(7, weights + kWeightTileBytes, kTileCodes);
-  if (kFirst) _tile_stored(1, previous + kTileChannels, kRowBytes);
-  if (kTwoBlocks) {
-    if (kFirst) _tile_loadd(1, p.bias + kTileChannels, 0);
-    _tile_dpbusd(1, 4, 7);
-  }
-  if (kTwoTiles) _tile_loadd(5, second, p.stride);
-  if (kFirst) _tile_stored(2, previous + kTileRows * kTilePanel, kRowBytes);
-  if (kTwoTiles) {
-    if (kFirst) _tile_loadd(2, p.bias, 0);
-    _tile_dpbusd(2, 5, 6);
-  }
   if (kFirst) _tile_stored(3, previous + kTileRows * kTilePanel + kTileChannels, kRowBytes);
   if (kTwoTiles && kTwoBlocks) {
     if (kFirst) _tile_loadd(3, p.bias + kTileChannels, 0);
     _tile_dpbusd(3, 5, 7);
   }
+  if (kFirst) _tile_stored(1, previous + kTileChannels, kRowBytes);
+  if (kTwoBlocks) {
+    if (kFirst) _tile_loadd(1, p.bias + kTileChannels, 0);
+    _tile_dpbusd(1, 4, 7);
+  }
+  if (!is_last) load_weights<kTwoBlocks>(weights + kStep);
+  if (kFirst) _tile_stored(0, previous, kRowBytes);
+  if (kFirst) _tile_loadd(0, p.bias, 0);
+  _tile_dpbusd(0, 4, 6);
+  if (kFirst) _tile_stored(2, previous + kTileRows * kTilePanel, kRowBytes);
+  if (kTwoTiles) {
+    if (kFirst) _tile_loadd(2, p.bias, 0);
+    _tile_dpbusd(2, 5, 6);
+  }
+  if (!is_last) load_codes<kTwoTiles>(p, s + 1);
 }
 
 /// Requantizes rows two by two, so that one narrowing serves 64 codes.
@@ -98,10 +110,11 @@ struct Finisher {
 template <bool kTwoTiles, bool kTwoBlocks, bool kFinish>
 [[gnu::always_inline]] inline void product(const AmxProduct& p, std::int32_t* previous,
                                            const AmxFinish* finish) {
-  constexpr std::int64_t kStep = (kTwoBlocks ? 2 : 1) * kWeightTileBytes;
   alignas(64) std::int32_t unused[kTileRows * kTileChannels];
   order_memory();
-  step<kTwoTiles, kTwoBlocks, true>(p, p.offsets[0], p.weights, previous);
+  load_weights<kTwoBlocks>(p.weights);
+  load_codes<kTwoTiles>(p, 0);
+  step<kTwoTiles, kTwoBlocks, true>(p, 0, p.steps == 1, previous);
   order_memory();
   Finisher finisher{};
   std::int64_t count = 0, share = 0;
@@ -117,12 +130,12 @@ template <bool kTwoTiles, bool kTwoBlocks, bool kFinish>
                 previous,
                 finish->codes};
   }
-  const std::int8_t* weights = p.weights + kStep;
-  for (std::int64_t s = 1; s < p.steps; ++s, weights += kStep) {
-    step<kTwoTiles, kTwoBlocks, false>(p, p.offsets[s], weights, previous);
+  for (std::int64_t s = 1; s < p.steps - 1; ++s) {
+    step<kTwoTiles, kTwoBlocks, false>(p, s, false, previous);
     if (kFinish) finisher.run(finisher.row + share < count ? finisher.row + share : count);
     if (s % kStoreSteps == kStoreSteps - 1) _tile_stored(6, unused, kTileCodes);
   }
+  if (p.steps > 1) step<kTwoTiles, kTwoBlocks, false>(p, p.steps - 1, true, previous);
   if (kFinish) finisher.run(count);
 }
 
