@@ -32,6 +32,8 @@ std::unique_ptr<PreparedLayer> prepare_best(const IntLayer& layer, std::int64_t 
   std::unique_ptr<PreparedLayer> best;
   std::int64_t best_cost = 0;
   for (const Algorithm& algorithm : algorithms()) {
+    // The loops of the reference pack nothing, which makes them cheap where bytes are dear.
+    if (best != nullptr && algorithm.prepare == prepare_reference) continue;
     std::unique_ptr<PreparedLayer> candidate = algorithm.prepare(layer);
     if (candidate == nullptr) continue;
     std::int64_t cost = candidate->cost(batch) * algorithm.weight;

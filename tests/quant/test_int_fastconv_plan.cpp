@@ -144,3 +144,27 @@ TEST_CASE("planner: transforms are cheap where vectors have four ports", "[fastc
     CHECK(plan(small, 15, 7, 16).substr(0, 8) == "winograd");
   }
 }
+
+TEST_CASE("planner: the reference only where nothing else can run", "[integer]") {
+  const RestoreSettings restore;
+  Draw draw(53);
+  for (const Isa isa : available_isas()) {
+    if (isa < Isa::avx2) continue;
+    set_active_isa(isa);
+    for (const std::int32_t bits : {1, 2, 4, 8}) {
+      for (const ConvShape& shape : {ConvShape{1, 1, 1, 2048, 128, 1, 1, 1, 0},
+                                     {1, 13, 13, 96, 64, 3, 3, 1, 1},
+                                     {1, 8, 8, 64, 64, 1, 1, 1, 0}}) {
+        LayerOptions o;
+        o.shape = shape;
+        o.kind = shape.is_linear() ? IntLayerKind::linear : IntLayerKind::conv;
+        o.weight_bits = bits;
+        o.in_max = (1 << bits) - 1;
+        const IntLayer layer = make_layer(o, draw);
+        INFO(isa_name(isa) << ", " << shape.str() << ", " << bits << " bits");
+        CHECK(prepare_layer(layer, "auto", 1, true)->algorithm() != "ref");
+        CHECK(prepare_layer(layer, "auto", 16, false)->algorithm() != "ref");
+      }
+    }
+  }
+}
