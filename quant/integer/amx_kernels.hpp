@@ -30,6 +30,8 @@ struct AmxProduct {
   std::int64_t steps;
   const std::int8_t* weights;  ///< [steps][blocks][16][16][4]
   const std::int32_t* bias;    ///< [16·blocks]
+  const std::uint8_t* fetch;   ///< codes wanted soon, to be fetched into the second-level cache:
+  std::int64_t fetch_lines;    ///< so many lines of them in each step but the first and the last
 };
 
 /// The rows of sums [2][16][32] that are wanted and where their codes go, as distances from the

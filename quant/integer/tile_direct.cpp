@@ -58,8 +58,7 @@ class TileDirectLayer final : public PreparedLayer {
   std::int64_t unpooled_at(std::int64_t N) const { return workers_ * worker_bytes(layout_.job(N)); }
 
   void pack();
-  void run_task(const LayerRun& args, const TileJob& job, const TileTask& task,
-                std::uint8_t* codes) const;
+  void run_task(const LayerRun& args, const TileJob& job, TileTask task, std::uint8_t* codes) const;
   void finish(const LayerRun& args, const Waiting& waiting, std::int64_t image,
               const std::int32_t* sums, std::uint8_t* codes) const;
 
@@ -135,7 +134,7 @@ void TileDirectLayer::finish(const LayerRun& args, const Waiting& waiting, std::
 
 // As many panels of weights as stay in the cache while all pixels pass, two tiles at a time. Sums
 // are requantized while the next ones are being computed.
-void TileDirectLayer::run_task(const LayerRun& args, const TileJob& job, const TileTask& task,
+void TileDirectLayer::run_task(const LayerRun& args, const TileJob& job, TileTask task,
                                std::uint8_t* codes) const {
   const std::int64_t K = layer_.shape.K;
   const std::int64_t panel_bytes = 2 * steps() * kWeightTileBytes;
@@ -147,6 +146,7 @@ void TileDirectLayer::run_task(const LayerRun& args, const TileJob& job, const T
   amx_configure(job.height);
   for (std::int64_t begin = task.first_panel; begin < task.last_panel; begin += group) {
     const std::int64_t end = std::min(task.last_panel, begin + group);
+    const std::int64_t fetch_lines = layout_.fetch_lines(job, end - begin);
     for (std::int64_t tile = task.first_tile; tile < task.last_tile; tile += 2, turn ^= 1) {
       TilePair& pair = pairs[turn];
       layout_.pair(job, task, tile, pair);
@@ -158,16 +158,20 @@ void TileDirectLayer::run_task(const LayerRun& args, const TileJob& job, const T
           finishes = {waiting.rows, codes + task.image * outputs() * K + done,
                       requant_data_.from(done)};
         }
+        const std::int64_t lines = task.fetch < task.fetch_end ? fetch_lines : 0;
         amx_product({{pair.codes[0], pair.codes[1]},
                      layout_.stride(),
                      layout_.offsets().data(),
                      steps(),
                      reinterpret_cast<const std::int8_t*>(packed_.get()) + panel * panel_bytes,
-                     bias_.data() + panel * kTilePanel},
+                     bias_.data() + panel * kTilePanel,
+                     task.fetch,
+                     lines},
                     pair.tiles, std::min<std::int64_t>(2, layout_.blocks() - 2 * panel), sums,
                     shadow ? &finishes : nullptr);
         if (waiting.rows != nullptr && !shadow) finish(args, waiting, task.image, sums, codes);
         waiting = {&pair.rows, panel};
+        task.fetch += lines * std::max<std::int64_t>(0, steps() - 2) * kTileCodes;
       }
     }
   }

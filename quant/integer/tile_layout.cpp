@@ -12,6 +12,9 @@ namespace {
 
 constexpr std::int64_t kBandBytes = 256 * 1024;  // of copied rows of a task
 constexpr std::int64_t kTasksPerThread = 4;
+// Codes of a call that come from beyond the second-level cache, and products of each up to which
+// their way is longer than what is done with them.
+constexpr std::int64_t kFarBytes = 2 << 20, kFewProducts = 2400;
 
 }  // namespace
 
@@ -79,6 +82,8 @@ TileJob TileLayout::job(std::int64_t N) const {
   job.images = merged_ ? 1 : N;
   job.pixels = merged_ ? N * s.P() * s.Q() : (s.P() - 1) * line_ + s.Q();
   if (N == 0) return job;
+  job.fetches =
+      N * s.H * s.W * s.C >= kFarBytes && s.K * s.R * s.S / (s.stride * s.stride) <= kFewProducts;
   const std::int64_t row = flat_ ? job.pixels : s.Q();
   const std::int64_t row_tiles = ceil_div(row, kTileRows);
   job.height = ceil_div(row, row_tiles);
@@ -124,7 +129,14 @@ TileTask TileLayout::task(const TileJob& job, std::int64_t index, const std::uin
   task.last_panel = panels() * (split + 1) / job.splits;
   task.source = input + task.image * shape_.H * shape_.W * shape_.C;
   task.gathered = copy + job.copy_bytes;
-  if (copies_) copy_rows(job, task, task.source, pad_codes, copy);
+  if (!copies_) return task;
+  task.unpadded = task.source;
+  task.pad_codes = pad_codes;
+  task.copied = first_pixel(job, task.first_tile) / line_ * shape_.stride;
+  task.last_row =
+      (first_pixel(job, task.last_tile - 1) + job.height - 1) / line_ * shape_.stride + shape_.R;
+  task.copy = copy - task.copied * row_bytes_;
+  task.source = task.copy;
   return task;
 }
 
@@ -142,16 +154,26 @@ const std::uint8_t* TileLayout::window(const TileTask& task, std::int64_t pixel)
   return task.source + row * row_bytes_ + pixel % line_ * s.stride * s.C;
 }
 
-void TileLayout::copy_rows(const TileJob& job, TileTask& task, const std::uint8_t* image,
-                           const std::uint8_t* pad_codes, std::uint8_t* copy) const {
+void TileLayout::copy_rows(TileTask& task, std::int64_t last) const {
   const ConvShape& s = shape_;
-  const std::int64_t first = first_pixel(job, task.first_tile) / line_ * s.stride;
-  const std::int64_t last =
-      (first_pixel(job, task.last_tile - 1) + job.height - 1) / line_ * s.stride + s.R;
-  for (std::int64_t row = first; row < last; ++row) {
-    copy_padded_row(s, pad_codes, image, row - s.pad, copy + (row - first) * row_bytes_);
+  if (task.copied >= last) return;
+  for (; task.copied < last; ++task.copied) {
+    copy_padded_row(s, task.pad_codes, task.unpadded, task.copied - s.pad,
+                    task.copy + task.copied * row_bytes_);
   }
-  task.source = copy - first * row_bytes_;
+  const auto in_image = [&](std::int64_t row) {
+    return std::clamp<std::int64_t>(std::min(row, task.last_row) - s.pad, 0, s.H) * s.W * s.C;
+  };
+  task.fetch = task.unpadded + in_image(last);
+  task.fetch_end = task.unpadded + in_image(last + s.stride);
+}
+
+std::int64_t TileLayout::fetch_lines(const TileJob& job, std::int64_t panels) const {
+  const std::int64_t lines = ceil_div(shape_.stride * shape_.W * shape_.C, kTileCodes);
+  const std::int64_t pairs = ceil_div(ceil_div(line_, job.height), 2);
+  const auto steps = static_cast<std::int64_t>(steps_.size());
+  if (!copies_ || !job.fetches) return 0;
+  return ceil_div(lines, pairs * panels * std::max<std::int64_t>(1, steps - 2));
 }
 
 /// The windows of tile t of a pair, side by side.
@@ -165,10 +187,13 @@ const std::uint8_t* TileLayout::gather(const TileJob& job, const TileTask& task,
   return gathered;
 }
 
-void TileLayout::pair(const TileJob& job, const TileTask& task, std::int64_t tile,
-                      TilePair& pair) const {
+void TileLayout::pair(const TileJob& job, TileTask& task, std::int64_t tile, TilePair& pair) const {
   const std::int64_t Q = shape_.Q(), K = shape_.K;
   pair.tiles = std::min<std::int64_t>(2, task.last_tile - tile);
+  if (copies_) {
+    const std::int64_t last_pixel = first_pixel(job, tile + pair.tiles - 1) + job.height - 1;
+    copy_rows(task, job.fetches ? last_pixel / line_ * shape_.stride + shape_.R : task.last_row);
+  }
   AmxRows& rows = pair.rows;
   rows.count = 0;
   std::int64_t done = tile > task.first_tile ? first_pixel(job, tile - 1) + job.height : 0;

@@ -32,12 +32,19 @@ struct TileJob {
   std::int64_t tiles, height;   ///< tiles per image, pixels per tile
   std::int64_t parts, splits;   ///< tasks: images × parts of the tiles × splits of the panels
   std::int64_t copy_bytes;      ///< of the padded rows of one part
+  bool fetches;                 ///< codes before they are copied
 };
 
 struct TileTask {
   std::int64_t image, first_tile, last_tile, first_panel, last_panel;
   const std::uint8_t* source;  ///< of the image or its copied rows
   std::uint8_t* gathered;      ///< [gather_bytes()]
+  /// If rows of the padded image are copied, when a pair first needs them: those before `copied`
+  /// are.
+  std::uint8_t* copy;  ///< where row 0 would be
+  const std::uint8_t *unpadded, *pad_codes;
+  std::int64_t copied, last_row;
+  const std::uint8_t *fetch, *fetch_end;  ///< the codes to be copied next, to be fetched till then
 };
 
 /// One or two neighbouring tiles: their windows, and the pixels they are there for.
@@ -69,11 +76,15 @@ class TileLayout {
   std::int64_t pixel_cycles() const { return pixel_cycles_; }
 
   TileJob job(std::int64_t N) const;
-  /// Task `index` of the job; lays its rows out in `copy` [job.copy_bytes] if they need padding.
+  /// Task `index` of the job; its rows will be laid out in `copy` [job.copy_bytes] if they need
+  /// padding.
   TileTask task(const TileJob& job, std::int64_t index, const std::uint8_t* input,
                 const std::uint8_t* pad_codes, std::uint8_t* copy) const;
   /// Tiles tile and tile + 1 of a task.
-  void pair(const TileJob& job, const TileTask& task, std::int64_t tile, TilePair& pair) const;
+  void pair(const TileJob& job, TileTask& task, std::int64_t tile, TilePair& pair) const;
+  /// Lines to be fetched in each step but the first and the last of a product, for a row to be
+  /// there when the one before has passed `panels` panels.
+  std::int64_t fetch_lines(const TileJob& job, std::int64_t panels) const;
 
  private:
   void choose_source();
@@ -87,8 +98,7 @@ class TileLayout {
   const std::uint8_t* window(const TileTask& task, std::int64_t pixel) const;
   const std::uint8_t* gather(const TileJob& job, const TileTask& task, std::int64_t t,
                              std::int64_t pixel) const;
-  void copy_rows(const TileJob& job, TileTask& task, const std::uint8_t* image,
-                 const std::uint8_t* pad_codes, std::uint8_t* copy) const;
+  void copy_rows(TileTask& task, std::int64_t last) const;
 
   const ConvShape shape_;
   const std::int64_t workers_;

@@ -3,6 +3,7 @@
 #include <catch2/catch.hpp>
 #include <set>
 
+#include "quant/integer/direct.hpp"
 #include "quant/integer/plan.hpp"
 #include "quant/integer/requant_block.hpp"
 #include "quant/integer/tile_direct.hpp"
@@ -129,6 +130,30 @@ TEST_CASE("tile registers: every height, both sources, odd tiles, blocks and tas
     }
   }
   CHECK(reasons.size() == 3);
+}
+
+TEST_CASE("tile registers: images beyond the second-level cache", "[integer]") {
+  if (detected_isa() < Isa::amx) INTANDEM_SKIP("this CPU has no AMX");
+  const RestoreSettings restore;
+  Draw draw(54);
+  for (const ConvShape& shape : {ConvShape{1, 130, 131, 64, 32, 3, 3, 1, 1},
+                                 {1, 96, 90, 128, 48, 3, 3, 2, 1},
+                                 {1, 420, 419, 6, 40, 5, 5, 2, 2},
+                                 {1, 70, 77, 200, 16, 3, 3, 1, 1}}) {
+    LayerOptions o;
+    o.shape = shape;
+    const IntLayer layer = make_layer(o, draw);
+    const auto input = random_codes(2 * shape.H * shape.W * shape.C, o.in_max, draw);
+    REQUIRE(input.size() > std::size_t{2} << 20);
+    set_active_isa(Isa::avx512vnni);
+    const auto wanted = run_guarded(*prepare_direct(layer), layer, 2, input, {});
+    set_active_isa(Isa::amx);
+    for (const int threads : {1, 2, 3}) {
+      set_thread_count(threads);
+      INFO(shape.str() << ", " << threads << " threads");
+      CHECK(run_guarded(*prepare_tile_direct(layer), layer, 2, input, {}) == wanted);
+    }
+  }
 }
 
 TEST_CASE("fully connected layers at every batch up to the tile and beyond", "[integer]") {
