@@ -26,15 +26,13 @@ namespace {
 constexpr std::int64_t kTaskPixels = 1024, kTaskBytes = 256 * 1024;
 constexpr std::int64_t kShareMacs = 1 << 19;  // products worth sharing out by themselves
 constexpr std::int64_t kFirstCacheBytes = 24 * 1024;
-constexpr std::int64_t kNearBytes =
-    40 * 1024;  // of a panel that pixels pass by in a first-level cache
+constexpr std::int64_t kNearBytes = 40 * 1024;  // of weights that stay in the first-level cache
 constexpr std::int64_t kHeaderBytes = 64;
 // Outputs of so many bytes are not in a cache any more when they are read; where they have so few
 // groups of codes each, the time is that of writing them.
 constexpr std::int64_t kStreamBytes = 32 << 20, kStreamGroups = 16;
 // How a row may be cut: channels of a panel, pixels of a tile at most, and those that make it as
-// fast as a full one, with weights in the first-level cache and with weights from the second. The
-// first that suits is taken.
+// fast as a full one, with weights in the first-level cache and with weights from the second.
 struct Cut {
   std::int64_t width, most_pixels, least_pixels, least_pixels_far;
 };
@@ -58,7 +56,7 @@ class StripLayer final : public PreparedLayer {
       : layer_(layer),
         kernel_(kernel),
         width_(width),
-        window_(make_strip_window(layer.shape, width > 32 && pads_with_zeros(layer))),
+        window_(make_strip_window(layer.shape, width > 16 && pads_with_zeros(layer))),
         weights_(pack_direct(layer, kernel.layout, width, window_.codes)),
         requant_data_(layer),
         copies_(layer.shape.pad > 0 || (layer.shape.S * layer.shape.C) % kGroup != 0),
@@ -262,7 +260,10 @@ std::unique_ptr<PreparedLayer> prepare_direct_strips(const IntLayer& layer,
   if (kernel.strip == nullptr || layer.is_last() || layer.add >= 0 || !fits_offsets) return nullptr;
   const IntLayer lifted = lift_scales(layer);
   if (!RequantData(lifted).from(0).quick) return nullptr;
-  for (const Cut& cut : kCuts) {
+  // 14 × 32 asks for half as much of weights that come from the second-level cache.
+  const bool near = s.R * round_up(s.S * s.C, kGroup) * kCuts[0].width <= kNearBytes;
+  const bool wide_first = near || cpu_traits().four_vector_ports;
+  for (const Cut& cut : {kCuts[wide_first ? 0 : 1], kCuts[wide_first ? 1 : 0]}) {
     if (s.K <= cut.width / 2 && cut.width > 32) continue;
     const bool far = s.R * round_up(s.S * s.C, kGroup) * cut.width > kFirstCacheBytes;
     const std::int64_t least = far ? cut.least_pixels_far : cut.least_pixels;

@@ -79,7 +79,7 @@ void tiles(const ProductStrip& s, std::int64_t first, std::int64_t count, Rows<I
   // Vectors of weights in registers.
   constexpr int kKept = kVectors > 2 && kPixels == kHalf ? 3 : kVectors;
   // Narrower tiles, which kCuts does not make, would multiply the zeros.
-  constexpr bool kSkips = kVectors > 2 && kPixels > kMaxOutside;
+  constexpr bool kSkips = kVectors > 1 && kPixels > kMaxOutside;
   const std::uint8_t* window = s.codes + first * s.step;
   std::uint8_t* out = s.out + first * s.out_stride;
   const std::int64_t step = s.step;
