@@ -9,14 +9,16 @@ namespace {
 
 #if defined(__x86_64__)
 constexpr DirectKernel kVnni = {
-    "direct_avx512vnni",     WeightLayout::quads_s8,  12, 32, direct_tile_avx512vnni,
-    direct_strip_avx512vnni, direct_gather_avx512vnni};
-constexpr DirectKernel kWideAvx2 = {"direct_avx2", WeightLayout::pairs_s16, 6, 16,
-                                    direct_tile_wide_avx2};
+    "direct_avx512vnni",     WeightLayout::quads_s8,   12,  32, direct_tile_avx512vnni,
+    direct_strip_avx512vnni, direct_gather_avx512vnni, true};
+constexpr DirectKernel kWideAvx2 = {
+    "direct_avx2",          WeightLayout::pairs_s16, 6, 16, direct_tile_wide_avx2,
+    direct_strip_wide_avx2, direct_gather_wide_avx2};
 constexpr DirectKernel kLinearAvx2 = {"direct_linear_avx2", WeightLayout::pairs_s8, 6, 16,
                                       direct_tile_linear_avx2};
-constexpr DirectKernel kNarrowAvx2 = {"direct_narrow_avx2", WeightLayout::quads_s8, 4, 16,
-                                      direct_tile_narrow_avx2};
+constexpr DirectKernel kNarrowAvx2 = {
+    "direct_narrow_avx2",     WeightLayout::quads_s8, 4, 16, direct_tile_narrow_avx2,
+    direct_strip_narrow_avx2, direct_gather_avx2};
 #endif
 
 }  // namespace

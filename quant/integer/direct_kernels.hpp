@@ -17,6 +17,9 @@ enum class WeightLayout {
 constexpr std::int64_t code_bytes(WeightLayout layout) {
   return layout == WeightLayout::quads_s8 ? 1 : 2;
 }
+constexpr std::int64_t weight_bytes(WeightLayout layout) {
+  return layout == WeightLayout::pairs_s16 ? 2 : 1;
+}
 
 /// A kernel: computes tiles of up to max_rows × (width or width/2) outputs.
 struct DirectKernel {
@@ -24,9 +27,11 @@ struct DirectKernel {
   WeightLayout layout;
   std::int64_t max_rows, width;
   void (*tile)(const ProductTile& tile, std::int64_t rows, std::int64_t width);
-  /// A whole image row at once, in panels of 64, 32 or 16 channels; null if there is none.
+  /// A whole image row at once, in panels of 64, 32 or 16 channels (AVX2: 16 or 8); null if there
+  /// is none.
   void (*strip)(const ProductStrip& strip, std::int64_t width) = nullptr;
   void (*gather)(const SpareCodes& spares) = nullptr;  ///< for strips
+  bool skips_edges = false;  ///< strips leave out what StripSpan says is 0
 };
 
 /// Largest tile of any kernel, for buffers on the stack.
@@ -44,6 +49,11 @@ void direct_tile_wide_avx2(const ProductTile& tile, std::int64_t rows, std::int6
 /// vpmaddubsw, sums of `chunk` groups in 16 bits. 4 rows × 16 channels, layout quads_s8. Exact if
 /// chunk · 2 · max(code) · max|weight| ≤ 32767.
 void direct_tile_narrow_avx2(const ProductTile& tile, std::int64_t rows, std::int64_t width);
+/// Strips of the last two, tiles of up to 6 pixels × 16 channels.
+void direct_strip_wide_avx2(const ProductStrip& strip, std::int64_t width);
+void direct_strip_narrow_avx2(const ProductStrip& strip, std::int64_t width);
+void direct_gather_wide_avx2(const SpareCodes& spares);
+void direct_gather_avx2(const SpareCodes& spares);
 #endif
 
 }  // namespace intandem

@@ -54,13 +54,12 @@ DirectWeights pack_direct(const IntLayer& layer, WeightLayout layout, std::int64
 DirectWeights pack_direct(const IntLayer& layer, WeightLayout layout, std::int64_t width,
                           const std::vector<std::int32_t>& codes) {
   const ConvShape& s = layer.shape;
-  const std::int64_t weight_bytes = layout == WeightLayout::pairs_s16 ? 2 : 1;
   DirectWeights weights;
   for (std::int64_t k = 0; k < s.K; k += width) {
     const std::int64_t least = std::min<std::int64_t>(16, width / 2);
     DirectPanel panel{k, width, weights.bytes};
     while (panel.width > least && s.K - k <= panel.width / 2) panel.width /= 2;
-    weights.bytes += static_cast<std::int64_t>(codes.size()) * panel.width * weight_bytes;
+    weights.bytes += static_cast<std::int64_t>(codes.size()) * panel.width * weight_bytes(layout);
     weights.panels.push_back(panel);
   }
   weights.data = allocate_aligned(static_cast<std::size_t>(weights.bytes));

@@ -28,6 +28,8 @@ constexpr std::int64_t kShareMacs = 1 << 19;  // products worth sharing out by t
 constexpr std::int64_t kFirstCacheBytes = 24 * 1024;
 constexpr std::int64_t kNearBytes = 40 * 1024;  // of weights that stay in the first-level cache
 constexpr std::int64_t kHeaderBytes = 64;
+// An input row: copied, with the spare codes of the output row that begins in it.
+constexpr std::uint8_t kCopied = 1, kGathered = 2;
 // Outputs of so many bytes are not in a cache any more when they are read; where they have so few
 // groups of codes each, the time is that of writing them.
 constexpr std::int64_t kStreamBytes = 32 << 20, kStreamGroups = 16;
@@ -37,6 +39,7 @@ struct Cut {
   std::int64_t width, most_pixels, least_pixels, least_pixels_far;
 };
 constexpr Cut kCuts[] = {{64, 7, 5, 6}, {32, 14, 9, 11}};
+constexpr std::int64_t kLeastPixels = 3;  // of a row, AVX2
 
 bool pads_with_zeros(const IntLayer& layer) {
   return std::all_of(layer.pad_code.begin(), layer.pad_code.end(),
@@ -55,17 +58,19 @@ class StripLayer final : public PreparedLayer {
   StripLayer(const IntLayer& layer, const DirectKernel& kernel, std::int64_t width)
       : layer_(layer),
         kernel_(kernel),
+        code_bytes_(code_bytes(kernel.layout)),
+        chunk_(narrow_chunk(layer)),
         width_(width),
-        window_(make_strip_window(layer.shape, width > 16 && pads_with_zeros(layer))),
+        window_(make_strip_window(layer.shape, kernel.skips_edges && pads_with_zeros(layer))),
         weights_(pack_direct(layer, kernel.layout, width, window_.codes)),
         requant_data_(layer),
-        copies_(layer.shape.pad > 0 || (layer.shape.S * layer.shape.C) % kGroup != 0),
+        copies_(layer.shape.pad > 0 || (layer.shape.S * layer.shape.C) % kGroup != 0 ||
+                code_bytes_ > 1),
         sixes_(takes_sixes(layer.shape.Q())) {
     const ConvShape& s = layer.shape;
     parts_ = ceil_div(
-        s.P(),
-        std::clamp<std::int64_t>(
-            std::min(kTaskPixels / s.Q(), kTaskBytes / (s.stride * window_.row_bytes)), 1, s.P()));
+        s.P(), std::clamp<std::int64_t>(
+                   std::min(kTaskPixels / s.Q(), kTaskBytes / (s.stride * row_bytes())), 1, s.P()));
     add_padding_to_bias();
   }
 
@@ -77,10 +82,10 @@ class StripLayer final : public PreparedLayer {
   std::int64_t executed_macs() const override { return layer_.shape.macs(); }
   std::int64_t cost(std::int64_t N) const override {
     // What else costs as much per output as so many products; larger windows hide most of it.
-    constexpr std::int64_t kOutputProducts = 41;
+    const std::int64_t output_products = active_isa() >= Isa::avx512vnni ? 41 : 8;
     const ConvShape& s = layer_.shape;
     const std::int64_t outputs = has_small_window(s) ? s.P() * s.Q() * s.K : 0;
-    return N * (executed_macs() + outputs * kOutputProducts);
+    return N * (executed_macs() + outputs * output_products);
   }
   std::int64_t scratch_bytes(std::int64_t N) const override {
     return workers_ * worker_bytes() +
@@ -104,6 +109,7 @@ class StripLayer final : public PreparedLayer {
     const std::int64_t first = std::clamp<std::int64_t>(-top, 0, s.R);
     return {first, std::clamp<std::int64_t>(s.H - top, first, s.R)};
   }
+  std::int64_t row_bytes() const { return window_.row_length * code_bytes_; }
   std::int64_t panels() const { return static_cast<std::int64_t>(weights_.panels.size()); }
   std::int64_t most_pixels(std::int64_t width) const {
     return width <= 32 ? kCuts[1].most_pixels : sixes_ ? 6 : kCuts[0].most_pixels;
@@ -117,7 +123,7 @@ class StripLayer final : public PreparedLayer {
   /// copies.
   std::int64_t flag_bytes() const { return round_up(input_rows(), 64); }
   std::int64_t worker_bytes() const {
-    const std::int64_t copies = round_up(input_rows() * window_.row_bytes + kGroup, 64);
+    const std::int64_t copies = round_up(input_rows() * row_bytes() + kGroup * code_bytes_, 64);
     return kHeaderBytes + (copies_ ? flag_bytes() + copies : 0);
   }
   void add_padding_to_bias();
@@ -127,7 +133,7 @@ class StripLayer final : public PreparedLayer {
 
   const IntLayer layer_;
   const DirectKernel& kernel_;
-  const std::int64_t width_;
+  const std::int64_t code_bytes_, chunk_, width_;
   const StripWindow window_;
   const DirectWeights weights_;
   const RequantData requant_data_;
@@ -170,10 +176,10 @@ void StripLayer::run_rows(const LayerRun& args, std::uint8_t* memory, std::uint8
   const ConvShape& s = layer_.shape;
   const std::int64_t P = s.P(), Q = s.Q(), n = task / parts_, part = task % parts_;
   const std::int64_t first = P * part / parts_, last = P * (part + 1) / parts_;
-  const std::int64_t top = first * s.stride - s.pad, row_bytes = window_.row_bytes;
+  const std::int64_t top = first * s.stride - s.pad;
   const std::uint8_t* image = args.input + n * s.H * s.W * s.C;
   std::uint8_t *const copied = memory + kHeaderBytes, *const copy = copied + flag_bytes();
-  const std::uint8_t* const rows = copies_ ? copy : image + top * row_bytes;
+  const std::uint8_t* const rows = copies_ ? copy : image + top * row_bytes();
   std::int64_t& copied_task = *reinterpret_cast<std::int64_t*>(memory);
   if (copies_ && copied_task != task) {
     std::memset(copied, 0, static_cast<std::size_t>(input_rows()));
@@ -185,8 +191,8 @@ void StripLayer::run_rows(const LayerRun& args, std::uint8_t* memory, std::uint8
   const bool streams = args.N * P * Q * s.K >= kStreamBytes &&
                        window_.offsets.size() <= kStreamGroups && codes == args.codes &&
                        s.K % 64 == 0 && reinterpret_cast<std::uintptr_t>(codes) % 64 == 0;
-  const std::int64_t groups = static_cast<std::int64_t>(window_.offsets.size());
-  const bool near = groups * kGroup * width <= kNearBytes;
+  const std::int64_t group_bytes = kGroup * width * weight_bytes(kernel_.layout);
+  const bool near = static_cast<std::int64_t>(window_.offsets.size()) * group_bytes <= kNearBytes;
   for (std::int64_t p = first + row_first; p < std::min(last, first + row_last); ++p) {
     const KernelRows inside = kernel_rows(p);
     const std::int64_t begin = (p - first) * s.stride + inside.first;
@@ -194,8 +200,14 @@ void StripLayer::run_rows(const LayerRun& args, std::uint8_t* memory, std::uint8
     bool reads = false;
     for (std::int64_t i = begin; copies_ && i < end; ++i) {
       if (copied[i] != 0) continue;
-      copy_padded_row(s, layer_.pad_code.data(), image, top + i, copy + i * row_bytes);
-      copied[i] = 1;
+      std::uint8_t* const row = copy + i * row_bytes();
+      if (code_bytes_ == 1) {
+        copy_padded_row(s, layer_.pad_code.data(), image, top + i, row);
+      } else {
+        copy_padded_row(s, layer_.pad_code.data(), image, top + i,
+                        reinterpret_cast<std::uint16_t*>(row));
+      }
+      copied[i] = kCopied;
       reads = true;
     }
     // What the next row of outputs sees of the image besides, which may be far away.
@@ -204,10 +216,15 @@ void StripLayer::run_rows(const LayerRun& args, std::uint8_t* memory, std::uint8
          reads && at < rows_end * line; at += 64) {
       __builtin_prefetch(image + at);
     }
+    // Once for all panels.
+    const bool gathers =
+        !window_.spares.empty() && std::exchange(copied[begin], kGathered) == kCopied;
     for (const StripWindow::Spare& spare : window_.spares) {
-      kernel_.gather({copy + (begin + spare.first) * row_bytes + window_.row_codes, s.stride * s.C,
-                      Q, spare.rows, row_bytes, s.S * s.C - window_.row_codes,
-                      copy + begin * row_bytes + spare.offset_bytes});
+      if (!gathers) break;
+      std::uint8_t* const row = copy + begin * row_bytes();
+      kernel_.gather({row + spare.first * row_bytes() + window_.row_codes * code_bytes_,
+                      s.stride * s.C, Q, spare.rows, window_.row_length,
+                      s.S * s.C - window_.row_codes, row + spare.offset * code_bytes_});
     }
     // The groups of a window with spare codes are those of one kernel row.
     const std::int64_t multiplied_rows = window_.spares.empty() ? end - begin : 1;
@@ -215,13 +232,13 @@ void StripLayer::run_rows(const LayerRun& args, std::uint8_t* memory, std::uint8
     std::int64_t count = 0;
     for (const StripWindow::Span& span : window_.spans) {
       const std::int64_t at = span.first + inside.first * span.row_groups;
-      spans[count++] = {window_.offsets.data() + span.first, weights + at * kGroup * width,
+      spans[count++] = {window_.offsets.data() + span.first, weights + at * group_bytes,
                         multiplied_rows * span.row_groups, span.outside_first, span.outside_last};
     }
-    kernel_.strip({rows + begin * row_bytes, s.stride * s.C, Q, most_pixels(width), spans, count,
+    kernel_.strip({rows + begin * row_bytes(), s.stride * s.C, Q, most_pixels(width), spans, count,
                    bias_.data() + bias_of_[static_cast<std::size_t>(p)] * bias_.dim(1) + k,
-                   codes + (n * P + p) * Q * s.K + k, s.K, std::min(width, s.K - k), near, streams,
-                   requant_data_.from(k)},
+                   codes + (n * P + p) * Q * s.K + k, s.K, std::min(width, s.K - k), chunk_, near,
+                   streams, requant_data_.from(k)},
                   width);
   }
 }
@@ -256,10 +273,16 @@ std::unique_ptr<PreparedLayer> prepare_direct_strips(const IntLayer& layer,
   const ConvShape& s = layer.shape;
   // With rows of spare codes, at most one for each kernel row, between the rows.
   const bool fits_offsets =
-      (s.R + 1) * (s.R + 1) * ((s.W + 2 * s.pad) * s.C + kSpareSlack_bytes) <= INT32_MAX;
+      (s.R + 1) * (s.R + 1) * ((s.W + 2 * s.pad) * s.C + kSpareSlack) <= INT32_MAX;
   if (kernel.strip == nullptr || layer.is_last() || layer.add >= 0 || !fits_offsets) return nullptr;
   const IntLayer lifted = lift_scales(layer);
   if (!RequantData(lifted).from(0).quick) return nullptr;
+  if (kernel.width <= 16) {
+    // Sums in 16 bits must still fit; rows of one or two pixels are better cut across rows.
+    if (kernel.layout == WeightLayout::quads_s8 && narrow_chunk(lifted) < 1) return nullptr;
+    if (s.Q() < kLeastPixels) return nullptr;
+    return std::make_unique<StripLayer>(lifted, kernel, kernel.width);
+  }
   // 14 × 32 asks for half as much of weights that come from the second-level cache.
   const bool near = s.R * round_up(s.S * s.C, kGroup) * kCuts[0].width <= kNearBytes;
   const bool wide_first = near || cpu_traits().four_vector_ports;

@@ -35,7 +35,7 @@ struct RequantTables {
   bool quick;  ///< all n ≥ 17 and no shortcut: 32-bit arithmetic does (docs/quantization.md, Q5a)
 };
 
-/// Groups of a window that a strip multiplies one after the other. Group g lies offsets[g] bytes
+/// Groups of a window that a strip multiplies one after the other. Group g lies offsets[g] codes
 /// from the window's beginning. For the first and the last few pixels of the row all its codes are
 /// 0.
 struct StripSpan {
@@ -47,15 +47,18 @@ struct StripSpan {
 inline constexpr std::int64_t kMaxSpans = 5, kMaxOutside = 2;
 
 /// The outputs of one image row and one panel of channels, from windows to codes (Q3, then Q5a):
-/// the window of pixel i starts at codes + i·step.
+/// the window of pixel i starts i·step codes behind that of the first. Distances are counted in
+/// codes, of code_bytes() each.
 struct ProductStrip {
   const std::uint8_t* codes;
-  std::int64_t step, pixels, most_pixels;  ///< of a tile: at most 7, 14 for 32 channels or fewer
+  std::int64_t step, pixels;
+  std::int64_t most_pixels;  ///< of a tile, where the kernel has a choice (VNNI): 7, 6 or 14
   const StripSpan* spans;
   std::int64_t span_count;
   const std::int32_t* bias;  ///< [width]
   std::uint8_t* out;         ///< [pixels], out_stride bytes apart, `channels` codes each
   std::int64_t out_stride, channels;
+  std::int64_t chunk;    ///< groups that may be summed in 16 bits (kernels that do)
   bool near;             ///< the weights of all spans stay in the first-level cache
   bool streams;          ///< past the caches: whole lines of 64 codes, nothing reads them soon
   RequantTables tables;  ///< quick
@@ -65,7 +68,8 @@ struct ProductStrip {
 ///
 ///     out[i·step + r·rest + l] = codes[i·step + r·row_stride + l]       r < rows, l < rest
 ///
-/// for i < pixels; the other bytes of out become 0. rows·rest ≤ step ≤ 64.
+/// for i < pixels; the others of out are undefined. rows·rest ≤ step ≤ 64. Codes have code_bytes()
+/// each.
 struct SpareCodes {
   const std::uint8_t* codes;
   std::int64_t step, pixels, rows, row_stride, rest;

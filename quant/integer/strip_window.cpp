@@ -9,7 +9,7 @@ namespace {
 
 // Longer rows save less than another loop costs, and so do fewer groups of a kernel column.
 constexpr std::int64_t kEdgePixels = 32, kEdgeGroups = 36;
-constexpr std::int64_t kMostStep = 64;  // bytes, of rows of spare codes
+constexpr std::int64_t kMostStep = 64;  // codes, of rows of spare codes
 
 class Builder {
  public:
@@ -19,7 +19,7 @@ class Builder {
   void add_groups(std::int64_t r, std::int64_t first, std::int64_t count) {
     const std::int64_t row = s_.S * s_.C;
     for (std::int64_t c = first; c < first + count; c += kGroup) {
-      window_.offsets.push_back(static_cast<std::int32_t>(r * window_.row_bytes + c));
+      window_.offsets.push_back(static_cast<std::int32_t>(r * window_.row_length + c));
       for (std::int64_t i = c; i < c + kGroup; ++i) {
         const bool real = i < first + count;
         window_.codes.push_back(static_cast<std::int32_t>(real ? r * row + i : -1));
@@ -27,12 +27,12 @@ class Builder {
     }
   }
   /// The spare codes of kernel rows r …, in a row of their own.
-  void add_spares(std::int64_t r, std::int64_t rows, std::int64_t offset_bytes) {
+  void add_spares(std::int64_t r, std::int64_t rows, std::int64_t offset) {
     const std::int64_t row = s_.S * s_.C, rest = row % kGroup, count = rows * rest;
-    window_.spares.push_back({r, rows, offset_bytes});
+    window_.spares.push_back({r, rows, offset});
     for (std::int64_t j = 0; j < round_up(count, kGroup); ++j) {
       if (j % kGroup == 0) {
-        window_.offsets.push_back(static_cast<std::int32_t>(offset_bytes + j));
+        window_.offsets.push_back(static_cast<std::int32_t>(offset + j));
       }
       const std::int64_t code = (r + j / rest) * row + row - rest + j % rest;
       window_.codes.push_back(static_cast<std::int32_t>(j < count ? code : -1));
@@ -64,18 +64,18 @@ StripWindow make_strip_window(const ConvShape& s, bool skips_edges) {
   Builder builder(s);
   StripWindow& window = builder.window();
   const std::int64_t row = s.S * s.C, spare_rows = rows_of_spares(s);
-  window.row_bytes = (s.W + 2 * s.pad) * s.C;
+  window.row_length = (s.W + 2 * s.pad) * s.C;
   window.row_codes = spare_rows > 0 ? row / kGroup * kGroup : round_up(row, kGroup);
   if (spare_rows > 0) {
-    const std::int64_t begin = window.row_bytes, bytes = s.Q() * s.stride * s.C + kSpareSlack_bytes;
+    const std::int64_t begin = window.row_length, length = s.Q() * s.stride * s.C + kSpareSlack;
     const std::int64_t spares = ceil_div(s.R, spare_rows);
-    window.row_bytes += spares * bytes;
+    window.row_length += spares * length;
     for (std::int64_t r = 0; r < s.R && window.row_codes > 0; ++r) {
       builder.add_groups(r, 0, window.row_codes);
     }
     for (std::int64_t i = 0; i < spares; ++i) {
       const std::int64_t r = i * spare_rows;
-      builder.add_spares(r, std::min(spare_rows, s.R - r), begin + i * bytes);
+      builder.add_spares(r, std::min(spare_rows, s.R - r), begin + i * length);
     }
     window.spans = {{0, builder.groups(), 0, 0}};
     return window;

@@ -21,8 +21,9 @@
 namespace intandem {
 
 /// Behind each row of spare codes, for vectors that are read and written beyond its end.
-inline constexpr std::int64_t kSpareSlack_bytes = 64;
+inline constexpr std::int64_t kSpareSlack = 64;
 
+/// Lengths and offsets are counted in codes.
 struct StripWindow {
   /// Groups that follow one another, the same number for each kernel row.
   struct Span {
@@ -31,15 +32,15 @@ struct StripWindow {
   };
   /// Rows of spare codes: kernel rows `first` … of the window.
   struct Spare {
-    std::int64_t first, rows, offset_bytes;  ///< from the window's first row, pixel 0
+    std::int64_t first, rows, offset;  ///< from the window's first row, pixel 0
   };
 
   std::vector<std::int32_t> codes;    ///< four per group: index into the R·S·C codes, −1: none
-  std::vector<std::int32_t> offsets;  ///< bytes of a group from the first code of the window
+  std::vector<std::int32_t> offsets;  ///< of a group from the first code of the window
   std::vector<Span> spans;            ///< at most kMaxSpans
   std::vector<Spare> spares;
-  std::int64_t row_bytes = 0;  ///< from an input row to the next, rows of spare codes between them
-  std::int64_t row_codes = 0;  ///< groups · 4 of a kernel row without spare codes
+  std::int64_t row_length = 0;  ///< from an input row to the next, rows of spare codes between them
+  std::int64_t row_codes = 0;   ///< groups · 4 of a kernel row without spare codes
 };
 
 /// `skips_edges`: all padding codes are 0, and the kernel makes use of it.

@@ -60,6 +60,7 @@ TEST_CASE("strips: every row length, stride, padding and channel count", "[integ
                stride,
                draw.between(0, 2)};
     o.max_code = draw.pick({1, 15, 255});
+    if (draw.coin()) o.weight_bits = draw.pick({2, 4}), o.in_max = draw.pick({3, 15});
     o.per_channel = draw.coin();
     o.weights = draw.pick({Values::random, Values::largest, Values::smallest});
     o.zero_padding = draw.coin();
@@ -70,7 +71,29 @@ TEST_CASE("strips: every row length, stride, padding and channel count", "[integ
     const auto prepared = prepare_direct(make_layer(o, draw), *tiles);
     if (prepared != nullptr && prepared->reason() == "rows of outputs") ++strips;
   }
-  if (detected_isa() >= Isa::avx512vnni) CHECK(strips > 10);
+  if (detected_isa() >= Isa::avx2 && detected_isa() != Isa::avx512) CHECK(strips > 10);
+}
+
+TEST_CASE("strips: sums in 16 bits, chunk after chunk", "[integer]") {
+  const RestoreSettings restore;
+  Draw draw(54);
+  for (const std::int64_t C : {3, 60, 61, 64, 200}) {
+    for (const std::int64_t kernel : {3, 5}) {
+      LayerOptions o;
+      o.shape = {1, kernel + 1, 11, C, 27, kernel, kernel, 1, 1};
+      o.weight_bits = 4;
+      o.in_max = o.max_code = 15;
+      for (const Values values : {Values::random, Values::largest, Values::smallest}) {
+        o.weights = values;
+        check_all(o, 2, values == Values::random ? values : Values::largest, draw);
+        if (detected_isa() < Isa::avx2) continue;
+        set_active_isa(Isa::avx2);
+        const IntLayer layer = make_layer(o, draw);
+        CHECK(direct_is_narrow(layer));
+        CHECK(prepare_direct(layer)->algorithm() == "direct_narrow_avx2");
+      }
+    }
+  }
 }
 
 TEST_CASE("strips: weights of few bits make room for the 32-bit arithmetic", "[integer]") {
