@@ -22,4 +22,8 @@ std::unique_ptr<PreparedLayer> prepare_binary_strips(const IntLayer& layer);
 /// register (AVX512_VBMI, GFNI), windows of up to 12,000 codes. Null for others.
 std::unique_ptr<PreparedLayer> prepare_binary_lookup(const IntLayer& layer);
 
+/// PrepareFn "nibble": such layers by tables of four products, where the instruction set is AVX2,
+/// windows of up to 8191 nibbles. Null for others.
+std::unique_ptr<PreparedLayer> prepare_binary_nibble(const IntLayer& layer);
+
 }  // namespace intandem

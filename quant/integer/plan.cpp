@@ -58,6 +58,7 @@ const std::vector<Algorithm>& algorithms() {
       {"winograd2_s16", prepare_winograd2_s16, 100},
       {"binary", prepare_binary, 100},
       {"lookup", prepare_binary_lookup, 100},
+      {"nibble", prepare_binary_nibble, 100},
       {"ref", prepare_reference, 10000},
   };
   return table;

@@ -58,7 +58,10 @@ TEST_CASE("binary layers: shapes, padding codes, many words, refusals", "[intege
     }
   }
   CHECK(ran.count("binary_ref") == 1);
-  if (detected_isa() >= Isa::avx2) CHECK(ran.count("binary_avx2") == 1);
+  if (detected_isa() >= Isa::avx2) {
+    CHECK(ran.count("binary_avx2") == 1);
+    CHECK(ran.count("nibble_avx2") == 1);
+  }
   if (detected_isa() >= Isa::avx512) CHECK(ran.count("binary_avx512") == 1);
 #if defined(__x86_64__)
   if (detected_isa() >= Isa::avx512vnni && __builtin_cpu_supports("avx512vpopcntdq")) {
@@ -73,6 +76,58 @@ TEST_CASE("binary layers: shapes, padding codes, many words, refusals", "[intege
   CHECK(prepare_exactly(layer, "binary") == nullptr);
   o.in_max = 3;
   CHECK(prepare_exactly(make_layer(o, draw), "binary") == nullptr);
+}
+
+TEST_CASE("one-bit products by nibbles: spans, panels, rows, long windows", "[integer]") {
+  if (detected_isa() < Isa::avx2) INTANDEM_SKIP("this CPU has no AVX2");
+  const RestoreSettings restore;
+  Draw draw(55);
+  LayerOptions o;
+  o.weight_bits = o.in_max = 1;
+  o.largest_bias = 50;
+  struct Case {
+    std::int64_t N, H, W, C, K, kernel, stride, pad;
+  };
+  for (const Case& c : {Case{1, 9, 60, 7, 9, 3, 1, 1},    // more pixels than accumulators at a time
+                        {2, 40, 30, 12, 70, 3, 1, 1},     // tasks of one image; half a panel
+                        {3, 5, 7, 84, 97, 3, 1, 1},       // spans of 63 nibbles exactly
+                        {1, 6, 9, 150, 128, 5, 1, 2},     // many spans
+                        {2, 11, 13, 33, 33, 3, 2, 1},     // three surplus codes a pixel
+                        {1, 31, 31, 3, 64, 11, 4, 2},     // nibbles of three codes
+                        {5, 1, 1, 300, 190, 1, 1, 0}}) {  // images as pixels
+    o.shape = {1, c.H, c.W, c.C, c.K, c.kernel, c.kernel, c.stride, c.pad};
+    o.kind = o.shape.is_linear() ? IntLayerKind::linear : IntLayerKind::conv;
+    for (const std::int32_t max_code : {1, 1, 0, 255}) {
+      o.max_code = max_code;
+      o.with_add = max_code == 255;
+      o.per_channel = draw.coin();
+      o.weights = draw.pick({Values::random, Values::largest, Values::smallest});
+      const auto ran =
+          check_all(o, c.N, draw.pick({Values::random, Values::random, Values::largest}), draw);
+      CHECK(ran.count("nibble_avx2") == 1);
+    }
+  }
+  set_active_isa(Isa::avx2);
+  // The longest windows, all of whose codes differ or none; beyond them it is for others.
+  o.kind = IntLayerKind::conv;
+  o.with_add = false;
+  o.max_code = 1;
+  for (const Values values : {Values::largest, Values::smallest}) {
+    o.shape = {1, 1, 2, 8191 * 4, 33, 1, 1, 1, 0};
+    o.weights = values;
+    CHECK(check_all(o, 1, Values::largest, draw).count("nibble_avx2") == 1);
+  }
+  o.shape.C += 1;
+  CHECK(prepare_exactly(make_layer(o, draw), "nibble") == nullptr);
+  // The planner's choice: convolutions; a linear layer reads twice the bytes.
+  const auto chosen = [&](const ConvShape& shape) {
+    o.shape = shape;
+    o.kind = shape.is_linear() ? IntLayerKind::linear : IntLayerKind::conv;
+    return prepare_layer(make_layer(o, draw), "auto")->algorithm();
+  };
+  CHECK(chosen({1, 32, 32, 64, 64, 3, 3, 1, 1}) == "nibble_avx2");
+  CHECK(chosen({1, 59, 59, 3, 64, 11, 11, 4, 0}) == "nibble_avx2");
+  CHECK(chosen({1, 1, 1, 2048, 512, 1, 1, 1, 0}) == "binary_avx2");
 }
 
 TEST_CASE("one-bit products by table: rows, images, panels, turns, bounds", "[integer]") {
