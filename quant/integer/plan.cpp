@@ -4,6 +4,7 @@
 #include "quant/integer/binary.hpp"
 #include "quant/integer/direct.hpp"
 #include "quant/integer/fastconv.hpp"
+#include "quant/integer/fastconv_phases.hpp"
 #include "quant/integer/fc_packed.hpp"
 
 namespace intandem {
@@ -56,6 +57,7 @@ const std::vector<Algorithm>& algorithms() {
       {"winograd2", prepare_winograd2, 100},
       {"winograd4_s16", prepare_winograd4_s16, 100},
       {"winograd2_s16", prepare_winograd2_s16, 100},
+      {"phases", prepare_phases, 100},
       {"binary", prepare_binary, 100},
       {"lookup", prepare_binary_lookup, 100},
       {"nibble", prepare_binary_nibble, 100},
