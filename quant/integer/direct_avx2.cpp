@@ -19,7 +19,7 @@
 namespace intandem {
 namespace {
 
-constexpr std::int64_t kAhead = 512;  // weights fetched ahead
+constexpr std::int64_t kAhead_bytes = 1024;  // of weights, fetched ahead
 
 template <int... kIndex>
 struct Rows {};
@@ -67,7 +67,7 @@ void product_wide(const ProductTile& t, Rows<I...>) {
     for (std::int64_t j = 0; j < end; j += 4, weights += 2 * kWidth) {
       const __m256i weights_low = load_pairs(weights);
       const __m256i weights_high = kBoth ? load_pairs(weights + 16) : weights_low;
-      _mm_prefetch(weights + kAhead, _MM_HINT_T0);
+      _mm_prefetch(reinterpret_cast<const std::uint8_t*>(weights) + kAhead_bytes, _MM_HINT_T0);
       __m256i codes;
       ((codes = broadcast_group(row[I] + j), low[I] = multiply_add(low[I], codes, weights_low),
         high[I] = kBoth ? multiply_add(high[I], codes, weights_high) : high[I]),

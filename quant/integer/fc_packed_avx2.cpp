@@ -62,6 +62,7 @@ void one_row(const PackedTile& t, std::int64_t row) {
       _mm_prefetch(bytes + kAhead_bytes, _MM_HINT_T0);
       if constexpr (kBits == 4) {
         add_group<4, 0>(s, bytes, codes + c);
+        _mm_prefetch(bytes + 64 + kAhead_bytes, _MM_HINT_T0);
         add_group<4, 0>(s, bytes + 64, codes + c + 4);
         bytes += 128;
       } else {
