@@ -41,6 +41,11 @@ struct Cut {
 constexpr Cut kCuts[] = {{64, 7, 5, 6}, {32, 14, 9, 11}};
 constexpr std::int64_t kLeastPixels = 3;  // of a row, AVX2
 
+/// Of the weights of a panel, all kernel rows of whole groups.
+std::int64_t panel_bytes(const ConvShape& s, std::int64_t width) {
+  return s.R * round_up(s.S * s.C, kGroup) * width;
+}
+
 bool pads_with_zeros(const IntLayer& layer) {
   return std::all_of(layer.pad_code.begin(), layer.pad_code.end(),
                      [](std::uint8_t code) { return code == 0; });
@@ -81,8 +86,11 @@ class StripLayer final : public PreparedLayer {
   }
   std::int64_t executed_macs() const override { return layer_.shape.macs(); }
   std::int64_t cost(std::int64_t N) const override {
-    // What else costs as much per output as so many products; larger windows hide most of it.
-    const std::int64_t output_products = active_isa() >= Isa::avx512vnni ? 41 : 8;
+    // What else costs as much per output as so many products (the second and third: AVX2, on Zen
+    // 3); larger windows hide most of it.
+    const std::int64_t output_products = active_isa() >= Isa::avx512vnni ? 41
+                                         : code_bytes_ == 1              ? 34
+                                                                         : 20;
     const ConvShape& s = layer_.shape;
     const std::int64_t outputs = has_small_window(s) ? s.P() * s.Q() * s.K : 0;
     return N * (executed_macs() + outputs * output_products);
@@ -284,11 +292,11 @@ std::unique_ptr<PreparedLayer> prepare_direct_strips(const IntLayer& layer,
     return std::make_unique<StripLayer>(lifted, kernel, kernel.width);
   }
   // 14 × 32 asks for half as much of weights that come from the second-level cache.
-  const bool near = s.R * round_up(s.S * s.C, kGroup) * kCuts[0].width <= kNearBytes;
+  const bool near = panel_bytes(s, kCuts[0].width) <= kNearBytes;
   const bool wide_first = near || cpu_traits().four_vector_ports;
   for (const Cut& cut : {kCuts[wide_first ? 0 : 1], kCuts[wide_first ? 1 : 0]}) {
     if (s.K <= cut.width / 2 && cut.width > 32) continue;
-    const bool far = s.R * round_up(s.S * s.C, kGroup) * cut.width > kFirstCacheBytes;
+    const bool far = panel_bytes(s, cut.width) > kFirstCacheBytes;
     const std::int64_t least = far ? cut.least_pixels_far : cut.least_pixels;
     if (s.Q() >= least * ceil_div(s.Q(), cut.most_pixels)) {
       return std::make_unique<StripLayer>(lifted, kernel, cut.width);

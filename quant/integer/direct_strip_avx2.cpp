@@ -15,8 +15,7 @@
 namespace intandem {
 namespace {
 
-constexpr std::int64_t kAhead = 1024;  // bytes of weights fetched ahead
-
+constexpr std::int64_t kAhead_bytes = 1024;  // of weights, fetched ahead
 constexpr std::int64_t kTilePixels = 6;
 
 template <int... kIndex>
@@ -81,7 +80,7 @@ template <class Kind, int kVectors, int... I>
     for (int step = 0; step < Kind::kSteps; ++step, codes += 4, weights += 32 * kVectors) {
       __m256i w[kVectors];
       for (int v = 0; v < kVectors; ++v) w[v] = load(weights + 32 * v);
-      if (fetches) _mm_prefetch(weights + kAhead, _MM_HINT_T0);
+      if (fetches) _mm_prefetch(weights + kAhead_bytes, _MM_HINT_T0);
       (add_products<Kind>(sum[I], broadcast(codes + windows[I]), w), ...);
       // Or the compiler adds the products of two steps first and has no registers for them.
       (keep(sum[I]), ...);

@@ -1,10 +1,10 @@
 // Rows of outputs with AVX-512 VNNI: all of an image row in one call, requantized in registers.
 // What is saved per tile against direct_avx512vnni.cpp - a table of pointers, a call, a round trip
 // of the accumulators through memory - is as much work as the products themselves where a window
-// has few codes, as in a first layer. A tile has 28 accumulators: 7 pixels × 64 channels, which
-// takes the fewest instructions per product, 6 × 64, which has room for all weights, or 14 × 32 for
-// the last channels and for rows that 7 do not divide well. Windows are a constant distance apart,
-// so that one pointer reaches 7 of them.
+// has few codes, as in a first layer. A tile has up to 28 accumulators: 7 pixels × 64 channels,
+// which takes the fewest instructions per product, 6 × 64, which has room for all weights, or 14 ×
+// 32 for the last channels and for rows that 7 do not divide well. Windows are a constant distance
+// apart, so that one pointer reaches 7 of them.
 #include "quant/integer/direct_kernels.hpp"
 
 #if defined(__x86_64__)

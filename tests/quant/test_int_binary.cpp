@@ -127,6 +127,7 @@ TEST_CASE("one-bit products by nibbles: spans, panels, rows, long windows", "[in
   };
   CHECK(chosen({1, 32, 32, 64, 64, 3, 3, 1, 1}) == "nibble_avx2");
   CHECK(chosen({1, 59, 59, 3, 64, 11, 11, 4, 0}) == "nibble_avx2");
+  CHECK(chosen({1, 32, 32, 3, 64, 3, 3, 1, 1}) == "nibble_avx2");
   CHECK(chosen({1, 1, 1, 2048, 512, 1, 1, 1, 0}) == "binary_avx2");
 }
 
