@@ -12,6 +12,7 @@
 #include "quant/integer/binary_nibble_kernels.hpp"
 #include "quant/integer/binary_thresholds.hpp"
 #include "quant/integer/direct.hpp"
+#include "quant/integer/padded_row.hpp"
 #include "quant/integer/requant_block.hpp"
 
 #if defined(__x86_64__)
@@ -25,10 +26,7 @@ constexpr std::int64_t kStripPixels = 48;  // of accumulators on the stack
 class BinaryNibbleLayer final : public PreparedLayer {
  public:
   explicit BinaryNibbleLayer(const IntLayer& layer)
-      : layer_(layer),
-        requant_data_(layer),
-        requant_(requant_function(active_isa())),
-        thresholds_(binary_thresholds(layer)) {
+      : layer_(layer), requant_data_(layer), requant_(requant_function(active_isa())) {
     const ConvShape& s = layer.shape;
     flat_ = s.is_linear() && s.pad == 0;
     pixel_bytes_ = ceil_div(s.C, kNibble);
@@ -49,7 +47,9 @@ class BinaryNibbleLayer final : public PreparedLayer {
   std::string algorithm() const override { return "nibble_avx2"; }
   std::string reason() const override { return "one-bit weights and codes"; }
   std::int64_t packed_bytes() const override {
-    return weight_bytes() + thresholds_.size_bytes() + requant_data_.size_bytes();
+    return weight_bytes() + requant_data_.size_bytes() +
+           static_cast<std::int64_t>(start_.size() * sizeof start_[0] +
+                                     bounds_.size() * sizeof bounds_[0]);
   }
   std::int64_t executed_macs() const override { return layer_.shape.macs(); }
   std::int64_t cost(std::int64_t N) const override;
@@ -86,7 +86,6 @@ class BinaryNibbleLayer final : public PreparedLayer {
   const IntLayer layer_;
   const RequantData requant_data_;
   const RequantFn requant_;
-  const BinaryThresholds thresholds_;
   bool flat_ = false;
   std::int64_t pixel_bytes_ = 0, row_bytes_ = 0, window_bytes_ = 0;
   std::int64_t panels_ = 0, task_rows_ = 0, workers_ = 1;
@@ -125,8 +124,9 @@ void BinaryNibbleLayer::pack() {
   const ConvShape& s = layer_.shape;
   packed_ = allocate_aligned(static_cast<std::size_t>(weight_bytes()));
   std::memset(packed_.get(), 0, static_cast<std::size_t>(weight_bytes()));
+  const BinaryThresholds thresholds = binary_thresholds(layer_);
   start_.resize(static_cast<std::size_t>(channels()));
-  if (!thresholds_.limit.empty()) bounds_.resize(start_.size());
+  if (!thresholds.limit.empty()) bounds_.resize(start_.size());
   for (std::int64_t k = 0; k < s.K; ++k) {
     const std::int64_t panel = k / kNibblePanel, i = k % kNibblePanel;
     const std::int64_t width = panel_width(panel);
@@ -139,11 +139,11 @@ void BinaryNibbleLayer::pack() {
         to[(tap * pixel_bytes_ + c / kNibble) * width] |= static_cast<std::uint8_t>(bit);
       }
     }
-    start_[static_cast<std::size_t>(k)] = thresholds_.start[k];
+    start_[static_cast<std::size_t>(k)] = thresholds.start[k];
     if (bounds_.empty()) continue;
     // Channels 0–7, 16–23, 8–15, 24–31: the middle two of four eights change places.
     const std::int64_t eight = k / 8 % 4, at = eight == 1 ? k + 8 : eight == 2 ? k - 8 : k;
-    bounds_[static_cast<std::size_t>(at)] = static_cast<std::int16_t>(thresholds_.limit[k] + 1);
+    bounds_[static_cast<std::size_t>(at)] = static_cast<std::int16_t>(thresholds.limit[k] + 1);
   }
 }
 
@@ -152,22 +152,11 @@ void BinaryNibbleLayer::pack() {
 void BinaryNibbleLayer::pack_rows(const LayerRun& args, std::int64_t n, std::int64_t top,
                                   std::int64_t count, std::uint8_t* nibbles) const {
   const ConvShape& s = layer_.shape;
-  const std::int64_t W = flat_ ? args.N : s.W;
-  const auto pad = [&](std::int64_t pixels, std::uint8_t* to) {
-    for (std::int64_t w = 0; w < pixels; ++w) {
-      nibble_pack_avx2(layer_.pad_code.data(), 1, s.C, to + w * pixel_bytes_);
-    }
+  const auto pack = [&](const std::uint8_t* codes, std::int64_t pixels, std::uint8_t* to) {
+    nibble_pack_avx2(codes, pixels, s.C, to);
   };
-  for (std::int64_t h = top; h < top + count; ++h, nibbles += row_bytes_) {
-    if (h < 0 || h >= s.H) {
-      pad(W + 2 * s.pad, nibbles);
-      continue;
-    }
-    pad(s.pad, nibbles);
-    nibble_pack_avx2(args.input + (n * s.H + h) * s.W * s.C, W, s.C,
-                     nibbles + s.pad * pixel_bytes_);
-    pad(s.pad, nibbles + (s.pad + W) * pixel_bytes_);
-  }
+  pack_padded_rows(s, flat_ ? args.N : s.W, layer_.pad_code.data(),
+                   args.input + n * s.H * s.W * s.C, top, count, pixel_bytes_, pack, nibbles);
 }
 
 /// `pixels` neighbouring outputs from index `pixel` on, the first one's window at `window`.

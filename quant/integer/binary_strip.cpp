@@ -10,6 +10,7 @@
 #include "quant/integer/binary_kernels.hpp"
 #include "quant/integer/binary_thresholds.hpp"
 #include "quant/integer/direct.hpp"
+#include "quant/integer/padded_row.hpp"
 #include "quant/integer/requant_block.hpp"
 
 #if defined(__x86_64__)
@@ -121,22 +122,11 @@ void BinaryStripLayer::pack() {
 void BinaryStripLayer::pack_rows(const LayerRun& args, std::int64_t n, std::int64_t top,
                                  std::int64_t count, std::uint32_t* words) const {
   const ConvShape& s = layer_.shape;
-  const std::int64_t W = flat_ ? args.N : s.W;
-  const auto pad = [&](std::int64_t pixels, std::uint32_t* to) {
-    for (std::int64_t w = 0; w < pixels; ++w) {
-      binary_pack_avx512vpopcnt(layer_.pad_code.data(), 1, s.C, to + w * pixel_words_);
-    }
+  const auto pack = [&](const std::uint8_t* codes, std::int64_t pixels, std::uint32_t* to) {
+    binary_pack_avx512vpopcnt(codes, pixels, s.C, to);
   };
-  for (std::int64_t h = top; h < top + count; ++h, words += row_words_) {
-    if (h < 0 || h >= s.H) {
-      pad(W + 2 * s.pad, words);
-      continue;
-    }
-    pad(s.pad, words);
-    binary_pack_avx512vpopcnt(args.input + (n * s.H + h) * s.W * s.C, W, s.C,
-                              words + s.pad * pixel_words_);
-    pad(s.pad, words + (s.pad + W) * pixel_words_);
-  }
+  pack_padded_rows(s, flat_ ? args.N : s.W, layer_.pad_code.data(),
+                   args.input + n * s.H * s.W * s.C, top, count, pixel_words_, pack, words);
 }
 
 /// `pixels` neighbouring outputs from index `pixel` on, the first one's window at `window`.

@@ -22,4 +22,26 @@ void copy_padded_row(const ConvShape& s, const std::uint8_t* pad_code, const std
   fill(s.pad + s.W, s.W + 2 * s.pad);
 }
 
+/// `count` such rows from row `top` on, packed: [count][W + 2·pad] pixels of `pixel_units` units, W
+/// pixels of an image row (s.W, or the images of a linear layer). pack(codes, pixels, to) packs
+/// neighbouring pixels.
+template <class Unit, class Pack>
+void pack_padded_rows(const ConvShape& s, std::int64_t W, const std::uint8_t* pad_code,
+                      const std::uint8_t* image, std::int64_t top, std::int64_t count,
+                      std::int64_t pixel_units, const Pack& pack, Unit* to) {
+  const auto pad = [&](std::int64_t pixels) {
+    for (std::int64_t w = 0; w < pixels; ++w, to += pixel_units) pack(pad_code, 1, to);
+  };
+  for (std::int64_t h = top; h < top + count; ++h) {
+    if (h < 0 || h >= s.H) {
+      pad(W + 2 * s.pad);
+      continue;
+    }
+    pad(s.pad);
+    pack(image + h * s.W * s.C, W, to);
+    to += W * pixel_units;
+    pad(s.pad);
+  }
+}
+
 }  // namespace intandem
