@@ -48,11 +48,6 @@ alignas(64) constexpr Tables kTables = make_tables();
   _mm256_storeu_si256(static_cast<__m256i*>(p), x);
 }
 
-/// Counts of 32 channels, 16 bits wide.
-struct Counts {
-  __m256i low, high;
-};
-
 template <int kVectors>
 [[gnu::always_inline]] inline void clear(__m256i (&sum)[kVectors]) {
   for (__m256i& x : sum) x = _mm256_setzero_si256();

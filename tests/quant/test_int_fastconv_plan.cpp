@@ -181,6 +181,7 @@ TEST_CASE("fast convolution: a strided kernel is one of stride 1 on its phases",
   }
   if (detected_isa() < Isa::avx2) return;
   set_active_isa(Isa::avx2);
+  set_cpu_traits({512 << 10, false, 0});
   LayerOptions o;
   o.shape = {1, 227, 227, 3, 64, 11, 11, 4, 0};
   CHECK(prepare_layer(make_layer(o, draw), "auto")->algorithm() == "phases_winograd4_s16_avx2");
