@@ -66,21 +66,21 @@ Isa isa_from_environment() {
               "use " + isa_names(), ExitCode::usage);
 }
 
-// AMD family 26 (Zen 5) and later.
-bool is_zen5() {
+// The family of an AMD CPU, 0 for others: 25 is Zen 3 and 4, 26 Zen 5.
+unsigned amd_family() {
 #if defined(__x86_64__)
   unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
-  if (__get_cpuid(0, &eax, &ebx, &ecx, &edx) == 0) return false;
-  if (ebx != signature_AMD_ebx || ecx != signature_AMD_ecx || edx != signature_AMD_edx) {
-    return false;
-  }
-  if (__get_cpuid(1, &eax, &ebx, &ecx, &edx) == 0) return false;
-  const unsigned family = (eax >> 8 & 15) + (eax >> 20 & 255);  // base and extended
-  return family >= 26;
+  if (__get_cpuid(0, &eax, &ebx, &ecx, &edx) == 0) return 0;
+  if (ebx != signature_AMD_ebx || ecx != signature_AMD_ecx || edx != signature_AMD_edx) return 0;
+  if (__get_cpuid(1, &eax, &ebx, &ecx, &edx) == 0) return 0;
+  return (eax >> 8 & 15) + (eax >> 20 & 255);  // base and extended
 #else
-  return false;
+  return 0;
 #endif
 }
+
+bool is_zen4() { return amd_family() == 25 && detected_isa() >= Isa::avx512; }
+bool is_zen5() { return amd_family() >= 26; }
 
 std::int64_t find_second_level_cache() {
 #ifdef _SC_LEVEL2_CACHE_SIZE
@@ -92,8 +92,8 @@ std::int64_t find_second_level_cache() {
 
 struct Traits {
   std::atomic<std::int64_t> second_level_cache_bytes{find_second_level_cache()};
-  std::atomic<bool> four_vector_ports{is_zen5()};
-  std::atomic<std::int64_t> stream_ahead_bytes{is_zen5() ? 8192 : 0};
+  std::atomic<bool> four_vector_ports{is_zen4() || is_zen5()}, half_vectors{is_zen4()};
+  std::atomic<std::int64_t> stream_ahead_bytes{is_zen5() ? 8192 : is_zen4() ? 4096 : 0};
 };
 Traits& traits() {
   static Traits found;
@@ -149,7 +149,8 @@ void set_active_isa(Isa isa) {
 
 CpuTraits cpu_traits() {
   const Traits& now = traits();
-  return {now.second_level_cache_bytes, now.four_vector_ports, now.stream_ahead_bytes};
+  return {now.second_level_cache_bytes, now.four_vector_ports, now.stream_ahead_bytes,
+          now.half_vectors};
 }
 
 void set_cpu_traits(const CpuTraits& wanted) {
@@ -157,6 +158,7 @@ void set_cpu_traits(const CpuTraits& wanted) {
   now.second_level_cache_bytes = wanted.second_level_cache_bytes;
   now.four_vector_ports = wanted.four_vector_ports;
   now.stream_ahead_bytes = wanted.stream_ahead_bytes;
+  now.half_vectors = wanted.half_vectors;
 }
 
 }  // namespace intandem

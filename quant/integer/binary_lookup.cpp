@@ -121,8 +121,10 @@ std::int64_t BinaryLookupLayer::cost(std::int64_t N) const {
       all_octets_ * strips *
           (vectors(rows) * (sextets_ * kPerSextet + kPerVector) + sextets_ * kPerTable) +
       strips * (rows + layer_.shape.R - 1) * row_bytes_ * pixel_sextets_ * kPerByte;
-  // Looking up takes the same two ports there, counting gains more from the others.
-  return cpu_traits().four_vector_ports ? cost * 4 / 3 : cost;
+  // Looking up takes the same two ports there, counting gains more from the others (not seen with
+  // half vectors).
+  const CpuTraits cpu = cpu_traits();
+  return cpu.four_vector_ports && !cpu.half_vectors ? cost * 4 / 3 : cost;
 }
 
 /// As many rows to a task as take the fewest vectors for all of them, most_rows_ at most; the

@@ -194,8 +194,9 @@ void BinaryStripLayer::run(const LayerRun& args) const {
   };
   if (flat_) {
     // Weights from memory: long stretches, and little to do for a thread that is late.
-    SharedRange left(panels_, workers_);
-    parallel_workers(workers_, [&](std::int64_t worker) {
+    const std::int64_t workers = args.N * s.macs() < kSharedLinearMacs ? 1 : workers_;
+    SharedRange left(panels_, workers);
+    parallel_workers(workers, [&](std::int64_t worker) {
       for (std::int64_t begin = 0, end = 0; left.take(begin, end);) {
         for (std::int64_t i = begin; i < end; ++i) run_panel(worker, i);
       }

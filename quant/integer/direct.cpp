@@ -267,8 +267,10 @@ void DirectLayer::run_tiles(const LayerRun& args, std::uint8_t* codes) const {
     });
   }
   if (groups == 1 && !own) {
-    SharedRange left(panels, workers_);
-    parallel_for(workers_, 1, [&](std::int64_t, std::int64_t) {
+    const bool few = pixels_ == 1 && args.N * layer_.shape.macs() < kSharedLinearMacs;
+    const std::int64_t workers = few ? 1 : workers_;
+    SharedRange left(panels, workers);
+    parallel_for(workers, 1, [&](std::int64_t, std::int64_t) {
       for (std::int64_t begin = 0, end = 0; left.take(begin, end);) {
         run_rows(args, {copies_ ? scratch : args.input, 0}, codes, 0, rows,
                  static_cast<std::size_t>(begin), static_cast<std::size_t>(end));

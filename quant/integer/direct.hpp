@@ -30,6 +30,9 @@ inline bool has_small_window(const ConvShape& shape) {
   return !shape.is_linear() && shape.reduction() <= 64;
 }
 
+/// Fewer products of a linear layer are done before a second thread has woken up.
+inline constexpr std::int64_t kSharedLinearMacs = 1 << 18;
+
 /// A convolution or linear layer with a given kernel; null if it has too many kernel positions.
 std::unique_ptr<PreparedLayer> prepare_direct(const IntLayer& layer, const DirectKernel& kernel);
 

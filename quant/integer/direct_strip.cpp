@@ -39,11 +39,19 @@ struct Cut {
   std::int64_t width, most_pixels, least_pixels, least_pixels_far;
 };
 constexpr Cut kCuts[] = {{64, 7, 5, 6}, {32, 14, 9, 11}};
-constexpr std::int64_t kLeastPixels = 3;  // of a row, AVX2
+constexpr std::int64_t kLeastPixels = 3;  // of a row, AVX2 and half vectors
 
 /// Of the weights of a panel, all kernel rows of whole groups.
 std::int64_t panel_bytes(const ConvShape& s, std::int64_t width) {
   return s.R * round_up(s.S * s.C, kGroup) * width;
+}
+
+/// What a product of such tiles loads with half vectors, in hundredths of a vector: codes once per
+/// pixel, weights once per vector, which takes three times as long from the second-level cache.
+std::int64_t loads_of(const Cut& cut, const ConvShape& s) {
+  const std::int64_t tiles = ceil_div(s.Q(), cut.most_pixels), vectors = cut.width / 16;
+  const std::int64_t per_vector = panel_bytes(s, cut.width) > kFirstCacheBytes ? 3 : 1;
+  return 100 * (per_vector * vectors * tiles + s.Q()) / (vectors * s.Q());
 }
 
 bool pads_with_zeros(const IntLayer& layer) {
@@ -84,17 +92,8 @@ class StripLayer final : public PreparedLayer {
   std::int64_t packed_bytes() const override {
     return weights_.bytes + bias_.size_bytes() + requant_data_.size_bytes();
   }
-  std::int64_t executed_macs() const override { return layer_.shape.macs(); }
-  std::int64_t cost(std::int64_t N) const override {
-    // What else costs as much per output as so many products (the second and third: AVX2, on Zen
-    // 3); larger windows hide most of it.
-    const std::int64_t output_products = active_isa() >= Isa::avx512vnni ? 41
-                                         : code_bytes_ == 1              ? 34
-                                                                         : 20;
-    const ConvShape& s = layer_.shape;
-    const std::int64_t outputs = has_small_window(s) ? s.P() * s.Q() * s.K : 0;
-    return N * (executed_macs() + outputs * output_products);
-  }
+  std::int64_t executed_macs() const override;
+  std::int64_t cost(std::int64_t N) const override;
   std::int64_t scratch_bytes(std::int64_t N) const override {
     return workers_ * worker_bytes() +
            (layer_.pool_kernel > 0 ? N * layer_.shape.P() * layer_.shape.Q() * layer_.shape.K : 0);
@@ -151,6 +150,32 @@ class StripLayer final : public PreparedLayer {
   TensorS32 bias_;                     // [distinct kernel rows][channels, padded to whole panels]
   std::vector<std::int64_t> bias_of_;  // output row → its row of bias_
 };
+
+std::int64_t StripLayer::executed_macs() const {
+  const ConvShape& s = layer_.shape;
+  std::int64_t rows = 0, pixels = s.S * s.Q();  // kernel rows, pixels of kernel columns
+  for (std::int64_t p = 0; p < s.P(); ++p) rows += kernel_rows(p).last - kernel_rows(p).first;
+  for (const StripWindow::Span& span : window_.spans) {
+    pixels -= span.outside_first + span.outside_last;
+  }
+  return rows * pixels * s.C * s.K;
+}
+
+std::int64_t StripLayer::cost(std::int64_t N) const {
+  // What else costs as much per output as so many products (the second and third: AVX2, on Zen 3);
+  // larger windows hide most of it.
+  const std::int64_t output_products = active_isa() >= Isa::avx512vnni ? 41
+                                       : code_bytes_ == 1              ? 34
+                                                                       : 20;
+  constexpr std::int64_t kFarByte = 4;  // of weights beyond the second-level cache (Zen 4)
+  const ConvShape& s = layer_.shape;
+  const CpuTraits cpu = cpu_traits();
+  const bool far = cpu.half_vectors && weights_.bytes > cpu.second_level_cache_bytes;
+  const std::int64_t outputs = has_small_window(s) ? s.P() * s.Q() * s.K : 0;
+  // Other CPUs' constants were fitted to all products, those left out included.
+  const std::int64_t macs = cpu.half_vectors ? executed_macs() : s.macs();
+  return N * (macs + outputs * output_products + (far ? parts_ * weights_.bytes * kFarByte : 0));
+}
 
 void StripLayer::add_padding_to_bias() {
   const ConvShape& s = layer_.shape;
@@ -291,13 +316,17 @@ std::unique_ptr<PreparedLayer> prepare_direct_strips(const IntLayer& layer,
     if (s.Q() < kLeastPixels) return nullptr;
     return std::make_unique<StripLayer>(lifted, kernel, kernel.width);
   }
+  const CpuTraits cpu = cpu_traits();
   // 14 × 32 asks for half as much of weights that come from the second-level cache.
   const bool near = panel_bytes(s, kCuts[0].width) <= kNearBytes;
-  const bool wide_first = near || cpu_traits().four_vector_ports;
+  const bool wide_first = cpu.half_vectors ? loads_of(kCuts[0], s) <= loads_of(kCuts[1], s)
+                                           : near || cpu.four_vector_ports;
   for (const Cut& cut : {kCuts[wide_first ? 0 : 1], kCuts[wide_first ? 1 : 0]}) {
     if (s.K <= cut.width / 2 && cut.width > 32) continue;
     const bool far = panel_bytes(s, cut.width) > kFirstCacheBytes;
-    const std::int64_t least = far ? cut.least_pixels_far : cut.least_pixels;
+    const std::int64_t least = cpu.half_vectors ? kLeastPixels
+                               : far            ? cut.least_pixels_far
+                                                : cut.least_pixels;
     if (s.Q() >= least * ceil_div(s.Q(), cut.most_pixels)) {
       return std::make_unique<StripLayer>(lifted, kernel, cut.width);
     }

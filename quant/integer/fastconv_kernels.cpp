@@ -87,6 +87,8 @@ const KernelPair& active_kernels() {
                                    fastconv_output_avx512vnni}};
   static const KernelPair four_ports =
       with_costs(vnni, {9, 112, 136, 48, 128}, {16, 104, 168, 136, 128});
+  static const KernelPair half_vectors =
+      with_costs(vnni, {9, 112, 136, 48, 64}, {16, 250, 160, 100, 64});
   constexpr RegisterBlock kTile = {kTileRows, kPanelWidth};
   static const KernelPair amx = {
       {"amx", Operands::u8_s8, false, kTile, kTile, kTileCodes / 4, vnni.narrow.cost,
@@ -94,7 +96,10 @@ const KernelPair& active_kernels() {
        fastconv_multiply_amx, fastconv_output_avx512vnni},
       vnni.wide};
   if (active_isa() >= Isa::amx) return amx;
-  if (active_isa() >= Isa::avx512vnni) return cpu_traits().four_vector_ports ? four_ports : vnni;
+  if (active_isa() >= Isa::avx512vnni) {
+    const CpuTraits cpu = cpu_traits();
+    return cpu.half_vectors ? half_vectors : cpu.four_vector_ports ? four_ports : vnni;
+  }
   if (active_isa() >= Isa::avx2) return avx2;
 #endif
   return ref;

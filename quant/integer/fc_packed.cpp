@@ -6,6 +6,7 @@
 #include "core/divide.hpp"
 #include "core/memory.hpp"
 #include "core/parallel.hpp"
+#include "quant/integer/direct.hpp"
 #include "quant/integer/fc_packed_kernels.hpp"
 #include "quant/integer/requant_block.hpp"
 
@@ -182,8 +183,9 @@ const std::uint8_t* PackedLayer::whole_rows(const LayerRun& args) const {
 // another one may have to wake up first, and weights should already be on their way then.
 void PackedLayer::run(const LayerRun& args) const {
   const std::uint8_t* rows = whole_rows(args);
-  SharedRange panels(panels_, workers_);
-  parallel_for(workers_, 1, [&](std::int64_t worker, std::int64_t) {
+  const std::int64_t workers = args.N * layer_.shape.macs() < kSharedLinearMacs ? 1 : workers_;
+  SharedRange panels(panels_, workers);
+  parallel_for(workers, 1, [&](std::int64_t worker, std::int64_t) {
     auto* corrections =
         reinterpret_cast<std::int32_t*>(args.scratch + worker * corrections_bytes(args.N));
     for (std::int64_t n = 0; n < args.N; ++n) {

@@ -7,8 +7,9 @@
 namespace intandem {
 namespace {
 
-// Longer rows save less than another loop costs, and so do fewer groups of a kernel column.
-constexpr std::int64_t kEdgePixels = 32, kEdgeGroups = 36;
+// Longer rows save less than another loop costs, and so do fewer groups of a kernel column. Shorter
+// rows wait for their weights.
+constexpr std::int64_t kEdgePixels = 32, kLeastEdgePixels = 5, kEdgeGroups = 36;
 constexpr std::int64_t kMostStep = 64;  // codes, of rows of spare codes
 
 class Builder {
@@ -80,15 +81,18 @@ StripWindow make_strip_window(const ConvShape& s, bool skips_edges) {
     window.spans = {{0, builder.groups(), 0, 0}};
     return window;
   }
-  const bool edges = skips_edges && s.stride == 1 && s.pad > 0 && 2 * s.pad < s.S &&
-                     s.pad <= kMaxOutside && s.S <= kMaxSpans && s.C % kGroup == 0 &&
-                     s.Q() <= kEdgePixels && s.R * s.C / kGroup >= kEdgeGroups;
+  const bool edges = skips_edges && s.pad > 0 && 2 * s.pad < s.S && s.pad <= kMaxOutside &&
+                     s.S <= kMaxSpans && s.C % kGroup == 0 && s.Q() >= kLeastEdgePixels &&
+                     s.Q() * s.stride <= kEdgePixels && s.R * s.C / kGroup >= kEdgeGroups;
   const std::int64_t columns = edges ? s.S : 1, codes = row / columns;
   for (std::int64_t column = 0; column < columns; ++column) {
     const std::int64_t first = builder.groups();
     for (std::int64_t r = 0; r < s.R; ++r) builder.add_groups(r, column * codes, codes);
-    const std::int64_t left = edges ? std::max<std::int64_t>(0, s.pad - column) : 0;
-    const std::int64_t right = edges ? std::max<std::int64_t>(0, column + s.pad + 1 - s.S) : 0;
+    // Pixel q reads image column q·stride + column − pad.
+    const std::int64_t left =
+        edges ? ceil_div(std::max<std::int64_t>(0, s.pad - column), s.stride) : 0;
+    const std::int64_t inside = (s.W - 1 + s.pad - column) / s.stride + 1;
+    const std::int64_t right = edges ? std::max<std::int64_t>(0, s.Q() - inside) : 0;
     window.spans.push_back({first, ceil_div(codes, kGroup), left, right});
   }
   return window;

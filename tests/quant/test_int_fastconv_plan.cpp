@@ -146,6 +146,11 @@ TEST_CASE("planner: transforms are cheap where vectors have four ports", "[fastc
     if (four) CHECK(plan(small, 15, 7, 1) == "direct_avx512vnni");
     CHECK(plan(small, 15, 7, 16).substr(0, 8) == "winograd");
   }
+  // Halves multiply at half the rate, which that way does cover.
+  set_cpu_traits({1 << 20, true, 0, true});
+  CHECK(plan({1, 4, 4, 512, 512, 3, 3, 1, 1}, 15, 7) == "winograd2_avx512vnni");
+  CHECK(plan({1, 112, 112, 64, 128, 3, 3, 1, 1}, 255, 127) == "winograd4_s16_avx512vnni");
+  CHECK(plan({1, 13, 13, 384, 384, 3, 3, 1, 1}, 255, 127) == "direct_avx512vnni");
 }
 
 TEST_CASE("fast convolution: a strided kernel is one of stride 1 on its phases", "[fastconv]") {

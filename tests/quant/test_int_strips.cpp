@@ -45,8 +45,8 @@ TEST_CASE("strips: every row length, stride, padding and channel count", "[integ
   const RestoreSettings restore;
   Draw draw(48);
   int strips = 0;
-  for (std::int64_t width = 5; width <= 57; ++width) {
-    set_cpu_traits({2 << 20, draw.coin(), 0});
+  for (std::int64_t width = 3; width <= 57; ++width) {
+    set_cpu_traits({2 << 20, draw.coin(), 0, draw.coin()});
     LayerOptions o;
     const std::int64_t kernel = draw.pick<std::int64_t>({1, 2, 3, 5});
     const std::int64_t stride = draw.between(1, 3);
@@ -114,9 +114,11 @@ TEST_CASE("strips: weights of few bits make room for the 32-bit arithmetic", "[i
 }
 
 TEST_CASE("strips: kernel columns that only read padding are left out", "[integer]") {
+  const RestoreSettings restore;
   Draw draw(52);
   int edges = 0;
-  for (std::int64_t width = 5; width <= 34; ++width) {
+  for (std::int64_t width = 5; width <= 40; ++width) {
+    set_cpu_traits({2 << 20, draw.coin(), 0, draw.coin()});
     LayerOptions o;
     const std::int64_t kernel = draw.pick<std::int64_t>({3, 5});
     o.shape = {1,
@@ -126,7 +128,7 @@ TEST_CASE("strips: kernel columns that only read padding are left out", "[intege
                draw.pick<std::int64_t>({33, 64, 100, 130}),
                kernel,
                kernel,
-               1,
+               draw.between(1, 3),
                draw.between(1, kernel / 2)};
     o.zero_padding = true;
     o.per_channel = draw.coin();
@@ -134,6 +136,27 @@ TEST_CASE("strips: kernel columns that only read padding are left out", "[intege
     if (make_strip_window(o.shape, true).spans.size() > 1) ++edges;
   }
   CHECK(edges > 10);
+}
+
+TEST_CASE("strips: products with padding that are left out are not counted", "[integer]") {
+  if (detected_isa() < Isa::avx512vnni) INTANDEM_SKIP("this CPU has no AVX-512 VNNI");
+  const RestoreSettings restore;
+  set_active_isa(Isa::avx512vnni);
+  Draw draw(57);
+  const auto executed = [&](std::int64_t size, std::int64_t stride, bool half) {
+    set_cpu_traits({1 << 20, half, 0, half});
+    LayerOptions o;
+    o.shape = {1, size, size, 64, 32, 3, 3, stride, 1};
+    o.zero_padding = true;
+    return prepare_direct(make_layer(o, draw))->executed_macs();
+  };
+  // Of 3·14 kernel rows and as many columns two lie in the padding, of a stride of two one of 3·7.
+  CHECK(executed(14, 1, false) == 64 * 32 * 40 * 40);
+  CHECK(executed(14, 2, true) == 64 * 32 * 20 * 20);
+  CHECK(executed(40, 1, false) == 64 * 32 * 118 * 120);  // long rows: rows only
+  // Short rows are strips only where caches keep up.
+  CHECK(executed(4, 1, true) == 64 * 32 * 10 * 12);
+  CHECK(executed(4, 1, false) == 64 * 32 * 12 * 12);
 }
 
 TEST_CASE("strips: codes past the caches are the same", "[integer]") {
