@@ -25,7 +25,7 @@ namespace {
 // Outputs of a task, while its input rows take no more than this.
 constexpr std::int64_t kTaskPixels = 1024, kTaskBytes = 256 * 1024;
 constexpr std::int64_t kShareMacs = 1 << 19;  // products worth sharing out by themselves
-constexpr std::int64_t kFirstCacheBytes = 24 * 1024;
+constexpr std::int64_t kFirstCacheBytes = 24 * 1024, kHalfVectorsCacheBytes = 28 * 1024;
 constexpr std::int64_t kNearBytes = 40 * 1024;  // of weights that stay in the first-level cache
 constexpr std::int64_t kHeaderBytes = 64;
 // An input row: copied, with the spare codes of the output row that begins in it.
@@ -50,7 +50,7 @@ std::int64_t panel_bytes(const ConvShape& s, std::int64_t width) {
 /// pixel, weights once per vector, which takes three times as long from the second-level cache.
 std::int64_t loads_of(const Cut& cut, const ConvShape& s) {
   const std::int64_t tiles = ceil_div(s.Q(), cut.most_pixels), vectors = cut.width / 16;
-  const std::int64_t per_vector = panel_bytes(s, cut.width) > kFirstCacheBytes ? 3 : 1;
+  const std::int64_t per_vector = panel_bytes(s, cut.width) > kHalfVectorsCacheBytes ? 3 : 1;
   return 100 * (per_vector * vectors * tiles + s.Q()) / (vectors * s.Q());
 }
 
