@@ -195,4 +195,5 @@ TEST_CASE("one-bit products by table: rows, images, panels, turns, bounds", "[in
   CHECK(chosen(56, 128) == "binary_avx512vpopcnt");
   set_cpu_traits({2 << 20, true, 0, true});
   CHECK(chosen(56, 128) == "binary_avx512vbmi");
+  CHECK(chosen(16, 256) == "binary_avx512vpopcnt");
 }
