@@ -39,6 +39,7 @@ class BinaryRows : public PreparedLayer {
   virtual void multiply(const Outputs& outputs) const = 0;
   /// Whether the kernel makes codes of its counts, by thresholds.
   virtual bool stores_codes() const = 0;
+  /// Channels that the kernel computes of a panel; the last one may have fewer than others.
   virtual std::int64_t panel_width(std::int64_t) const { return format_.panel_channels; }
 
   std::int64_t pixels() const { return layer_.shape.P() * layer_.shape.Q(); }
