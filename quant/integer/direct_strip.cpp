@@ -167,7 +167,7 @@ std::int64_t StripLayer::cost(std::int64_t N) const {
   const std::int64_t output_products = active_isa() >= Isa::avx512vnni ? 41
                                        : code_bytes_ == 1              ? 34
                                                                        : 20;
-  constexpr std::int64_t kFarByte = 4;  // of weights beyond the second-level cache (Zen 4)
+  constexpr std::int64_t kFarByte = 1;  // of weights beyond the second-level cache (Zen 4)
   const ConvShape& s = layer_.shape;
   const CpuTraits cpu = cpu_traits();
   const bool far = cpu.half_vectors && weights_.bytes > cpu.second_level_cache_bytes;
