@@ -79,9 +79,6 @@ unsigned amd_family() {
 #endif
 }
 
-bool is_zen4() { return amd_family() == 25 && detected_isa() >= Isa::avx512; }
-bool is_zen5() { return amd_family() >= 26; }
-
 std::int64_t find_second_level_cache() {
 #ifdef _SC_LEVEL2_CACHE_SIZE
   return std::max<std::int64_t>(0, sysconf(_SC_LEVEL2_CACHE_SIZE));
@@ -91,9 +88,11 @@ std::int64_t find_second_level_cache() {
 }
 
 struct Traits {
+  const unsigned family = amd_family();
+  const bool zen4 = family == 25 && detected_isa() >= Isa::avx512, zen5 = family >= 26;
   std::atomic<std::int64_t> second_level_cache_bytes{find_second_level_cache()};
-  std::atomic<bool> four_vector_ports{is_zen4() || is_zen5()}, half_vectors{is_zen4()};
-  std::atomic<std::int64_t> stream_ahead_bytes{is_zen5() ? 8192 : is_zen4() ? 4096 : 0};
+  std::atomic<bool> four_vector_ports{zen4 || zen5}, half_vectors{zen4};
+  std::atomic<std::int64_t> stream_ahead_bytes{zen5 ? 8192 : zen4 ? 4096 : 0};
 };
 Traits& traits() {
   static Traits found;

@@ -85,6 +85,11 @@ class BinaryLookupLayer final : public PreparedLayer {
   std::int64_t vectors(std::int64_t rows) const {
     return ceil_div((rows - 1) * row_bytes_ + layer_.shape.Q(), kLookupPixels);
   }
+  /// Of all `all` output rows, cut into strips of `rows` and a last one.
+  std::int64_t strip_vectors(std::int64_t all, std::int64_t rows) const {
+    const std::int64_t last = all % rows;
+    return all / rows * vectors(rows) + (last > 0 ? vectors(last) : 0);
+  }
   std::int64_t strip_rows(std::int64_t N) const;
   Workspace workspace(std::byte* memory) const;
   void pack();
@@ -116,12 +121,10 @@ class BinaryLookupLayer final : public PreparedLayer {
 /// In products of the direct algorithm, about 110 per cycle.
 std::int64_t BinaryLookupLayer::cost(std::int64_t N) const {
   constexpr std::int64_t kPerSextet = 565, kPerTable = 350, kPerVector = 14000, kPerByte = 100;
-  const std::int64_t all = tall_rows(N), rows = strip_rows(N), last = all % rows;
-  const std::int64_t all_vectors = all / rows * vectors(rows) + (last > 0 ? vectors(last) : 0);
-  const std::int64_t strips = ceil_div(all, rows);
+  const std::int64_t all = tall_rows(N), rows = strip_rows(N), strips = ceil_div(all, rows);
   const std::int64_t cost =
-      all_octets_ *
-          (all_vectors * (sextets_ * kPerSextet + kPerVector) + strips * sextets_ * kPerTable) +
+      all_octets_ * (strip_vectors(all, rows) * (sextets_ * kPerSextet + kPerVector) +
+                     strips * sextets_ * kPerTable) +
       (all + strips * (layer_.shape.R - 1)) * row_bytes_ * pixel_sextets_ * kPerByte;
   // Looking up takes the same two ports there, counting gains more from the others.
   const CpuTraits cpu = cpu_traits();
@@ -133,11 +136,8 @@ std::int64_t BinaryLookupLayer::cost(std::int64_t N) const {
 /// may take a tenth more: tasks of other panels would write to the same cache lines.
 std::int64_t BinaryLookupLayer::strip_rows(std::int64_t N) const {
   const std::int64_t all = tall_rows(N);
-  const auto work_of_strip = [&](std::int64_t rows) {
-    return rows > 0 ? 3 * vectors(rows) + 2 : 0;
-  };
   const auto work = [&](std::int64_t rows) {
-    return all / rows * work_of_strip(rows) + work_of_strip(all % rows);
+    return 3 * strip_vectors(all, rows) + 2 * ceil_div(all, rows);
   };
   const auto best = [&](std::int64_t most) {
     std::int64_t rows_of_best = most;

@@ -106,7 +106,7 @@ void BinaryRows::run(const LayerRun& args) const {
   };
   if (flat_) {
     // Weights from memory: long stretches, and little to do for a thread that is late.
-    const std::int64_t workers = args.N * s.macs() < kSharedLinearMacs ? 1 : workers_;
+    const std::int64_t workers = linear_workers(s, args.N, workers_);
     SharedRange left(panels_, workers);
     parallel_workers(workers, [&](std::int64_t worker) {
       for (std::int64_t begin = 0, end = 0; left.take(begin, end);) {

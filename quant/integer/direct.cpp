@@ -267,8 +267,8 @@ void DirectLayer::run_tiles(const LayerRun& args, std::uint8_t* codes) const {
     });
   }
   if (groups == 1 && !own) {
-    const bool few = pixels_ == 1 && args.N * layer_.shape.macs() < kSharedLinearMacs;
-    const std::int64_t workers = few ? 1 : workers_;
+    const std::int64_t workers =
+        pixels_ == 1 ? linear_workers(layer_.shape, args.N, workers_) : workers_;
     SharedRange left(panels, workers);
     parallel_for(workers, 1, [&](std::int64_t, std::int64_t) {
       for (std::int64_t begin = 0, end = 0; left.take(begin, end);) {

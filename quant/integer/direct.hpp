@@ -30,8 +30,11 @@ inline bool has_small_window(const ConvShape& shape) {
   return !shape.is_linear() && shape.reduction() <= 64;
 }
 
-/// Fewer products of a linear layer are done before a second thread has woken up.
-inline constexpr std::int64_t kSharedLinearMacs = 1 << 18;
+/// How many of `workers` share N images of a linear layer: one, if it is done before a second
+/// thread has woken up.
+inline std::int64_t linear_workers(const ConvShape& shape, std::int64_t N, std::int64_t workers) {
+  return N * shape.macs() < 1 << 18 ? 1 : workers;
+}
 
 /// A convolution or linear layer with a given kernel; null if it has too many kernel positions.
 std::unique_ptr<PreparedLayer> prepare_direct(const IntLayer& layer, const DirectKernel& kernel);

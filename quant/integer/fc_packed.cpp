@@ -183,7 +183,7 @@ const std::uint8_t* PackedLayer::whole_rows(const LayerRun& args) const {
 // another one may have to wake up first, and weights should already be on their way then.
 void PackedLayer::run(const LayerRun& args) const {
   const std::uint8_t* rows = whole_rows(args);
-  const std::int64_t workers = args.N * layer_.shape.macs() < kSharedLinearMacs ? 1 : workers_;
+  const std::int64_t workers = linear_workers(layer_.shape, args.N, workers_);
   SharedRange panels(panels_, workers);
   parallel_for(workers, 1, [&](std::int64_t worker, std::int64_t) {
     auto* corrections =
