@@ -11,6 +11,7 @@
 #include "core/parallel.hpp"
 #include "quant/integer/direct.hpp"
 #include "quant/integer/fastconv_layout.hpp"
+#include "quant/integer/fastconv_panel.hpp"
 #include "quant/integer/fastconv_plan.hpp"
 
 namespace intandem {
@@ -41,7 +42,7 @@ class FastConvLayer final : public PreparedLayer {
     if (shape_.pad > 0) std::memcpy(pad_codes_.data(), layer.pad_code.data(), shape_.C);
     // Two rows of U, one of them on its way, and the computed columns.
     const std::int64_t weight_bytes =
-        2 * plan_.first_plane[1][0] * plan_.tap_stride(plan_.panel_width) + computed_bytes();
+        2 * plan_.rows[1].plane[0] * plan_.tap_stride(plan_.panel_width) + computed_bytes();
     most_tiles_ = group_tiles(weight_bytes, layout_.tile_bytes());
   }
 
@@ -76,15 +77,13 @@ class FastConvLayer final : public PreparedLayer {
            computed_bytes();
   }
   std::int64_t computed_bytes() const {
-    return plan_.all_columns ? 0 : 2 * pieces() * plan_.tap_stride(plan_.panel_width);
+    return FastConvPanel::computed_planes(plan_) * pieces() * plan_.tap_stride(plan_.panel_width);
   }
   std::int64_t unpooled_bytes(std::int64_t N) const {
     return N * shape_.P() * shape_.Q() * shape_.K;
   }
   void transform_group(const FastConvGroup& group, const std::uint8_t* input,
                        std::uint8_t* values) const;
-  void multiply_panel(const FastConvGroup& group, std::int64_t k, const std::uint8_t* values,
-                      std::int32_t* products, std::int8_t* weights) const;
   void finish_panel(const FastConvGroup& group, std::int64_t k, const std::int32_t* products,
                     const LayerRun& args, std::uint8_t* codes) const;
   /// The first of a tile's outputs among all.
@@ -109,13 +108,8 @@ class FastConvLayer final : public PreparedLayer {
 std::int64_t FastConvLayer::cost(std::int64_t N) const {
   const std::int64_t C = shape_.C, K = shape_.K;
   const std::int64_t groups = ceil_div(N * layout_.tiles(), most_tiles_);
-  std::int64_t computed = 0, stored = plan_.all_columns ? plan_.planes() : 0;  // columns of U
-  for (std::int64_t row = 0; !plan_.all_columns && row < plan_.tap_rows(); ++row) {
-    const int first_column = plan_.positions[static_cast<std::size_t>(row * plan_.tap_rows())];
-    for (const FastConvPiece& piece : plan_.pieces) {
-      if (piece.has(first_column)) computed += plan_.tile == 4 && piece.columns == 3 ? 4 : 2;
-    }
-  }
+  const std::int64_t computed = plan_.computed_planes();
+  const std::int64_t stored = plan_.all_columns ? plan_.planes : 0;
   const FastConvCost& each = kernels_.cost;
   const std::int64_t lanes = plan_.value_stride / kValueChunk * chunk_;  // C, whole cache lines
   const std::int64_t work =
@@ -148,6 +142,7 @@ void FastConvLayer::transform_group(const FastConvGroup& group, const std::uint8
       in.next_tile = tile.outputs_h * shape_.C;
       in.outputs_v = tile.outputs_v;
       in.outputs_h = tile.outputs_h;
+      in.joined = plan_.joined;
       in.values = values;
       if (steady) {
         in.values += at.block_row[0] * plan_.value_stride + at.line[0];
@@ -167,67 +162,6 @@ void FastConvLayer::transform_group(const FastConvGroup& group, const std::uint8
           offsets.next_chunk();
         }
       }
-    }
-  }
-}
-
-/// All products of the group with the output channels from k on, a row of positions at a time.
-void FastConvLayer::multiply_panel(const FastConvGroup& group, std::int64_t k,
-                                   const std::uint8_t* values, std::int32_t* products,
-                                   std::int8_t* weights) const {
-  const std::int64_t width = plan_.width_at(k), stride = plan_.tap_stride(width);
-  const std::int64_t rows = plan_.tap_rows(), plane = plan_.tap_bytes(width);
-  const std::int8_t* const taps = plan_.taps.data() + plan_.taps_at(k);
-  const int* position = plan_.positions.data();
-  const FastCorrelation& fast = fast_correlation(plan_.tile);
-  // The columns 1 and 2 are computed when 0 is multiplied, 3 and 5 in the same place when 4 is, or
-  // just before they are needed.
-  constexpr int kBesides[kPositions1d] = {0, 1, 2, 4, 3, 5, 6}, kInOrder[] = {0, 1, 2, 3, 4, 5, 6};
-  const bool besides_products =
-      kernels_.computes_weights && rows == kPositions1d && !plan_.all_columns;
-  const int* const order = besides_products ? kBesides : kInOrder;
-  for (std::int64_t row = 0; row < rows; ++row, position += rows) {
-    const std::int8_t* by_column[kPositions1d][kMostPieces];
-    FastConvWeights besides[kMostPieces];
-    for (int q = 0; plan_.all_columns && q < pieces(); ++q) {
-      const std::int8_t* u = taps + plan_.first_plane[row][q] * stride;
-      for (std::int64_t j = 0; j < rows; ++j) {
-        by_column[fast.position[j]][q] = u;
-        if (plan_.pieces[static_cast<std::size_t>(q)].has(position[j])) u += stride;
-      }
-    }
-    const std::int8_t* next = taps + plan_.first_plane[row + 1][0] * stride;
-    for (const int* i = order; i < order + rows; ++i) {
-      const int p = position[*i], column = fast.position[*i], kind = layout_.kind(p);
-      const int first = plan_.first_piece[p], count = plan_.piece_count[p];
-      const bool real = column == 0;
-      const bool computes = !plan_.all_columns && (real || column == (besides_products ? 4 : 3));
-      for (int q = first; computes && q < first + count; ++q) {
-        const std::int8_t* t = taps + plan_.first_plane[row][q] * stride;
-        const int columns = plan_.pieces[static_cast<std::size_t>(q)].columns;
-        std::int8_t* computed = weights + 2 * q * stride;
-        if (real) {
-          by_column[0][q] = t;
-          by_column[4][q] = t + stride;
-          by_column[6][q] = t + 2 * stride;
-        }
-        by_column[real ? 1 : 3][q] = computed;
-        by_column[real ? 2 : 5][q] = computed + stride;
-        besides[q] = {t, columns, plane, stride, !real, computed};
-        if (!real && columns == 2) {  // t₀ − t₂ and t₀ + t₁ − t₂ are there already
-          by_column[3][q] = by_column[0][q];
-          by_column[5][q] = by_column[1][q];
-          besides[q].weights = nullptr;
-        } else if (!kernels_.computes_weights && group.rows[kind] > 0) {
-          kernels_.transform_weights(besides[q]);
-        }
-      }
-      const std::int64_t out = group.product_bytes[p] / std::int64_t{sizeof(std::int32_t)} +
-                               group.first_row[kind] * plan_.panel_width;
-      kernels_.multiply({values + group.values[p], group.blocks[kind], by_column[column] + first,
-                         count, plan_.quads, block_, width, products + out, next,
-                         computes && kernels_.computes_weights ? besides + first : nullptr});
-      next += count * plan_.quads * 4 * width;
     }
   }
 }
@@ -262,6 +196,7 @@ void FastConvLayer::finish_panel(const FastConvGroup& group, std::int64_t k,
     out.step_bytes = group.product_step_bytes;
     out.outputs_v = tile.outputs_v;
     out.outputs_h = tile.outputs_h;
+    out.joined = plan_.joined;
     out.rows = static_cast<int>(std::min<std::int64_t>(tile.outputs_v, P - tile.row));
     out.columns = static_cast<int>(std::min<std::int64_t>(tile.outputs_h, Q - tile.column));
     out.first = k;
@@ -290,7 +225,7 @@ void FastConvLayer::run(const LayerRun& args) const {
     groups = std::min(blocks, (groups + workers_ - 1) / workers_ * workers_);
   } else if (panels < workers_ ||
              (plan_.all_columns ? 4 : 2) * args.N * plan_.value_rows() * plan_.value_stride >
-                 panels * plan_.planes() * plan_.tap_bytes(plan_.panel_width)) {
+                 panels * plan_.planes * plan_.tap_bytes(plan_.panel_width)) {
     // Too few groups, and cheaper that each worker reads or computes all weights than all values.
     groups = std::min(blocks, workers_);
   }
@@ -319,6 +254,7 @@ void FastConvLayer::run(const LayerRun& args) const {
     auto* products = reinterpret_cast<std::int32_t*>(values + value_bytes(args.N));
     auto* weights = reinterpret_cast<std::int8_t*>(values + value_bytes(args.N) +
                                                    layout_.product_bytes(group_capacity(args.N)));
+    const FastConvPanel products_of = {plan_, layout_, kernels_, block_};
     FastConvGroup group;
     if (kernels_.begin != nullptr) kernels_.begin();
     for (std::int64_t i = 0; i < workers_; ++i) {
@@ -336,7 +272,7 @@ void FastConvLayer::run(const LayerRun& args) const {
           layout_.lay_out(group);
           transform_group(group, args.input, values);
         }
-        multiply_panel(group, panel * plan_.panel_width, values, products, weights);
+        products_of.multiply(group, panel * plan_.panel_width, values, products, weights);
         finish_panel(group, panel * plan_.panel_width, products, args, codes);
       }
     }

@@ -10,9 +10,9 @@
 
 namespace intandem {
 
-/// PrepareFn "winograd4": tiles of 4×4 outputs from 49 products each, smaller tiles at the edge.
-/// Null unless the layer is a 3×3 or 5×5 convolution of stride 1 whose transformed values (in_max ≤
-/// 15) and weights (|q_w| ≤ 14 is always enough) fit 8 bits; the actual weights decide.
+/// PrepareFn "winograd4": tiles of 4×4 outputs from 46 or 49 products each, smaller ones at the
+/// edge. Null unless the layer is a 3×3 or 5×5 convolution of stride 1 whose transformed values
+/// (in_max ≤ 15) and weights (|q_w| ≤ 14 is always enough) fit 8 bits; the actual weights decide.
 std::unique_ptr<PreparedLayer> prepare_winograd4(const IntLayer& layer);
 
 /// PrepareFn "winograd2": 2×2 outputs from 16 products; in_max ≤ 63, same condition on weights.

@@ -194,6 +194,9 @@ void fastconv_input_wide_avx2(const FastConvInput& tile) { input_any<Shorts>(til
 void fastconv_weights_avx2(const FastConvWeights& panel) { weights_panel<Bytes>(panel); }
 void fastconv_weights_wide_avx2(const FastConvWeights& panel) { weights_panel<Shorts>(panel); }
 
+void fastconv_joined_avx2(const FastConvJoined& panel) { joined_panel<Bytes>(panel); }
+void fastconv_joined_wide_avx2(const FastConvJoined& panel) { joined_panel<Shorts>(panel); }
+
 void fastconv_multiply_avx2(const FastConvProduct& a) {
   const std::int64_t value_stride =
       a.pieces * ((4 * a.quads + kValueChunk - 1) / kValueChunk * kValueChunk);

@@ -337,6 +337,9 @@ void fastconv_weights_wide_avx512vnni(const FastConvWeights& panel) {
   weights_panel<Shorts>(panel);
 }
 
+void fastconv_joined_avx512vnni(const FastConvJoined& panel) { joined_panel<Bytes>(panel); }
+void fastconv_joined_wide_avx512vnni(const FastConvJoined& panel) { joined_panel<Shorts>(panel); }
+
 void fastconv_multiply_avx512vnni(const FastConvProduct& a) { multiply<false>(a); }
 void fastconv_multiply_wide_avx512vnni(const FastConvProduct& a) { multiply<true>(a); }
 

@@ -27,9 +27,10 @@ const KernelPair& active_kernels() {
   constexpr RegisterBlock kRef = {kFastConvRefRows, kPanelWidth};
   static const KernelPair ref = {
       {"ref", Operands::u8_s8, false, kRef, kRef, 1, kSlow, nullptr, nullptr, fastconv_input_ref,
-       fastconv_weights_ref, fastconv_multiply_ref, fastconv_output_ref},
+       fastconv_weights_ref, fastconv_joined_ref, fastconv_multiply_ref, fastconv_output_ref},
       {"ref", Operands::s16, false, kRef, kRef, 1, kSlow, nullptr, nullptr, fastconv_input_wide_ref,
-       fastconv_weights_wide_ref, fastconv_multiply_wide_ref, fastconv_output_ref}};
+       fastconv_weights_wide_ref, fastconv_joined_wide_ref, fastconv_multiply_wide_ref,
+       fastconv_output_ref}};
 #if defined(__x86_64__)
   // The first against the direct kernel that sums low-bit products in 16 bits, which this one
   // cannot: 3 : 2 instructions; the second against the one for 8-bit codes.
@@ -44,6 +45,7 @@ const KernelPair& active_kernels() {
                                    nullptr,
                                    fastconv_input_avx2,
                                    fastconv_weights_avx2,
+                                   fastconv_joined_avx2,
                                    fastconv_multiply_avx2,
                                    fastconv_output_avx2},
                                   {"avx2",
@@ -57,6 +59,7 @@ const KernelPair& active_kernels() {
                                    nullptr,
                                    fastconv_input_wide_avx2,
                                    fastconv_weights_wide_avx2,
+                                   fastconv_joined_wide_avx2,
                                    fastconv_multiply_wide_avx2,
                                    fastconv_output_avx2}};
   static const KernelPair vnni = {{"avx512vnni",
@@ -70,6 +73,7 @@ const KernelPair& active_kernels() {
                                    nullptr,
                                    fastconv_input_avx512vnni,
                                    fastconv_weights_avx512vnni,
+                                   fastconv_joined_avx512vnni,
                                    fastconv_multiply_avx512vnni,
                                    fastconv_output_avx512vnni},
                                   {"avx512vnni",
@@ -83,6 +87,7 @@ const KernelPair& active_kernels() {
                                    nullptr,
                                    fastconv_input_wide_avx512vnni,
                                    fastconv_weights_wide_avx512vnni,
+                                   fastconv_joined_wide_avx512vnni,
                                    fastconv_multiply_wide_avx512vnni,
                                    fastconv_output_avx512vnni}};
   static const KernelPair four_ports =
@@ -93,7 +98,7 @@ const KernelPair& active_kernels() {
   static const KernelPair amx = {
       {"amx", Operands::u8_s8, false, kTile, kTile, kTileCodes / 4, vnni.narrow.cost,
        fastconv_begin_amx, fastconv_end_amx, fastconv_input_avx512vnni, fastconv_weights_avx512vnni,
-       fastconv_multiply_amx, fastconv_output_avx512vnni},
+       fastconv_joined_avx512vnni, fastconv_multiply_amx, fastconv_output_avx512vnni},
       vnni.wide};
   if (active_isa() >= Isa::amx) return amx;
   if (active_isa() >= Isa::avx512vnni) {

@@ -49,17 +49,18 @@ struct FastConvBlocks {
 }
 
 /// Step 1: up to a chunk of channels of one tile of input codes → its values, u8: Bᵀ d B +
-/// value_shift(position), or s16: Bᵀ d B, one per position and channel. Positions are numbered
-/// row·7 + column (fastconv_math.hpp).
+/// value_shift(position), or s16: Bᵀ d B, one per position and channel, those of
+/// tile_correlation(outputs_v, outputs_h, joined) (fastconv_tile.hpp).
 struct FastConvInput {
   const std::uint8_t* const* pixel;  ///< [(outputs_v+2)·(outputs_h+2)], each the codes of a pixel
   std::int64_t first, channels;      ///< the codes wanted of each
   std::int64_t next_tile;            ///< where the tile to the right is, seen from this one
   int outputs_v, outputs_h;          ///< tile size, 4, 2 or 1 each
-  /// Out: 64 bytes for position p at values + offset[p]. Without offsets, which is quicker, for the
-  /// n-th position of the tile at values + n·step.
+  bool joined;
+  /// Out: 64 bytes for position p at values + offset[p]. Without offsets, which is quicker, at
+  /// values + TileCorrelation::step·step.
   std::uint8_t* values;
-  const std::int64_t* offset;  ///< [49] or null
+  const std::int64_t* offset;  ///< [55] or null
   std::int64_t step;
 };
 
@@ -77,6 +78,17 @@ struct FastConvWeights {
   std::int64_t stride;      ///< likewise in bytes
   bool imaginary;  ///< columns 3 and 5: t₀ − t₂ and t₀ + t₁ − t₂; else 1 and 2: t₀ ± t₁ + t₂
   std::int8_t* weights;  ///< out: [2] planes, `stride` apart
+};
+
+/// Step 2 for three joined positions, of which nothing is stored (F9): out of the rows 3 and 4 of
+/// G g, with re, ri, ir and ii the real and imaginary parts by row and column,
+///     a = re ∓ ii, b = ir ± ri → a + b, a, b
+struct FastConvJoined {
+  const std::int8_t *real, *imaginary;  ///< planes of taps, otherwise as FastConvWeights::taps
+  int columns;                          ///< 3, or 2: the third plane is 0
+  std::int64_t bytes, stride;
+  bool minus;            ///< the lower signs
+  std::int8_t* weights;  ///< out: [3] planes, `stride` apart
 };
 
 /// Step 3: products[r][k] = Σ_piece Σ_c values[r][c]·weights[piece][c][k], modulo 2³²,
@@ -121,12 +133,13 @@ constexpr std::int64_t kBiasLanes = 16, kBiasOutputs = 16, kBiasBlock = kBiasOut
 
 /// Step 4: one tile's products → accumulators (Aᵀ M A + bias) >> shift → codes.
 struct FastConvOutput {
-  /// Position p offset_bytes[p] bytes from here, or the n-th of the tile n·step_bytes; `channels`
+  /// Position p offset_bytes[p] bytes from here, or TileCorrelation::step·step_bytes; `channels`
   /// each.
   const std::int32_t* products;
-  const std::int64_t* offset_bytes;  ///< [49] or null
+  const std::int64_t* offset_bytes;  ///< [55] or null
   std::int64_t step_bytes;
   int outputs_v, outputs_h;      ///< tile size
+  bool joined;                   ///< as FastConvInput::joined
   int rows, columns;             ///< the part of the tile that lies inside the output
   std::int64_t first, channels;  ///< output channels first … first + channels − 1
   std::uint8_t* codes;           ///< out, at the tile's first output, channel 0
@@ -159,6 +172,7 @@ struct FastConvKernels {
   void (*end)();    ///< after it has; both may be null
   void (*transform_input)(const FastConvInput&);
   void (*transform_weights)(const FastConvWeights&);
+  void (*join_weights)(const FastConvJoined&);
   void (*multiply)(const FastConvProduct&);
   void (*transform_output)(const FastConvOutput&);
 };
@@ -167,26 +181,32 @@ constexpr std::int64_t kFastConvRefRows = 3;
 /// The steps for s16 operands are called wide; the output transform is the same.
 void fastconv_input_ref(const FastConvInput& tile);
 void fastconv_weights_ref(const FastConvWeights& panel);
+void fastconv_joined_ref(const FastConvJoined& panel);
 void fastconv_multiply_ref(const FastConvProduct& product);
 void fastconv_input_wide_ref(const FastConvInput& tile);
 void fastconv_weights_wide_ref(const FastConvWeights& panel);
+void fastconv_joined_wide_ref(const FastConvJoined& panel);
 void fastconv_multiply_wide_ref(const FastConvProduct& product);
 void fastconv_output_ref(const FastConvOutput& tile);
 
 #if defined(__x86_64__)
 void fastconv_input_avx2(const FastConvInput& tile);
 void fastconv_weights_avx2(const FastConvWeights& panel);
+void fastconv_joined_avx2(const FastConvJoined& panel);
 void fastconv_multiply_avx2(const FastConvProduct& product);
 void fastconv_input_wide_avx2(const FastConvInput& tile);
 void fastconv_weights_wide_avx2(const FastConvWeights& panel);
+void fastconv_joined_wide_avx2(const FastConvJoined& panel);
 void fastconv_multiply_wide_avx2(const FastConvProduct& product);
 void fastconv_output_avx2(const FastConvOutput& tile);
 
 void fastconv_input_avx512vnni(const FastConvInput& tile);
 void fastconv_weights_avx512vnni(const FastConvWeights& panel);
+void fastconv_joined_avx512vnni(const FastConvJoined& panel);
 void fastconv_multiply_avx512vnni(const FastConvProduct& product);
 void fastconv_input_wide_avx512vnni(const FastConvInput& tile);
 void fastconv_weights_wide_avx512vnni(const FastConvWeights& panel);
+void fastconv_joined_wide_avx512vnni(const FastConvJoined& panel);
 void fastconv_multiply_wide_avx512vnni(const FastConvProduct& product);
 void fastconv_output_avx512vnni(const FastConvOutput& tile);
 

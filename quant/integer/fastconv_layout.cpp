@@ -52,13 +52,12 @@ FastConvLayout::FastConvLayout(const FastConvPlan& plan, std::int64_t block_rows
       one_kind_(plan.vertical.rest == plan.vertical.main &&
                 plan.horizontal.rest == plan.horizontal.main) {
   for (const int p : plan_.positions) {
-    const auto shared = [](const FastConvAxis& axis, int position1d) {
-      const FastCorrelation& f = fast_correlation(axis.rest);
-      return std::find(f.position, f.position + f.products, position1d) != f.position + f.products;
+    const auto takes_part = [&](int size) {
+      const TileCorrelation& tile = plan_.correlation(size);
+      const int* const end = tile.position + tile.products;
+      return std::find(tile.position, end, p) != end;
     };
-    if (one_kind_) continue;
-    kind_[p] = (shared(plan_.vertical, p / kPositions1d) ? 1 : 0) +
-               (shared(plan_.horizontal, p % kPositions1d) ? 2 : 0);
+    if (!one_kind_) kind_[p] = (takes_part(1) ? 1 : 0) + (takes_part(2) ? 2 : 0);
   }
 }
 
@@ -71,7 +70,7 @@ std::int64_t FastConvLayout::tile_bytes() const {
 }
 
 std::int64_t FastConvLayout::value_bytes(std::int64_t count) const {
-  std::int64_t sum = 0;
+  std::int64_t sum = unused_places() * (count * plan_.value_stride + kValueChunk);
   for (const int p : plan_.positions) {
     sum += count * plan_.piece_count[p] * plan_.value_stride + kValueChunk;
   }
@@ -80,7 +79,7 @@ std::int64_t FastConvLayout::value_bytes(std::int64_t count) const {
 
 std::int64_t FastConvLayout::product_bytes(std::int64_t count) const {
   const auto positions = static_cast<std::int64_t>(plan_.positions.size());
-  return (positions * (count * plan_.panel_width + kPadWords) +
+  return ((positions + unused_places()) * (count * plan_.panel_width + kPadWords) +
           (block_rows_ - 1) * plan_.panel_width) *
          kWordBytes;
 }
@@ -104,14 +103,19 @@ void FastConvLayout::lay_out(FastConvGroup& group) const {
     }
     group.blocks[kind] = fastconv_blocks(group.rows[kind], block_rows_);
   }
-  for (const int p : plan_.positions) {
-    const int kind = kind_[p];
-    group.values[p] = values;
+  const TileCorrelation& full = plan_.correlation(0);
+  for (int i = 0; i < full.products; ++i) {
+    const int p = full.position[i], kind = kind_[p];
     group.value_step = group.rows[kind] * plan_.piece_count[p] * plan_.value_stride + kValueChunk;
-    values += group.value_step;
-    group.product_bytes[p] = (products - group.first_row[kind] * plan_.panel_width) * kWordBytes;
     const std::int64_t words = group.rows[kind] * plan_.panel_width + kPadWords;
     group.product_step_bytes = words * kWordBytes;
+    if (is_steady()) {
+      values = full.step[i] * group.value_step;
+      products = full.step[i] * words;
+    }
+    group.values[p] = values;
+    group.product_bytes[p] = (products - group.first_row[kind] * plan_.panel_width) * kWordBytes;
+    values += group.value_step;
     products += words;
   }
 }

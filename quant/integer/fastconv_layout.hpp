@@ -6,7 +6,6 @@
 
 #include "core/conv_shape.hpp"
 #include "quant/integer/fastconv_kernels.hpp"
-#include "quant/integer/fastconv_math.hpp"
 #include "quant/integer/fastconv_plan.hpp"
 
 namespace intandem {
@@ -96,6 +95,11 @@ class FastConvLayout {
                     Offsets& offsets) const;
 
  private:
+  /// Steps between positions without a position, in a steady layout.
+  std::int64_t unused_places() const {
+    const TileCorrelation& full = plan_.correlation(0);
+    return is_steady() ? full.step[full.products - 1] + 1 - full.products : 0;
+  }
   FastConvTile make_tile(std::int64_t image, std::int64_t v, std::int64_t h) const {
     const int outputs_v = plan_.vertical.outputs(v), outputs_h = plan_.horizontal.outputs(h);
     return {

@@ -15,9 +15,22 @@ namespace intandem {
 constexpr int kPositions1d = 7;
 constexpr std::int8_t kTapTransform[kPositions1d][3] = {
     {1, 0, 0}, {1, 1, 1}, {1, -1, 1}, {1, 0, -1}, {0, 1, 0}, {1, 1, -1}, {0, 0, 1}};
-constexpr int kPositions2d = kPositions1d * kPositions1d;
 /// The position of the point ∞, whose multiplier is the last tap.
 constexpr int kInfinity = 6;
+/// Whether a position belongs to the imaginary unit.
+[[gnu::always_inline]] static constexpr bool is_complex(int position1d) {
+  return position1d >= 3 && position1d <= 5;
+}
+/// In two dimensions: 7·row + column, and six joined positions, which take the place of the nine
+/// whose row and column are complex (F9).
+constexpr int kPlainPositions = kPositions1d * kPositions1d, kJoinedPositions = 6;
+constexpr int kPositions2d = kPlainPositions + kJoinedPositions;
+/// Where in this square the values and products of a position lie: the joined ones in the columns
+/// 3 to 5 of the rows 3 and 4, while row 5 has none there.
+[[gnu::always_inline]] static constexpr int place_of(int position) {
+  const int joined = position - kPlainPositions;
+  return joined < 0 ? position : (3 + joined / 3) * kPositions1d + 3 + joined % 3;
+}
 
 /// scale·y = Aᵀ[(G g) ∘ (Bᵀ d)] with y[o] = Σ_s g[s]·d[o+s], o < outputs, scale = 2^shift.
 struct FastCorrelation {
@@ -66,7 +79,7 @@ constexpr FastCorrelation kFast1 = {1,
                                     {true, true, true, false, false, false}};
 
 /// The correlation with that many outputs: 4, 2 or 1.
-[[gnu::always_inline]] static inline const FastCorrelation& fast_correlation(int outputs) {
+[[gnu::always_inline]] static constexpr const FastCorrelation& fast_correlation(int outputs) {
   return outputs == 4 ? kFast4 : outputs == 2 ? kFast2 : kFast1;
 }
 
@@ -75,6 +88,8 @@ constexpr FastCorrelation kFast1 = {1,
 /// symmetrical but at the position of two sums.
 constexpr int kSums = 1 * kPositions1d + 1;
 constexpr std::uint8_t kRaise = 128;
-constexpr std::uint8_t value_shift(int position) { return position == kSums ? 0 : kRaise; }
+[[gnu::always_inline]] static constexpr std::uint8_t value_shift(int position) {
+  return position == kSums ? 0 : kRaise;
+}
 
 }  // namespace intandem

@@ -3,33 +3,13 @@
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
+#include <utility>
 
 #include "core/divide.hpp"
 #include "quant/integer/requant_block.hpp"
 
 namespace intandem {
 namespace {
-
-/// Index of a position among the products of a correlation, −1 if it has no such product.
-int product_at(const FastCorrelation& f, int position1d) {
-  for (int i = 0; i < f.products; ++i) {
-    if (f.position[i] == position1d) return i;
-  }
-  return -1;
-}
-
-/// Range of row·d for d in [0, in_max]: −negative·in_max … positive·in_max.
-struct RowWeight {
-  std::int64_t positive = 0, negative = 0;
-};
-RowWeight row_weight(const FastCorrelation& f, int product) {
-  RowWeight sum;
-  for (int x = 0; x < f.outputs + 2; ++x) {
-    const int entry = f.input[product][x];
-    (entry > 0 ? sum.positive : sum.negative) += std::abs(entry);
-  }
-  return sum;
-}
 
 bool refuse(std::string& why, const std::string& reason) {
   why = reason;
@@ -46,25 +26,52 @@ bool pairs_fit(const std::int32_t* u, std::int64_t C, std::int64_t largest_value
   return true;
 }
 
-/// Products of all tiles along an axis; without a third tap there is none at the point ∞.
-std::int64_t axis_products(const FastConvAxis& axis, int taps) {
-  return (axis.tiles - 1) * fast_correlation(axis.main).products +
-         fast_correlation(axis.rest).products - (taps == 3 ? 0 : axis.tiles);
-}
-
-/// Fills first_plane.
-void count_planes(FastConvPlan& plan) {
-  const FastCorrelation& f = fast_correlation(plan.tile);
-  std::int64_t planes = 0;
-  for (int row = 0; row < f.products; ++row) {
+/// Fills `rows` and `planes`.
+void cut_rows(FastConvPlan& plan) {
+  plan.rows.clear();
+  int last = -1;
+  for (std::size_t i = 0; i < plan.positions.size(); ++i) {
+    const int row = place_of(plan.positions[i]) / kPositions1d;
+    if (row != last) plan.rows.push_back({static_cast<int>(i), 0});
+    last = row;
+    ++plan.rows.back().count;
+  }
+  plan.planes = 0;
+  for (FastConvRow& row : plan.rows) {
     for (std::size_t q = 0; q < plan.pieces.size(); ++q) {
-      plan.first_plane[row][q] = planes;
-      if (plan.pieces[q].has(f.position[row] * kPositions1d)) {
-        planes += static_cast<std::int64_t>(plan.stored_columns(plan.pieces[q]).size());
-      }
+      row.plane[q] = plan.planes;
+      plan.planes += static_cast<std::int64_t>(plan.stored(row, plan.pieces[q]).size());
     }
   }
-  plan.first_plane[f.products][0] = planes;
+}
+
+/// Fills what follows from the tiles, the pieces and `joined`: positions, rows and what is stored.
+void choose_positions(FastConvPlan& plan, bool joined, std::int64_t most_stored_bytes) {
+  plan.joined = joined;
+  const TileCorrelation& full = plan.correlation(0);
+  plan.positions.assign(full.position, full.position + full.products);
+  for (const int position : plan.positions) {
+    plan.first_piece[position] = plan.piece_count[position] = 0;
+    for (int q = 0; q < static_cast<int>(plan.pieces.size()); ++q) {
+      if (!plan.pieces[static_cast<std::size_t>(q)].has(position)) continue;
+      if (plan.piece_count[position]++ == 0) plan.first_piece[position] = q;
+    }
+  }
+  plan.all_columns = true;
+  cut_rows(plan);
+  plan.all_columns = plan.planes * plan.tap_bytes(plan.padded_K) <= most_stored_bytes;
+  cut_rows(plan);
+}
+
+/// The planes of a panel that are stored of a piece, and the position that each belongs to.
+std::vector<std::pair<std::int64_t, int>> stored_planes(const FastConvPlan& plan, std::size_t q) {
+  std::vector<std::pair<std::int64_t, int>> planes;
+  for (const FastConvRow& row : plan.rows) {
+    std::int64_t plane = row.plane[q];
+    for (const int position : plan.stored(row, plan.pieces[q]))
+      planes.push_back({plane++, position});
+  }
+  return planes;
 }
 
 /// The 3×3 taps of a piece for output channel k and input channel c, zeros where it has none.
@@ -79,19 +86,6 @@ void copy_taps(const IntLayer& layer, const FastConvPiece& piece, std::int64_t k
   }
 }
 
-/// Σ over positions of what is added to their products, as output (y, x) of a tile gets it.
-std::int64_t transform_back(const FastCorrelation& v, const FastCorrelation& h, int y, int x,
-                            const std::int64_t* added) {
-  std::int64_t sum = 0;
-  for (int i = 0; i < v.products; ++i) {
-    for (int j = 0; j < h.products; ++j) {
-      const int position = v.position[i] * kPositions1d + h.position[j];
-      sum += v.output[y][i] * h.output[x][j] * added[position];
-    }
-  }
-  return sum;
-}
-
 /// Channel k of plan.output_bias, modulo 2³²: 2^shift·bias, and taken off again what the products
 /// have too much because values were shifted, value_shift·ΣU at each position.
 void fill_output_bias(FastConvPlan& plan, std::int64_t k, std::int32_t bias,
@@ -101,17 +95,16 @@ void fill_output_bias(FastConvPlan& plan, std::int64_t k, std::int32_t bias,
     if (shifted) added[position] = -value_shift(position) * weight_sum[position];
   }
   for (int size = 0; size < kTileSizes; ++size) {
-    const FastConvAxis &vertical = plan.vertical, &horizontal = plan.horizontal;
-    const FastCorrelation& v = fast_correlation((size & 1) != 0 ? vertical.rest : vertical.main);
-    const FastCorrelation& h =
-        fast_correlation((size & 2) != 0 ? horizontal.rest : horizontal.main);
+    const TileCorrelation& tile = plan.correlation(size);
     std::int32_t* entry = plan.output_bias.data() + size * plan.output_bias.dim(1) +
                           k / kBiasLanes * kBiasBlock + k % kBiasLanes;
-    for (int y = 0; y < v.outputs; ++y) {
-      for (int x = 0; x < h.outputs; ++x) {
-        const std::int64_t sum =
-            (std::int64_t{bias} << (v.shift + h.shift)) + transform_back(v, h, y, x, added);
-        entry[(4 * y + x) * kBiasLanes] = static_cast<std::int32_t>(sum);
+    for (int y = 0; y < tile.outputs_v; ++y) {
+      for (int x = 0; x < tile.outputs_h; ++x) {
+        std::int64_t sum = std::int64_t{bias} << tile.shift;
+        for (int i = 0; i < tile.products; ++i) {
+          sum += tile.output[i][y][x] * added[tile.position[i]];
+        }
+        entry[(kTileOutputs * y + x) * kBiasLanes] = static_cast<std::int32_t>(sum);
       }
     }
   }
@@ -143,31 +136,26 @@ ValueRange value_range(int tile, int position, std::int64_t in_max) {
   for (const int v : {4, 2, 1}) {
     for (const int h : {4, 2, 1}) {
       if (tile == 2 && (v != 2 || h != 2)) continue;
-      const FastCorrelation &fv = fast_correlation(v), &fh = fast_correlation(h);
-      const int i = product_at(fv, position / kPositions1d);
-      const int j = product_at(fh, position % kPositions1d);
-      if (i < 0 || j < 0) continue;
-      const RowWeight a = row_weight(fv, i), b = row_weight(fh, j);
-      range.low =
-          std::min(range.low, -in_max * (a.positive * b.negative + a.negative * b.positive));
-      range.high =
-          std::max(range.high, in_max * (a.positive * b.positive + a.negative * b.negative));
+      const TileCorrelation& part = tile_correlation(v, h, position >= kPlainPositions);
+      for (int i = 0; i < part.products; ++i) {
+        if (part.position[i] != position) continue;
+        std::int64_t positive = 0, negative = 0;
+        for (const auto& row : part.input[i]) {
+          for (const int entry : row) (entry > 0 ? positive : negative) += entry;
+        }
+        range.low = std::min(range.low, in_max * negative);
+        range.high = std::max(range.high, in_max * positive);
+      }
     }
   }
   return range;
 }
 
 void transform_taps(const std::int8_t* taps, std::int32_t* u) {
-  for (int i = 0; i < kPositions1d; ++i) {
-    for (int j = 0; j < kPositions1d; ++j) {
-      std::int32_t sum = 0;
-      for (int r = 0; r < 3; ++r) {
-        for (int s = 0; s < 3; ++s) {
-          sum += kTapTransform[i][r] * kTapTransform[j][s] * taps[r * 3 + s];
-        }
-      }
-      u[i * kPositions1d + j] = sum;
-    }
+  for (int p = 0; p < kPositions2d; ++p) {
+    const std::int8_t* const entries = position_taps(p);
+    u[p] = 0;
+    for (int i = 0; i < 9; ++i) u[p] += entries[i] * taps[i];
   }
 }
 
@@ -177,32 +165,49 @@ std::vector<FastConvPiece> cut_kernel(std::int64_t taps) {
   return {};
 }
 
-std::int64_t FastConvPlan::tap_rows() const { return fast_correlation(tile).products; }
+std::vector<int> FastConvPlan::stored(const FastConvRow& row, const FastConvPiece& piece) const {
+  const int first = positions[static_cast<std::size_t>(row.first)];
+  std::vector<int> stored;
+  if (!all_columns && piece.has(first)) {
+    stored = {first, first + 4, first + kInfinity};  // the rows of G g themselves
+    stored.resize(static_cast<std::size_t>(piece.columns));
+  }
+  for (int i = row.first; all_columns && i < row.first + row.count; ++i) {
+    const int position = positions[static_cast<std::size_t>(i)];
+    if (piece.has(position)) stored.push_back(position);
+  }
+  return stored;
+}
 
-std::vector<int> FastConvPlan::stored_columns(const FastConvPiece& piece) const {
-  std::vector<int> columns;
-  if (!all_columns) {
-    columns = {0, 4, kInfinity};  // the rows of G g themselves
-    columns.resize(static_cast<std::size_t>(piece.columns));
-    return columns;
+std::int64_t FastConvPlan::computed_planes() const {
+  std::int64_t sum = 0;
+  for (const FastConvRow& row : rows) {
+    for (const FastConvPiece& piece : pieces) {
+      if (all_columns || !piece.has(positions[static_cast<std::size_t>(row.first)])) continue;
+      sum += 2;
+      if (is_joined(row))
+        sum += 3;
+      else if (row.count == kPositions1d && piece.columns == 3)
+        sum += 2;
+    }
   }
-  const FastCorrelation& f = fast_correlation(tile);
-  for (int j = 0; j < f.products; ++j) {
-    if (piece.has(f.position[j])) columns.push_back(f.position[j]);
-  }
-  return columns;
+  return sum;
 }
 
 std::int64_t FastConvPlan::value_rows() const {
   std::int64_t sum = 0;
-  for (const FastConvPiece& piece : pieces) {
-    sum += axis_products(vertical, piece.rows) * axis_products(horizontal, piece.columns);
+  for (int size = 0; size < kTileSizes; ++size) {
+    const TileCorrelation& of_size = correlation(size);
+    for (int i = 0; i < of_size.products; ++i)
+      sum += count(size) * piece_count[of_size.position[i]];
   }
   return sum;
 }
 
 std::int64_t FastConvPlan::product_rows() const {
-  return axis_products(vertical, 3) * axis_products(horizontal, 3);
+  std::int64_t sum = 0;
+  for (int size = 0; size < kTileSizes; ++size) sum += count(size) * correlation(size).products;
+  return sum;
 }
 
 bool plan_fastconv(const IntLayer& layer, int tile, FastConvOperands operands, FastConvPlan& plan,
@@ -229,32 +234,23 @@ bool plan_fastconv(const IntLayer& layer, int tile, FastConvOperands operands, F
   plan.panel_width = panel_width;
   plan.padded_K = (shape.K + 15) / 16 * 16;
 
-  const FastCorrelation& f = fast_correlation(tile);
-  plan.positions.clear();
+  // A tile of a single row or column takes the product of row or column 4 by itself; and computing
+  // the weights of joined positions costs what they save where few tiles share them.
+  const bool few = plan.vertical.tiles * plan.horizontal.tiles < kFewTiles;
+  const bool joinable = tile == 4 && plan.vertical.rest != 1 && plan.horizontal.rest != 1;
+  choose_positions(plan, joinable, most_stored_bytes);
+  if (joinable && few && !plan.all_columns) choose_positions(plan, false, most_stored_bytes);
+  const TileCorrelation& full = plan.correlation(0);
   std::int64_t largest_value[kPositions2d] = {};
-  for (int i = 0; i < f.products; ++i) {
-    for (int j = 0; j < f.products; ++j) {
-      const int position = f.position[i] * kPositions1d + f.position[j];
-      const ValueRange range = value_range(tile, position, layer.in_max);
-      const int shift = wide ? 0 : value_shift(position);
-      if (!wide && (range.low + shift < 0 || range.high + shift > 255)) {
-        return refuse(why, "codes up to " + std::to_string(layer.in_max) +
-                               " give transformed values of more than 8 bits");
-      }
-      plan.positions.push_back(position);
-      plan.first_piece[position] = plan.piece_count[position] = 0;
-      for (int q = 0; q < static_cast<int>(plan.pieces.size()); ++q) {
-        if (!plan.pieces[static_cast<std::size_t>(q)].has(position)) continue;
-        if (plan.piece_count[position]++ == 0) plan.first_piece[position] = q;
-      }
-      largest_value[position] = range.high + shift;
+  for (const int position : plan.positions) {
+    const ValueRange range = value_range(tile, position, layer.in_max);
+    const int shift = wide ? 0 : value_shift(position);
+    if (!wide && (range.low + shift < 0 || range.high + shift > 255)) {
+      return refuse(why, "codes up to " + std::to_string(layer.in_max) +
+                             " give transformed values of more than 8 bits");
     }
+    largest_value[position] = range.high + shift;
   }
-
-  plan.all_columns = true;
-  count_planes(plan);
-  plan.all_columns = plan.planes() * plan.tap_bytes(plan.padded_K) <= most_stored_bytes;
-  count_planes(plan);
 
   plan.taps = TensorS8::zeros({plan.taps_at(plan.padded_K)});
   plan.output_bias = TensorS32::zeros({kTileSizes, round_up(shape.K, kBiasLanes) * kBiasOutputs});
@@ -267,30 +263,25 @@ bool plan_fastconv(const IntLayer& layer, int tile, FastConvOperands operands, F
     const std::int64_t width = plan.width_at(panel);
     // The output transform forms scale²·acc, which must not leave 32 bits before it is divided.
     const std::int64_t bound = channel_bound(layer, k);
-    if (bound >= std::int64_t{1} << (31 - 2 * f.shift)) {
+    if (bound >= std::int64_t{1} << (31 - full.shift)) {
       return refuse(why, "accumulators up to " + std::to_string(bound) + " times the scale " +
-                             std::to_string(1 << (2 * f.shift)) + " leave 32 bits");
+                             std::to_string(1 << full.shift) + " leave 32 bits");
     }
     std::fill(sum.begin(), sum.end(), std::int64_t{0});
     for (std::size_t q = 0; q < plan.pieces.size(); ++q) {
       const FastConvPiece& piece = plan.pieces[q];
-      const std::vector<int> columns = plan.stored_columns(piece);
+      const auto planes = stored_planes(plan, q);
       for (std::int64_t c = 0; c < shape.C; ++c) {
         std::int8_t taps[9];
         copy_taps(layer, piece, k, c, taps);
         std::int32_t* u = transformed.data() + c * kPositions2d;
         transform_taps(taps, u);
-        for (int i = 0; i < f.products; ++i) {
-          std::int64_t plane = plan.first_plane[i][q];
-          for (const int column : columns) {
-            const int position = f.position[i] * kPositions1d + column;
-            if (!piece.has(position)) continue;
-            const std::int64_t at = plan.taps_at(panel) + plane++ * plan.tap_stride(width);
-            // The low byte first, so that the 16-bit operands of this machine come out.
-            std::memcpy(
-                plan.taps.data() + at + (c / in_group * width + lane) * 4 + c % in_group * bytes,
-                &u[position], static_cast<std::size_t>(bytes));
-          }
+        for (const auto& [plane, position] : planes) {
+          const std::int64_t at = plan.taps_at(panel) + plane * plan.tap_stride(width);
+          // The low byte first, so that the 16-bit operands of this machine come out.
+          std::memcpy(
+              plan.taps.data() + at + (c / in_group * width + lane) * 4 + c % in_group * bytes,
+              &u[position], static_cast<std::size_t>(bytes));
         }
       }
       for (const int position : plan.positions) {

@@ -9,7 +9,7 @@
 
 #include "core/tensor.hpp"
 #include "quant/integer/fastconv_kernels.hpp"
-#include "quant/integer/fastconv_math.hpp"
+#include "quant/integer/fastconv_tile.hpp"
 #include "quant/integer/model.hpp"
 
 namespace intandem {
@@ -24,6 +24,11 @@ struct FastConvAxis {
   int main = 4, rest = 4;
 
   int outputs(std::int64_t i) const { return i == tiles - 1 ? rest : main; }
+  /// How many are of `rest` outputs, if those are fewer, or of `main`.
+  std::int64_t count(bool shorter) const {
+    const std::int64_t last = rest != main ? 1 : 0;
+    return shorter ? last : tiles - last;
+  }
 };
 /// tile: 4 or 2. A remainder of 1 or 2 gets its own tile under F(4,3), any other is padded.
 FastConvAxis cut_axis(std::int64_t outputs, int tile);
@@ -35,7 +40,7 @@ struct ValueRange {
 };
 ValueRange value_range(int tile, int position, std::int64_t in_max);
 
-/// U = G g Gᵀ of one 3×3 filter, taps row by row → one per position (49).
+/// U of one 3×3 filter, taps row by row → one per position (55).
 void transform_taps(const std::int8_t* taps, std::int32_t* u);
 
 /// A part of up to 3×3 taps of a kernel (F6). Where it has only two rows (columns), its U are zero
@@ -45,6 +50,7 @@ struct FastConvPiece {
   int rows, columns;  ///< 3 or 2
 
   bool has(int position) const {
+    if (position >= kPlainPositions) return true;
     return (position / kPositions1d < kInfinity || rows == 3) &&
            (position % kPositions1d < kInfinity || columns == 3);
   }
@@ -57,6 +63,13 @@ std::vector<FastConvPiece> cut_kernel(std::int64_t taps);
 /// set of the first-level cache.
 inline std::int64_t odd_lines(std::int64_t bytes) { return ((bytes + 63) / 64 | 1) * 64; }
 
+/// Positions that are multiplied one after the other: a row of plain ones, or three joined ones.
+struct FastConvRow {
+  int first = 0, count = 0;              ///< in FastConvPlan::positions
+  std::int64_t plane[kMostPieces] = {};  ///< where the stored weights of a piece begin
+  bool stores = false;                   ///< any; else `plane` is where those of the next row do
+};
+
 /// A layer made ready for one tile size.
 struct FastConvPlan {
   int tile = 4;
@@ -64,12 +77,13 @@ struct FastConvPlan {
   std::vector<FastConvPiece> pieces;
   std::int64_t quads = 0;         ///< as FastConvProduct::quads
   std::int64_t value_stride = 0;  ///< rounded up to 64: bytes of a position of a tile and piece
-  std::vector<int> positions;     ///< those used: 49 for tile 4, 16 for tile 2
+  bool joined = false;            ///< as in tile_correlation()
+  std::vector<int> positions;     ///< those of a full tile: 49 or 46 for tile 4, 16 for tile 2
   bool all_columns = false;       ///< all of U is stored, not only the columns that are taps
   int first_piece[kPositions2d] = {}, piece_count[kPositions2d] = {};  ///< that share a position
-  /// Where the taps of a row of positions and a piece begin, in planes; [rows][0] is their number.
-  std::int64_t first_plane[kPositions1d + 1][kMostPieces] = {};
-  /// Per panel planes [quads][width][4 bytes], one per row, piece and stored column of U.
+  std::vector<FastConvRow> rows;
+  std::int64_t planes = 0;  ///< of stored weights, of a panel
+  /// Per panel planes [quads][width][4 bytes], one per row, piece and stored position.
   TensorS8 taps;
   TensorS32 output_bias;     ///< [kTileSizes][K, padded, × 16 outputs], as FastConvOutput::bias
   TensorS32 epilogue_table;  ///< the arrays of `epilogue`, one after the other
@@ -81,19 +95,31 @@ struct FastConvPlan {
   /// Width of the panel that starts at channel k (a sum of earlier widths).
   std::int64_t width_at(std::int64_t k) const { return std::min(panel_width, padded_K - k); }
   std::int64_t panels() const { return (padded_K + panel_width - 1) / panel_width; }
-  /// Rows of G in use, 7 or 4.
-  std::int64_t tap_rows() const;
+  /// Of tiles of a size, a number below kTileSizes.
+  const TileCorrelation& correlation(int size) const {
+    return tile_correlation((size & 1) != 0 ? vertical.rest : vertical.main,
+                            (size & 2) != 0 ? horizontal.rest : horizontal.main, joined);
+  }
+  std::int64_t count(int size) const {
+    return vertical.count((size & 1) != 0) * horizontal.count((size & 2) != 0);
+  }
   /// Bytes of one plane of taps of a panel, and from one to the next.
   std::int64_t tap_bytes(std::int64_t width) const { return quads * width * 4; }
   std::int64_t tap_stride(std::int64_t width) const { return odd_lines(tap_bytes(width)); }
-  /// The columns of U that are stored of a piece, in order.
-  std::vector<int> stored_columns(const FastConvPiece& piece) const;
-  /// Planes of taps of a panel.
-  std::int64_t planes() const { return first_plane[tap_rows()][0]; }
+  /// The positions of a row whose weights are stored of a piece, in order. If not all are, those of
+  /// the columns 0, 4 and 6, which are taps, also where the product of column 4 is joined.
+  std::vector<int> stored(const FastConvRow& row, const FastConvPiece& piece) const;
+  /// Whether columns 3 to 5 of a row are joined positions.
+  bool is_joined(const FastConvRow& row) const {
+    return joined && row.count == kPositions1d &&
+           positions[static_cast<std::size_t>(row.first + 3)] >= kPlainPositions;
+  }
+  /// Planes that are computed instead, of all pieces.
+  std::int64_t computed_planes() const;
   /// Where the taps of the panel that starts at channel k begin; at padded_K, where they end.
   std::int64_t taps_at(std::int64_t k) const {
     const std::int64_t rest = k % panel_width;
-    return planes() *
+    return planes *
            (k / panel_width * tap_stride(panel_width) + (rest != 0 ? tap_stride(rest) : 0));
   }
   /// Pairs of a tile and a position, all pieces counted: values per image and channel.

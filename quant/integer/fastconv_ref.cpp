@@ -2,7 +2,7 @@
 #include <cstring>
 
 #include "quant/integer/fastconv_kernels.hpp"
-#include "quant/integer/fastconv_math.hpp"
+#include "quant/integer/fastconv_tile.hpp"
 #include "quant/integer/requant.hpp"
 
 namespace intandem {
@@ -11,25 +11,22 @@ namespace {
 /// Value: u8 or s16.
 template <class Value>
 void input(const FastConvInput& tile) {
-  const FastCorrelation& v = fast_correlation(tile.outputs_v);
-  const FastCorrelation& h = fast_correlation(tile.outputs_h);
-  const int height = v.outputs + 2, width = h.outputs + 2;
+  const TileCorrelation& f = tile_correlation(tile.outputs_v, tile.outputs_h, tile.joined);
+  const int height = f.outputs_v + 2, width = f.outputs_h + 2;
   constexpr std::int64_t kBytes = sizeof(Value);
   for (std::int64_t c = 0; c < tile.channels; ++c) {
-    for (int i = 0; i < v.products; ++i) {
-      for (int j = 0; j < h.products; ++j) {
-        std::int32_t sum = 0;
-        for (int y = 0; y < height; ++y) {
-          for (int x = 0; x < width; ++x) {
-            sum += v.input[i][y] * h.input[j][x] * tile.pixel[y * width + x][tile.first + c];
-          }
+    for (int i = 0; i < f.products; ++i) {
+      const int position = f.position[i];
+      std::int32_t sum = kBytes == 1 ? value_shift(position) : 0;
+      for (int y = 0; y < height; ++y) {
+        for (int x = 0; x < width; ++x) {
+          sum += f.input[i][y][x] * tile.pixel[y * width + x][tile.first + c];
         }
-        const int position = v.position[i] * kPositions1d + h.position[j];
-        const auto value = static_cast<Value>(sum + (kBytes == 1 ? value_shift(position) : 0));
-        const std::int64_t at =
-            tile.offset != nullptr ? tile.offset[position] : (i * h.products + j) * tile.step;
-        std::memcpy(tile.values + at + c * kBytes, &value, sizeof value);
       }
+      const auto value = static_cast<Value>(sum);
+      const std::int64_t at =
+          tile.offset != nullptr ? tile.offset[position] : f.step[i] * tile.step;
+      std::memcpy(tile.values + at + c * kBytes, &value, sizeof value);
     }
   }
 }
@@ -53,6 +50,25 @@ void weights(const FastConvWeights& panel) {
       }
       const auto weight = static_cast<Weight>(sum);
       std::memcpy(panel.weights + column * panel.stride + i, &weight, sizeof weight);
+    }
+  }
+}
+
+template <class Weight>
+void joined(const FastConvJoined& panel) {
+  const auto load = [&](const std::int8_t* taps, int s, std::int64_t i) -> int {
+    return s < panel.columns ? weight_at<Weight>(taps + s * panel.stride + i) : 0;
+  };
+  for (std::int64_t i = 0; i < panel.bytes; i += std::int64_t{sizeof(Weight)}) {
+    const int re = load(panel.real, 0, i) - load(panel.real, 2, i);
+    const int ri = load(panel.real, 1, i);
+    const int ir = load(panel.imaginary, 0, i) - load(panel.imaginary, 2, i);
+    const int ii = load(panel.imaginary, 1, i);
+    const int a = panel.minus ? re + ii : re - ii, b = panel.minus ? ir - ri : ir + ri;
+    const int u[] = {a + b, a, b};
+    for (int n = 0; n < 3; ++n) {
+      const auto weight = static_cast<Weight>(u[n]);
+      std::memcpy(panel.weights + n * panel.stride + i, &weight, sizeof weight);
     }
   }
 }
@@ -94,6 +110,8 @@ void fastconv_input_ref(const FastConvInput& tile) { input<std::uint8_t>(tile); 
 void fastconv_input_wide_ref(const FastConvInput& tile) { input<std::int16_t>(tile); }
 void fastconv_weights_ref(const FastConvWeights& panel) { weights<std::int8_t>(panel); }
 void fastconv_weights_wide_ref(const FastConvWeights& panel) { weights<std::int16_t>(panel); }
+void fastconv_joined_ref(const FastConvJoined& panel) { joined<std::int8_t>(panel); }
+void fastconv_joined_wide_ref(const FastConvJoined& panel) { joined<std::int16_t>(panel); }
 void fastconv_multiply_ref(const FastConvProduct& a) { multiply<std::uint8_t, std::int8_t>(a); }
 void fastconv_multiply_wide_ref(const FastConvProduct& a) {
   multiply<std::int16_t, std::int16_t>(a);
@@ -101,26 +119,21 @@ void fastconv_multiply_wide_ref(const FastConvProduct& a) {
 
 void fastconv_output_ref(const FastConvOutput& tile) {
   const FastConvEpilogue& e = *tile.epilogue;
-  const FastCorrelation& v = fast_correlation(tile.outputs_v);
-  const FastCorrelation& h = fast_correlation(tile.outputs_h);
+  const TileCorrelation& f = tile_correlation(tile.outputs_v, tile.outputs_h, tile.joined);
   for (std::int64_t q = 0; q < tile.channels; ++q) {
     const std::int64_t k = tile.first + q;
     for (int y = 0; y < tile.rows; ++y) {
       for (int x = 0; x < tile.columns; ++x) {
         auto sum = static_cast<std::uint32_t>(
             tile.bias[k / kBiasLanes * kBiasBlock + (4 * y + x) * kBiasLanes + k % kBiasLanes]);
-        for (int i = 0; i < v.products; ++i) {
-          for (int j = 0; j < h.products; ++j) {
-            const int position = v.position[i] * kPositions1d + h.position[j];
-            const std::int64_t at = tile.offset_bytes != nullptr
-                                        ? tile.offset_bytes[position]
-                                        : (i * h.products + j) * tile.step_bytes;
-            const auto product = static_cast<std::uint32_t>(tile.products[at / 4 + q]);
-            sum += static_cast<std::uint32_t>(v.output[y][i] * h.output[x][j]) * product;
-          }
+        for (int i = 0; i < f.products; ++i) {
+          const std::int64_t at = tile.offset_bytes != nullptr ? tile.offset_bytes[f.position[i]]
+                                                               : f.step[i] * tile.step_bytes;
+          const auto product = static_cast<std::uint32_t>(tile.products[at / 4 + q]);
+          sum += static_cast<std::uint32_t>(f.output[i][y][x]) * product;
         }
         // A multiple of 2^shift below 2³¹, so the division is exact.
-        const std::int32_t acc = static_cast<std::int32_t>(sum) >> (v.shift + h.shift);
+        const std::int32_t acc = static_cast<std::int32_t>(sum) >> f.shift;
         const std::int64_t at = y * tile.row_stride + x * tile.column_stride + k;
         if (e.mode == FastConvEpilogue::raw) {
           tile.accumulators[at] = acc;

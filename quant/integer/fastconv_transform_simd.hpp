@@ -64,8 +64,33 @@ constexpr int position_of(int i) {
   return correlation<kOutputs>.position[i];
 }
 
+/// The position of row i and column j of a tile's products. kJoined: of 4×4 outputs, with the
+/// joined ones in rows 3 and 4 where rows and columns are complex, and none in row 5 (F9).
+template <int kV, int kH, bool kJoined>
+constexpr int position_at(int i, int j) {
+  if (kJoined && is_complex(i) && is_complex(j)) return kPlainPositions + 3 * (i - 3) + j - 3;
+  return position_of<kV>(i) * kPositions1d + position_of<kH>(j);
+}
+
+/// The values of joined positions, from the real and the imaginary row of Bᵀ d: c + di where the
+/// columns' imaginary unit is the rows' (plus) and where it is its conjugate (minus), and of each
+/// the operands c, d − c and c + d of three products.
+template <class Values>
+[[gnu::always_inline]] inline void input_joined(const Values* real, const Values* imaginary,
+                                                Values* plus, Values* minus) {
+  const Values rr = real[4] - real[2], ri = real[3] - real[1];
+  const Values ir = imaginary[4] - imaginary[2], ii = imaginary[3] - imaginary[1];
+  const Values c = rr - ii, d = ir + ri, e = rr + ii, f = ir - ri;
+  plus[0] = c;
+  plus[1] = d - c;
+  plus[2] = c + d;
+  minus[0] = e;
+  minus[1] = f - e;
+  minus[2] = e + f;
+}
+
 /// Channels c … of one chunk: a vector of them, or n fewer. kSteady: without offsets.
-template <class Values, int kV, int kH, bool kSteady, bool kAll>
+template <class Values, int kV, int kH, bool kSteady, bool kJoined, bool kAll>
 [[gnu::always_inline]] inline void input_vector(const FastConvInput& tile, std::int64_t c,
                                                 std::int64_t n) {
   constexpr int kLaneBytes = sizeof(Values{}[0]);
@@ -90,6 +115,13 @@ template <class Values, int kV, int kH, bool kSteady, bool kAll>
 #pragma GCC unroll 8
     for (int i = 0; i < kProducts<kV>; ++i) half[i][x] = v[i];
   }
+  Values joined[2][3];
+  if constexpr (kJoined) {
+    Values real[kH + 2];
+#pragma GCC unroll 8
+    for (int x = 1; x <= kH; ++x) real[x] = half[3][x] - half[5][x];
+    input_joined(real, half[5], joined[0], joined[1]);
+  }
   const Equidistant steps(tile.step);
   std::uint8_t* row = values;
 #pragma GCC unroll 8
@@ -98,7 +130,11 @@ template <class Values, int kV, int kH, bool kSteady, bool kAll>
     input_1d<kH>(half[i], v);
 #pragma GCC unroll 8
     for (int j = 0; j < kProducts<kH>; ++j) {
-      const int position = position_of<kV>(i) * kPositions1d + position_of<kH>(j);
+      if (kJoined && is_complex(i) && is_complex(j)) {
+        if (i == 5) continue;
+        v[j] = joined[i - 3][j - 3];
+      }
+      const int position = position_at<kV, kH, kJoined>(i, j);
       if (kLaneBytes == 1 && position == kSums) v[j] -= raise;
       std::uint8_t* const to = kSteady ? row + steps[j] : values + offset[position];
       __builtin_memcpy(to, &v[j], sizeof v[j]);
@@ -106,24 +142,52 @@ template <class Values, int kV, int kH, bool kSteady, bool kAll>
   }
 }
 
-template <class Values, int kV, int kH, bool kSteady = false>
+template <class Values, int kV, int kH, bool kSteady = false, bool kJoined = false>
 void input_tile(const FastConvInput& tile) {
   constexpr std::int64_t kLanes = sizeof(Values) / sizeof(Values{}[0]);
   std::int64_t c = 0;
   for (; c + kLanes <= tile.channels; c += kLanes) {
-    input_vector<Values, kV, kH, kSteady, true>(tile, c, kLanes);
+    input_vector<Values, kV, kH, kSteady, kJoined, true>(tile, c, kLanes);
   }
-  if (c < tile.channels) input_vector<Values, kV, kH, kSteady, false>(tile, c, tile.channels - c);
+  if (c < tile.channels) {
+    input_vector<Values, kV, kH, kSteady, kJoined, false>(tile, c, tile.channels - c);
+  }
 }
 
-template <int kV, int kH, bool kSteady = false>
+/// Aᵀ m of the rows that are not complex, as output_1d.
+[[gnu::always_inline]] inline void output_real(const Words* m, Words* y) {
+  const Words sum = m[1] + m[2], difference = m[1] - m[2];
+  y[0] = (m[0] << 2) + sum;
+  y[1] = difference;
+  y[2] = sum;
+  y[3] = difference + (m[6] << 2);
+}
+
+/// Adds what the joined products give to the columns 3 and 4 of Aᵀ m, of which output_1d takes the
+/// real and the imaginary part, less column 5.
+[[gnu::always_inline]] inline void output_joined(const Words (&joined)[2][3],
+                                                 Words (&half)[4][kPositions1d]) {
+  const Words plus = joined[0][0] - joined[0][2], plus_i = joined[0][0] + joined[0][1];
+  const Words minus = joined[1][0] - joined[1][2], minus_i = joined[1][0] + joined[1][1];
+  const Words rr = plus + minus, ii = minus - plus, ir = plus_i + minus_i, ri = plus_i - minus_i;
+  half[0][3] += rr;
+  half[0][4] -= ri;
+  half[1][3] -= ir;
+  half[1][4] += ii;
+  half[2][3] -= rr;
+  half[2][4] += ri;
+  half[3][3] += ir;
+  half[3][4] -= ii;
+}
+
+template <int kV, int kH, bool kSteady = false, bool kJoined = false>
 void output_tile(const FastConvOutput& tile) {
   constexpr int kShift = (kV == 4 ? 2 : kV / 2) + (kH == 4 ? 2 : kH / 2);
   for (std::int64_t q = 0; q < tile.channels; q += kWordLanes) {
     const std::int64_t k = tile.first + q;
     const auto* products = reinterpret_cast<const char*>(tile.products + q);
     const std::int32_t* bias = tile.bias + k / kBiasLanes * kBiasBlock + k % kBiasLanes;
-    Words half[kV][kProducts<kH>];
+    Words half[kV][kProducts<kH>], joined[2][3];
     const Equidistant rows(kProducts<kH> * tile.step_bytes);
     const char* column = products;
 #pragma GCC unroll 8
@@ -131,15 +195,23 @@ void output_tile(const FastConvOutput& tile) {
       Words m[kProducts<kV>], y[kV];
 #pragma GCC unroll 8
       for (int i = 0; i < kProducts<kV>; ++i) {
-        const int position = position_of<kV>(i) * kPositions1d + position_of<kH>(j);
+        if (kJoined && i == 5 && is_complex(j)) continue;
+        const int position = position_at<kV, kH, kJoined>(i, j);
         const char* const from =
             kSteady ? column + rows[i] : products + tile.offset_bytes[position];
         __builtin_memcpy(&m[i], from, sizeof m[i]);
       }
-      output_1d<kV>(m, y);
+      if (kJoined && is_complex(j)) {
+        joined[0][j - 3] = m[3];
+        joined[1][j - 3] = m[4];
+        output_real(m, y);
+      } else {
+        output_1d<kV>(m, y);
+      }
 #pragma GCC unroll 8
       for (int o = 0; o < kV; ++o) half[o][j] = y[o];
     }
+    if constexpr (kJoined) output_joined(joined, half);
 #pragma GCC unroll 8
     for (int o = 0; o < kV; ++o) {
       if (o >= tile.rows) break;
@@ -166,6 +238,10 @@ void input_rows(const FastConvInput& tile) {
 /// Without offsets all tiles are full ones.
 template <class Values>
 void input_any(const FastConvInput& tile) {
+  if (tile.joined && tile.outputs_v == 4 && tile.outputs_h == 4) {
+    return tile.offset == nullptr ? input_tile<Values, 4, 4, true, true>(tile)
+                                  : input_tile<Values, 4, 4, false, true>(tile);
+  }
   if (tile.offset == nullptr) {
     return tile.outputs_v == 4 ? input_tile<Values, 4, 4, true>(tile)
                                : input_tile<Values, 2, 2, true>(tile);
@@ -183,6 +259,10 @@ void output_rows(const FastConvOutput& tile) {
 }
 
 void output_any(const FastConvOutput& tile) {
+  if (tile.joined && tile.outputs_v == 4 && tile.outputs_h == 4) {
+    return tile.offset_bytes == nullptr ? output_tile<4, 4, true, true>(tile)
+                                        : output_tile<4, 4, false, true>(tile);
+  }
   if (tile.offset_bytes == nullptr) {
     return tile.outputs_v == 4 ? output_tile<4, 4, true>(tile) : output_tile<2, 2, true>(tile);
   }
@@ -218,4 +298,34 @@ void weights_panel(const FastConvWeights& panel) {
   if (panel.columns == 2) return weights_columns<Values, 2, false>(panel);
   panel.imaginary ? weights_columns<Values, 3, true>(panel)
                   : weights_columns<Values, 3, false>(panel);
+}
+
+/// Three planes of joined positions; the sums fit their 8 or 16 bits.
+template <class Values, int kColumns, bool kMinus>
+[[gnu::always_inline]] inline void joined_columns(const FastConvJoined& panel) {
+  for (std::int64_t i = 0; i < panel.bytes; i += std::int64_t{sizeof(Values)}) {
+    Values real[3] = {}, imaginary[3] = {};
+#pragma GCC unroll 3
+    for (int s = 0; s < kColumns; ++s) {
+      __builtin_memcpy(&real[s], panel.real + s * panel.stride + i, sizeof real[s]);
+      __builtin_memcpy(&imaginary[s], panel.imaginary + s * panel.stride + i, sizeof real[s]);
+    }
+    const Values re = real[0] - real[2], ri = real[1];
+    const Values ir = imaginary[0] - imaginary[2], ii = imaginary[1];
+    const Values a = kMinus ? re + ii : re - ii, b = kMinus ? ir - ri : ir + ri;
+    const Values u[] = {a + b, a, b};
+#pragma GCC unroll 3
+    for (int n = 0; n < 3; ++n) {
+      __builtin_memcpy(panel.weights + n * panel.stride + i, &u[n], sizeof u[n]);
+    }
+  }
+}
+
+template <class Values>
+void joined_panel(const FastConvJoined& panel) {
+  if (panel.columns == 2) {
+    return panel.minus ? joined_columns<Values, 2, true>(panel)
+                       : joined_columns<Values, 2, false>(panel);
+  }
+  panel.minus ? joined_columns<Values, 3, true>(panel) : joined_columns<Values, 3, false>(panel);
 }

@@ -179,6 +179,15 @@ TEST_CASE("fast convolution: every remainder, extreme codes, wide codes", "[fast
       c.shape = {2, size, 10 - size, 70, 20, 5, 5, 1, 2};
       for (const int tile : {4, 2}) CHECK(check_case(c, tile, rng.stream(size)));
     }
+    // Tiles enough for joined positions whose weights are computed, with smaller tiles and without.
+    for (const std::int64_t taps : {3, 5}) {
+      Case c;
+      c.shape = {1, 24, 22, 9, 21, taps, taps, 1, taps / 2};
+      for (const bool wide : {false, true}) CHECK(check_case(c, 4, rng.stream(taps), wide));
+      c.shape.W = 23;
+      c.pattern = Case::alternating;
+      for (const bool wide : {false, true}) CHECK(check_case(c, 4, rng.stream(taps), wide));
+    }
     for (const Case::Pattern pattern : {Case::largest, Case::alternating, Case::random}) {
       Case c;
       c.shape = {1, 13, 13, 65, 48, 3, 3, 1, 1};

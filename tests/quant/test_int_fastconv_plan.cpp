@@ -38,6 +38,14 @@ TEST_CASE("fast convolution: mixed tiles execute what they say", "[fastconv]") {
   // Five taps are 3 + 2, the latter without the product at ∞: 24 + 20 instead of 5·13.
   c.shape = {1, 13, 13, 4, 16, 5, 5, 1, 2};
   CHECK(prepare_winograd4(make_layer(c, rng))->executed_macs() == 44 * 44 * 4 * 16);
+  // Without tiles of a single row or column full ones have joined positions; five taps add up in
+  // them.
+  c.shape = {1, 12, 12, 4, 16, 3, 3, 1, 1};
+  CHECK(prepare_winograd4(make_layer(c, rng))->executed_macs() == 9 * 46 * 4 * 16);
+  c.shape = {1, 14, 14, 4, 16, 3, 3, 1, 1};
+  CHECK(prepare_winograd4(make_layer(c, rng))->executed_macs() == (9 * 46 + 6 * 28 + 16) * 4 * 16);
+  c.shape = {1, 12, 12, 4, 16, 5, 5, 1, 2};
+  CHECK(prepare_winograd4(make_layer(c, rng))->executed_macs() == 9 * (169 - 4 * 3) * 4 * 16);
   CHECK(cut_axis(13, 4).rest == 1);
   CHECK(cut_axis(14, 4).rest == 2);
   CHECK(cut_axis(15, 4).rest == 4);

@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
-#include "quant/integer/fastconv_math.hpp"
 #include "quant/integer/fastconv_plan.hpp"
+#include "quant/integer/fastconv_tile.hpp"
 #include "tests/quant/fastconv_cases.hpp"
 
 using namespace intandem;
@@ -34,6 +34,48 @@ TEST_CASE("fast correlations: the bilinear identity holds for all unit impulses"
   }
 }
 
+namespace {
+
+/// Every tile there is: nine plain ones and the joined one.
+std::vector<const TileCorrelation*> all_tiles() {
+  std::vector<const TileCorrelation*> tiles = {&tile_correlation(4, 4, true)};
+  for (const int v : {4, 2, 1})
+    for (const int h : {4, 2, 1}) tiles.push_back(&tile_correlation(v, h, false));
+  return tiles;
+}
+
+}  // namespace
+
+TEST_CASE("fast correlations: the identity of every tile holds for all unit impulses",
+          "[fastconv]") {
+  CHECK(tile_correlation(4, 4, false).products == 49);
+  CHECK(tile_correlation(4, 4, true).products == 46);
+  CHECK(&tile_correlation(4, 2, true) == &tile_correlation(4, 2, false));
+  for (const TileCorrelation* f : all_tiles()) {
+    INFO("tile of " << f->outputs_v << "x" << f->outputs_h << ", " << f->products << " products");
+    std::int64_t wrong = 0;
+    for (int tap = 0; tap < 9; ++tap) {
+      for (int y = 0; y < f->outputs_v + 2; ++y) {
+        for (int x = 0; x < f->outputs_h + 2; ++x) {
+          for (int o = 0; o < f->outputs_v; ++o) {
+            for (int p = 0; p < f->outputs_h; ++p) {
+              int sum = 0;
+              for (int i = 0; i < f->products; ++i) {
+                sum += f->output[i][o][p] * position_taps(f->position[i])[tap] * f->input[i][y][x];
+              }
+              const bool meets = y == o + tap / 3 && x == p + tap % 3;
+              wrong += sum != (meets ? 1 << f->shift : 0);
+            }
+          }
+        }
+      }
+    }
+    CHECK(wrong == 0);
+    // In the order of their places, none twice: a kernel may write beyond the end of one.
+    for (int i = 1; i < f->products; ++i) CHECK(f->step[i - 1] < f->step[i]);
+  }
+}
+
 TEST_CASE("fast correlations: 128 more in the raised inputs is 128 more in every value",
           "[fastconv]") {
   for (const int outputs : {4, 2, 1}) {
@@ -45,9 +87,22 @@ TEST_CASE("fast correlations: 128 more in the raised inputs is 128 more in every
       CHECK(raised % 2 != 0);
     }
   }
+  for (const TileCorrelation* f : all_tiles()) {
+    const FastCorrelation& v = fast_correlation(f->outputs_v);
+    const FastCorrelation& h = fast_correlation(f->outputs_h);
+    for (int i = 0; i < f->products; ++i) {
+      int raised = 0;
+      for (int y = 0; y < f->outputs_v + 2; ++y)
+        for (int x = 0; x < f->outputs_h + 2; ++x)
+          raised += v.raised[y] && h.raised[x] ? f->input[i][y][x] : 0;
+      INFO("tile of " << f->outputs_v << "x" << f->outputs_h << ", position " << f->position[i]);
+      CHECK(raised % 2 != 0);
+    }
+  }
   for (int position = 0; position < kPositions2d; ++position) {
     const ValueRange range = value_range(4, position, 1);
     CHECK((range.low == 0) == (value_shift(position) == 0));
+    if (value_shift(position) != 0) CHECK(range.low == -range.high);
   }
 }
 
@@ -102,32 +157,28 @@ TEST_CASE("fast convolution: transformed codes fill but never leave 8 bits", "[f
   };
   for (const Limit limit : {Limit{4, 15}, Limit{2, 63}}) {
     std::int64_t widest = 0;
-    for (const int v : {4, 2, 1}) {
-      for (const int h : {4, 2, 1}) {
-        if (limit.tile == 2 && (v != 2 || h != 2)) continue;
-        const FastCorrelation &fv = fast_correlation(v), &fh = fast_correlation(h);
-        for (int i = 0; i < fv.products; ++i) {
-          for (int j = 0; j < fh.products; ++j) {
-            const int position = fv.position[i] * kPositions1d + fh.position[j];
-            const ValueRange range = value_range(limit.tile, position, limit.in_max);
-            widest = std::max(widest, range.high - range.low);
-            // V is linear in the codes, so its extremes are at codes 0 and in_max by sign.
-            std::int64_t low = 0, high = 0;
-            for (int y = 0; y < v + 2; ++y) {
-              for (int x = 0; x < h + 2; ++x) {
-                const int entry = fv.input[i][y] * fh.input[j][x];
-                (entry < 0 ? low : high) += entry * limit.in_max;
-              }
-            }
-            INFO("tile " << limit.tile << " part " << v << "x" << h << " position " << position);
-            CHECK(low >= range.low);
-            CHECK(high <= range.high);
-            CHECK(range.high - range.low <= 255);
-            if (v == limit.tile && h == limit.tile) {
-              CHECK(low == range.low);
-              CHECK(high == range.high);
-            }
+    for (const TileCorrelation* f : all_tiles()) {
+      if (limit.tile == 2 && (f->outputs_v != 2 || f->outputs_h != 2)) continue;
+      for (int i = 0; i < f->products; ++i) {
+        const ValueRange range = value_range(limit.tile, f->position[i], limit.in_max);
+        widest = std::max(widest, range.high - range.low);
+        // V is linear in the codes, so its extremes are at codes 0 and in_max by sign.
+        std::int64_t low = 0, high = 0;
+        for (int y = 0; y < f->outputs_v + 2; ++y) {
+          for (int x = 0; x < f->outputs_h + 2; ++x) {
+            const int entry = f->input[i][y][x];
+            (entry < 0 ? low : high) += entry * limit.in_max;
           }
+        }
+        INFO("tile " << limit.tile << " part " << f->outputs_v << "x" << f->outputs_h
+                     << " position " << f->position[i]);
+        CHECK(low >= range.low);
+        CHECK(high <= range.high);
+        CHECK(range.low + value_shift(f->position[i]) >= 0);
+        CHECK(range.high + value_shift(f->position[i]) <= 255);
+        if (f->outputs_v == limit.tile && f->outputs_h == limit.tile) {
+          CHECK(low == range.low);
+          CHECK(high == range.high);
         }
       }
     }

@@ -1,0 +1,134 @@
+#include "quant/integer/fastconv_tile.hpp"
+
+#include <initializer_list>
+
+namespace intandem {
+namespace {
+
+/// Rows of Bᵀ that give the real and the imaginary part at the imaginary unit, and those of G.
+constexpr int kRealInput[kTileInputs] = {0, 0, -1, 0, 1, 0};
+constexpr int kImaginaryInput[kTileInputs] = {0, -1, 0, 1, 0, 0};
+constexpr int kRealTaps[3] = {1, 0, -1}, kImaginaryTaps[3] = {0, 1, 0};
+
+/// The product of row i and column j of two correlations.
+constexpr void add_plain(TileCorrelation& tile, const FastCorrelation& v, const FastCorrelation& h,
+                         int i, int j) {
+  const int n = tile.products++;
+  tile.position[n] = v.position[i] * kPositions1d + h.position[j];
+  tile.step[n] = i * h.products + j;
+  for (int y = 0; y < v.outputs + 2; ++y) {
+    for (int x = 0; x < h.outputs + 2; ++x) {
+      tile.input[n][y][x] = static_cast<std::int8_t>(v.input[i][y] * h.input[j][x]);
+    }
+  }
+  for (int o = 0; o < v.outputs; ++o) {
+    for (int p = 0; p < h.outputs; ++p) {
+      tile.output[n][o][p] = static_cast<std::int8_t>(v.output[o][i] * h.output[p][j]);
+    }
+  }
+}
+
+/// The three products of (a + bi)·(c + di), a + bi of the taps and c + di of the inputs: (a + b)·c,
+/// a·(d − c) and b·(c + d); the first minus the third is the real part, the first and the second
+/// are the imaginary one. minus: where both imaginary units are not the same but each other's
+/// conjugate.
+constexpr void add_joined(TileCorrelation& tile, bool minus) {
+  const int sign = minus ? -1 : 1;
+  const int first = tile.products;
+  for (int y = 0; y < kTileInputs; ++y) {
+    for (int x = 0; x < kTileInputs; ++x) {
+      const int c = kRealInput[y] * kRealInput[x] - sign * kImaginaryInput[y] * kImaginaryInput[x];
+      const int d = kImaginaryInput[y] * kRealInput[x] + sign * kRealInput[y] * kImaginaryInput[x];
+      tile.input[first][y][x] = static_cast<std::int8_t>(c);
+      tile.input[first + 1][y][x] = static_cast<std::int8_t>(d - c);
+      tile.input[first + 2][y][x] = static_cast<std::int8_t>(c + d);
+    }
+  }
+  // Outputs 0, 1, 2, 3 of a direction take the real part, minus the imaginary one, minus the real
+  // and the imaginary one.
+  constexpr int kSign[kTileOutputs] = {1, -1, -1, 1};
+  for (int o = 0; o < kTileOutputs; ++o) {
+    for (int p = 0; p < kTileOutputs; ++p) {
+      const bool row_imaginary = o % 2 != 0, column_imaginary = p % 2 != 0;
+      const int part = 2 * kSign[o] * kSign[p];
+      int real = 0, imaginary = 0;  // how often the output takes either part of this product
+      if (row_imaginary == column_imaginary) {
+        real = row_imaginary ? -sign * part : part;
+      } else {
+        imaginary = row_imaginary ? part : sign * part;
+      }
+      tile.output[first][o][p] = static_cast<std::int8_t>(real + imaginary);
+      tile.output[first + 1][o][p] = static_cast<std::int8_t>(imaginary);
+      tile.output[first + 2][o][p] = static_cast<std::int8_t>(-real);
+    }
+  }
+  for (int i = 0; i < 3; ++i) {
+    const int n = tile.products++;
+    tile.position[n] = kPlainPositions + (minus ? 3 : 0) + i;
+    tile.step[n] = place_of(tile.position[n]);
+  }
+}
+
+constexpr TileCorrelation make_tile(int outputs_v, int outputs_h, bool joined) {
+  TileCorrelation tile = {};
+  const FastCorrelation& v = fast_correlation(outputs_v);
+  const FastCorrelation& h = fast_correlation(outputs_h);
+  tile.outputs_v = outputs_v;
+  tile.outputs_h = outputs_h;
+  tile.shift = v.shift + h.shift;
+  for (int i = 0; i < v.products; ++i) {
+    for (int j = 0; j < h.products; ++j) {
+      if (!joined || !is_complex(v.position[i]) || !is_complex(h.position[j])) {
+        add_plain(tile, v, h, i, j);
+      } else if (j == 3 && i < 5) {
+        add_joined(tile, i == 4);
+      }
+    }
+  }
+  return tile;
+}
+
+struct Taps {
+  std::int8_t at[kPositions2d][9];
+};
+
+constexpr Taps make_taps() {
+  Taps taps = {};
+  for (int r = 0; r < 3; ++r) {
+    for (int s = 0; s < 3; ++s) {
+      const int t = r * 3 + s;
+      for (int p = 0; p < kPlainPositions; ++p) {
+        taps.at[p][t] = static_cast<std::int8_t>(kTapTransform[p / kPositions1d][r] *
+                                                 kTapTransform[p % kPositions1d][s]);
+      }
+      for (const int sign : {1, -1}) {
+        const int a = kRealTaps[r] * kRealTaps[s] - sign * kImaginaryTaps[r] * kImaginaryTaps[s];
+        const int b = kImaginaryTaps[r] * kRealTaps[s] + sign * kRealTaps[r] * kImaginaryTaps[s];
+        std::int8_t(*joined)[9] = taps.at + kPlainPositions + (sign < 0 ? 3 : 0);
+        joined[0][t] = static_cast<std::int8_t>(a + b);
+        joined[1][t] = static_cast<std::int8_t>(a);
+        joined[2][t] = static_cast<std::int8_t>(b);
+      }
+    }
+  }
+  return taps;
+}
+
+constexpr Taps kTaps = make_taps();
+constexpr TileCorrelation kTiles[3][3] = {
+    {make_tile(4, 4, false), make_tile(4, 2, false), make_tile(4, 1, false)},
+    {make_tile(2, 4, false), make_tile(2, 2, false), make_tile(2, 1, false)},
+    {make_tile(1, 4, false), make_tile(1, 2, false), make_tile(1, 1, false)}};
+constexpr TileCorrelation kJoinedTile = make_tile(4, 4, true);
+
+}  // namespace
+
+const TileCorrelation& tile_correlation(int outputs_v, int outputs_h, bool joined) {
+  if (joined && outputs_v == 4 && outputs_h == 4) return kJoinedTile;
+  const auto index = [](int outputs) { return outputs == 4 ? 0 : outputs == 2 ? 1 : 2; };
+  return kTiles[index(outputs_v)][index(outputs_h)];
+}
+
+const std::int8_t* position_taps(int position) { return kTaps.at[position]; }
+
+}  // namespace intandem
