@@ -18,6 +18,7 @@ namespace intandem {
 namespace {
 
 constexpr std::int64_t kReadWeights = 2;  // are read in the time that one is computed
+constexpr std::int64_t kIdleShare = 5;    // a fifth of the workers' time is not to be idle
 constexpr std::int64_t kManyBlocks = 16;  // of registers, per worker: groups are made of whole ones
 // Codes of a call from which on the lines to write are fetched; half as many where a tile's line is
 // not followed by its neighbour's.
@@ -221,12 +222,14 @@ void FastConvLayer::run(const LayerRun& args) const {
   const std::int64_t blocks = (all + whole - 1) / whole;
   const std::int64_t capacity = group_capacity(args.N) / whole;
   std::int64_t groups = (blocks + capacity - 1) / capacity;
+  // Of panels that do not come out even some worker gets more than others.
+  const std::int64_t idle = round_up(panels, workers_) - panels;
   if (groups >= workers_) {
     groups = std::min(blocks, (groups + workers_ - 1) / workers_ * workers_);
-  } else if (panels < workers_ ||
+  } else if (kIdleShare * idle >= panels ||
              (plan_.all_columns ? 4 : 2) * args.N * plan_.value_rows() * plan_.value_stride >
                  panels * plan_.planes * plan_.tap_bytes(plan_.panel_width)) {
-    // Too few groups, and cheaper that each worker reads or computes all weights than all values.
+    // Too few groups, and better that each worker reads or computes all weights than all values.
     groups = std::min(blocks, workers_);
   }
   const auto group_begin = [&](std::int64_t index) {

@@ -93,7 +93,7 @@ const KernelPair& active_kernels() {
   static const KernelPair four_ports =
       with_costs(vnni, {9, 112, 136, 48, 128}, {16, 104, 168, 136, 128});
   static const KernelPair half_vectors =
-      with_costs(vnni, {9, 112, 136, 48, 64}, {16, 250, 160, 100, 64});
+      with_costs(vnni, {9, 112, 136, 48, 64}, {15, 225, 144, 90, 64});
   constexpr RegisterBlock kTile = {kTileRows, kPanelWidth};
   static const KernelPair amx = {
       {"amx", Operands::u8_s8, false, kTile, kTile, kTileCodes / 4, vnni.narrow.cost,
