@@ -127,7 +127,7 @@ std::int64_t FastConvLayer::cost(std::int64_t N) const {
 void FastConvLayer::transform_group(const FastConvGroup& group, const std::uint8_t* input,
                                     std::uint8_t* values) const {
   std::int64_t done[kTileSizes] = {};
-  const std::uint8_t* pixel[36];
+  const std::uint8_t* pixel[kTileInputs * kTileInputs];
   FastConvLayout::Offsets offsets;
   const bool steady = layout_.is_steady();
   const std::int64_t unused = layout_.value_bytes(group.last - group.first);
@@ -140,10 +140,10 @@ void FastConvLayer::transform_group(const FastConvGroup& group, const std::uint8
                   pad_codes_.data(), pixel);
       FastConvInput in = {};
       in.pixel = pixel;
-      in.next_tile = tile.outputs_h * shape_.C;
+      in.next_tile = tile.outputs_h * shape_.stride * shape_.C;
       in.outputs_v = tile.outputs_v;
       in.outputs_h = tile.outputs_h;
-      in.joined = plan_.joined;
+      in.form = plan_.form;
       in.values = values;
       if (steady) {
         in.values += at.block_row[0] * plan_.value_stride + at.line[0];
@@ -197,7 +197,7 @@ void FastConvLayer::finish_panel(const FastConvGroup& group, std::int64_t k,
     out.step_bytes = group.product_step_bytes;
     out.outputs_v = tile.outputs_v;
     out.outputs_h = tile.outputs_h;
-    out.joined = plan_.joined;
+    out.form = plan_.form;
     out.rows = static_cast<int>(std::min<std::int64_t>(tile.outputs_v, P - tile.row));
     out.columns = static_cast<int>(std::min<std::int64_t>(tile.outputs_h, Q - tile.column));
     out.first = k;
@@ -319,12 +319,20 @@ std::unique_ptr<PreparedLayer> prepare_winograd2(const IntLayer& layer) {
   return prepare_fastconv(layer, 2, fastconv_kernels(false));
 }
 
+std::unique_ptr<PreparedLayer> prepare_winograd3(const IntLayer& layer) {
+  return prepare_fastconv(layer, 3, fastconv_kernels(false));
+}
+
 std::unique_ptr<PreparedLayer> prepare_winograd4_s16(const IntLayer& layer) {
   return bytes_do(layer, 4) ? nullptr : prepare_fastconv(layer, 4, fastconv_kernels(true));
 }
 
 std::unique_ptr<PreparedLayer> prepare_winograd2_s16(const IntLayer& layer) {
   return bytes_do(layer, 2) ? nullptr : prepare_fastconv(layer, 2, fastconv_kernels(true));
+}
+
+std::unique_ptr<PreparedLayer> prepare_winograd3_s16(const IntLayer& layer) {
+  return bytes_do(layer, 3) ? nullptr : prepare_fastconv(layer, 3, fastconv_kernels(true));
 }
 
 }  // namespace intandem

@@ -18,18 +18,23 @@ std::unique_ptr<PreparedLayer> prepare_winograd4(const IntLayer& layer);
 /// PrepareFn "winograd2": 2×2 outputs from 16 products; in_max ≤ 63, same condition on weights.
 std::unique_ptr<PreparedLayer> prepare_winograd2(const IntLayer& layer);
 
-/// PrepareFns "winograd4_s16" and "winograd2_s16": the same with operands of 16 bits, which hold
-/// the transformed codes and weights of every layer. Null also where narrow codes and weights are
-/// sure to be admitted by the above, which is faster.
+/// PrepareFn "winograd3": 3×3 convolutions of stride 2, 3×3 outputs from 49 products; in_max ≤ 63,
+/// and |q_w| ≤ 31 is always enough.
+std::unique_ptr<PreparedLayer> prepare_winograd3(const IntLayer& layer);
+
+/// PrepareFns "winograd4_s16", "winograd3_s16" and "winograd2_s16": the same with operands of 16
+/// bits, which hold the transformed codes and weights of every layer. Null also where narrow codes
+/// and weights are sure to be admitted by the above, which is faster.
 std::unique_ptr<PreparedLayer> prepare_winograd4_s16(const IntLayer& layer);
+std::unique_ptr<PreparedLayer> prepare_winograd3_s16(const IntLayer& layer);
 std::unique_ptr<PreparedLayer> prepare_winograd2_s16(const IntLayer& layer);
 
 /// The kernels of active_isa(): AVX-512 VNNI, AVX2 (also for AVX-512 without VNNI) or the
 /// reference. wide: those for FastConvOperands::s16.
 const FastConvKernels& fastconv_kernels(bool wide);
 
-/// Any of the above with the kernels given; tile is 4 or 2. most_stored_bytes: transformed weights
-/// up to so many are stored, larger ones are computed in part while they are used.
+/// Any of the above with the kernels given; tile is 4, 3 or 2. most_stored_bytes: transformed
+/// weights up to so many are stored, larger ones are computed in part while they are used.
 std::unique_ptr<PreparedLayer> prepare_fastconv(const IntLayer& layer, int tile,
                                                 const FastConvKernels& kernels,
                                                 std::int64_t most_stored_bytes = kMostStoredBytes);

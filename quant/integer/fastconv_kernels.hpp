@@ -4,6 +4,8 @@
 
 #include <cstdint>
 
+#include "quant/integer/fastconv_math.hpp"
+
 namespace intandem {
 
 /// What is multiplied. Values and weights are stored without padding between them, so everything
@@ -50,13 +52,13 @@ struct FastConvBlocks {
 
 /// Step 1: up to a chunk of channels of one tile of input codes → its values, u8: Bᵀ d B +
 /// value_shift(position), or s16: Bᵀ d B, one per position and channel, those of
-/// tile_correlation(outputs_v, outputs_h, joined) (fastconv_tile.hpp).
+/// tile_correlation(outputs_v, outputs_h, form) (fastconv_tile.hpp).
 struct FastConvInput {
-  const std::uint8_t* const* pixel;  ///< [(outputs_v+2)·(outputs_h+2)], each the codes of a pixel
+  const std::uint8_t* const* pixel;  ///< [inputs_v·inputs_h], each the codes of a pixel
   std::int64_t first, channels;      ///< the codes wanted of each
   std::int64_t next_tile;            ///< where the tile to the right is, seen from this one
-  int outputs_v, outputs_h;          ///< tile size, 4, 2 or 1 each
-  bool joined;
+  int outputs_v, outputs_h;          ///< tile size, 4, 2 or 1 each; strided 3, 2 or 1
+  FastConvForm form;
   /// Out: 64 bytes for position p at values + offset[p]. Without offsets, which is quicker, at
   /// values + TileCorrelation::step·step.
   std::uint8_t* values;
@@ -138,8 +140,8 @@ struct FastConvOutput {
   const std::int32_t* products;
   const std::int64_t* offset_bytes;  ///< [55] or null
   std::int64_t step_bytes;
-  int outputs_v, outputs_h;      ///< tile size
-  bool joined;                   ///< as FastConvInput::joined
+  int outputs_v, outputs_h;  ///< tile size
+  FastConvForm form;
   int rows, columns;             ///< the part of the tile that lies inside the output
   std::int64_t first, channels;  ///< output channels first … first + channels − 1
   std::uint8_t* codes;           ///< out, at the tile's first output, channel 0

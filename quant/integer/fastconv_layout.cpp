@@ -28,9 +28,10 @@ std::int64_t group_tiles(std::int64_t weight_bytes, std::int64_t tile_bytes) {
 
 void find_pixels(const ConvShape& shape, const FastConvTile& tile, const FastConvPiece& piece,
                  const std::uint8_t* input, const std::uint8_t* pad, const std::uint8_t** pixel) {
-  const std::int64_t height = tile.outputs_v + 2, width = tile.outputs_h + 2;
-  const std::int64_t top = tile.row - shape.pad + piece.y;
-  const std::int64_t left = tile.column - shape.pad + piece.x;
+  const std::int64_t height = (tile.outputs_v - 1) * shape.stride + 3;
+  const std::int64_t width = (tile.outputs_h - 1) * shape.stride + 3;
+  const std::int64_t top = tile.row * shape.stride - shape.pad + piece.y;
+  const std::int64_t left = tile.column * shape.stride - shape.pad + piece.x;
   // The part of a window row that lies in the image.
   const std::int64_t first = std::clamp<std::int64_t>(-left, 0, width);
   const std::int64_t last = std::clamp<std::int64_t>(shape.W - left, first, width);

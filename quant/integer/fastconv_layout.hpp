@@ -39,8 +39,8 @@ struct FastConvGroup {
 /// values and products, in this CPU's second-level cache.
 std::int64_t group_tiles(std::int64_t weight_bytes, std::int64_t tile_bytes);
 
-/// The window of one tile under one piece of the kernel: pointers to (outputs_v + 2)·(outputs_h +
-/// 2) pixels of `input` [N][H][W][C], or to `pad` for those outside.
+/// The window of one tile under one piece of the kernel: pointers to its inputs_v·inputs_h pixels
+/// of `input` [N][H][W][C], or to `pad` for those outside.
 void find_pixels(const ConvShape& shape, const FastConvTile& tile, const FastConvPiece& piece,
                  const std::uint8_t* input, const std::uint8_t* pad, const std::uint8_t** pixel);
 

@@ -1,7 +1,8 @@
-// The three 1-D fast correlations with a 3-tap kernel that the exact low-bit convolution is built
-// from: F(4,3), F(2,3) and F(1,3). In two dimensions they are applied along rows and columns
-// (docs/kernels.md, F1–F5). All constants are integers, so nothing is ever rounded.
-// Internal linkage, so that files compiled for one instruction set define no shared symbol.
+// The 1-D fast correlations with a 3-tap kernel that the exact low-bit convolution is built from:
+// F(4,3), F(2,3) and F(1,3), and three of stride 2. In two dimensions they are applied along rows
+// and columns (docs/kernels.md, F1–F5, F10). All constants are integers, so nothing is ever
+// rounded. Internal linkage, so that files compiled for one instruction set define no shared
+// symbol.
 #pragma once
 
 #include <cstdint>
@@ -32,18 +33,22 @@ constexpr int kPositions2d = kPlainPositions + kJoinedPositions;
   return joined < 0 ? position : (3 + joined / 3) * kPositions1d + 3 + joined % 3;
 }
 
+/// Most inputs and outputs of a tile each way.
+constexpr int kTileInputs = 7, kTileOutputs = 4;
+
 /// scale·y = Aᵀ[(G g) ∘ (Bᵀ d)] with y[o] = Σ_s g[s]·d[o+s], o < outputs, scale = 2^shift.
 struct FastCorrelation {
-  int outputs;                          ///< outputs per tile; it reads outputs + 2 inputs
-  int products;                         ///< multiplications
-  int shift;                            ///< log2 of the scale of Aᵀ
-  int position[kPositions1d];           ///< row of kTapTransform each product uses
-  std::int8_t input[kPositions1d][6];   ///< Bᵀ [products][outputs + 2]
-  std::int8_t output[4][kPositions1d];  ///< Aᵀ [outputs][products]
-  bool raised[6];                       ///< inputs of which each row of Bᵀ takes an odd number
+  int outputs, inputs;                             ///< per tile
+  int products;                                    ///< multiplications
+  int shift;                                       ///< log2 of the scale of Aᵀ
+  int position[kPositions1d];                      ///< row of the taps' matrix each product uses
+  std::int8_t input[kPositions1d][kTileInputs];    ///< Bᵀ [products][inputs]
+  std::int8_t output[kTileOutputs][kPositions1d];  ///< Aᵀ [outputs][products]
+  bool raised[kTileInputs];  ///< inputs of which each row of Bᵀ takes an odd number
 };
 
 constexpr FastCorrelation kFast4 = {4,
+                                    6,
                                     7,
                                     2,
                                     {0, 1, 2, 3, 4, 5, 6},
@@ -63,6 +68,7 @@ constexpr FastCorrelation kFast4 = {4,
 constexpr FastCorrelation kFast2 = {
     2,
     4,
+    4,
     1,
     {0, 1, 2, 6, 0, 0, 0},
     {{1, 0, -1, 0, 0, 0}, {0, 1, 1, 0, 0, 0}, {0, -1, 1, 0, 0, 0}, {0, -1, 0, 1, 0, 0}},
@@ -72,16 +78,72 @@ constexpr FastCorrelation kFast2 = {
 /// The plain sum of three products.
 constexpr FastCorrelation kFast1 = {1,
                                     3,
+                                    3,
                                     0,
                                     {0, 4, 6, 0, 0, 0, 0},
                                     {{1, 0, 0, 0, 0, 0}, {0, 1, 0, 0, 0, 0}, {0, 0, 1, 0, 0, 0}},
                                     {{1, 1, 1, 0, 0, 0, 0}},
                                     {true, true, true, false, false, false}};
 
-/// The correlation with that many outputs: 4, 2 or 1.
+/// G of stride 2 (F10), y[o] = Σ_s g[s]·d[2·o+s]: the taps 0 and 2 meet the even inputs only, by
+/// the values of g0 + g2·x at 0, 1, −1 and ∞, and tap 1 each odd input by itself.
+constexpr std::int8_t kStridedTaps[kPositions1d][3] = {{1, 0, 0}, {1, 0, 1}, {1, 0, -1}, {0, 0, 1},
+                                                       {0, 1, 0}, {0, 1, 0}, {0, 1, 0}};
+constexpr int kOddTap = 4;  ///< the first of the positions of tap 1
+
+constexpr FastCorrelation kStrided3 = {
+    3,
+    7,
+    7,
+    1,
+    {0, 1, 2, 3, 4, 5, 6},
+    {{1, 0, 0, 0, -1, 0, 0},
+     {0, 0, 1, 0, 1, 0, 0},
+     {0, 0, -1, 0, 1, 0, 0},
+     {0, 0, -1, 0, 0, 0, 1},
+     {0, 1, 0, 0, 0, 0, 0},
+     {0, 0, 0, 1, 0, 0, 0},
+     {0, 0, 0, 0, 0, 1, 0}},
+    {{2, 1, 1, 0, 2, 0, 0}, {0, 1, -1, 0, 0, 2, 0}, {0, 1, 1, 2, 0, 0, 2}},
+    {false, true, false, true, true, true, true}};
+
+constexpr FastCorrelation kStrided2 = {2,
+                                       5,
+                                       5,
+                                       0,
+                                       {0, 1, 3, 4, 5, 0, 0},
+                                       {{1, 0, -1, 0, 0, 0, 0},
+                                        {0, 0, 1, 0, 0, 0, 0},
+                                        {0, 0, -1, 0, 1, 0, 0},
+                                        {0, 1, 0, 0, 0, 0, 0},
+                                        {0, 0, 0, 1, 0, 0, 0}},
+                                       {{1, 1, 0, 1, 0, 0, 0}, {0, 1, 1, 0, 1, 0, 0}},
+                                       {false, true, true, true, false, false, false}};
+
+constexpr FastCorrelation kStrided1 = {
+    1,
+    3,
+    3,
+    0,
+    {0, 3, 4, 0, 0, 0, 0},
+    {{1, 0, 0, 0, 0, 0, 0}, {0, 0, 1, 0, 0, 0, 0}, {0, 1, 0, 0, 0, 0, 0}},
+    {{1, 1, 1, 0, 0, 0, 0}},
+    {true, true, true, false, false, false, false}};
+
+/// The correlation with that many outputs: 4, 2 or 1; of stride 2: 3, 2 or 1.
 [[gnu::always_inline]] static constexpr const FastCorrelation& fast_correlation(int outputs) {
   return outputs == 4 ? kFast4 : outputs == 2 ? kFast2 : kFast1;
 }
+[[gnu::always_inline]] static constexpr const FastCorrelation& strided_correlation(int outputs) {
+  return outputs == 3 ? kStrided3 : outputs == 2 ? kStrided2 : kStrided1;
+}
+
+/// Which products a layer is made of.
+enum class FastConvForm {
+  plain,   ///< stride 1
+  joined,  ///< stride 1, with joined positions (F9) in tiles of 4×4 outputs
+  strided  ///< stride 2 (F10)
+};
 
 /// What is added to V = Bᵀ d B modulo 256 to make it 0 … 255 (F3). 128 more in the pixels whose row
 /// and column are both raised are 128 more at every position, an odd multiple of 128, and V is

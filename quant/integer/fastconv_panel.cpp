@@ -14,8 +14,9 @@ void FastConvPanel::find_stored(const FastConvRow& row, const std::int8_t* taps,
   for (std::size_t q = 0; q < plan.pieces.size(); ++q) {
     const std::int8_t* u = taps + row.plane[q] * stride;
     for (int i = 0; i < row.count; ++i) {
-      at.weights[i][q] = u;
-      if (plan.pieces[q].has(plan.positions[static_cast<std::size_t>(row.first + i)])) u += stride;
+      const int position = plan.positions[static_cast<std::size_t>(row.first + i)];
+      at.weights[i][q] = plan.repeats_column(position) ? at.weights[i - 1][q] : u;
+      if (plan.pieces[q].has(position) && !plan.repeats_column(position)) u += stride;
     }
   }
 }

@@ -15,7 +15,7 @@ struct FastConvPanel {
 
   /// Planes of U per piece that multiply() computes at a time.
   static std::int64_t computed_planes(const FastConvPlan& plan) {
-    return plan.all_columns ? 0 : plan.joined ? 3 : 2;
+    return plan.all_columns ? 0 : plan.form == FastConvForm::joined ? 3 : 2;
   }
   /// All products of the group with the output channels from k on, a row of positions at a time.
   /// weights: room for the computed planes of all pieces, plan.tap_stride(panel_width) each.

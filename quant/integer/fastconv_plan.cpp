@@ -38,16 +38,17 @@ void cut_rows(FastConvPlan& plan) {
   }
   plan.planes = 0;
   for (FastConvRow& row : plan.rows) {
-    for (std::size_t q = 0; q < plan.pieces.size(); ++q) {
+    if (plan.repeats_row(row)) row.plane[0] = (&row - 1)->plane[0];
+    for (std::size_t q = 0; q < plan.pieces.size() && !plan.repeats_row(row); ++q) {
       row.plane[q] = plan.planes;
       plan.planes += static_cast<std::int64_t>(plan.stored(row, plan.pieces[q]).size());
     }
   }
 }
 
-/// Fills what follows from the tiles, the pieces and `joined`: positions, rows and what is stored.
-void choose_positions(FastConvPlan& plan, bool joined, std::int64_t most_stored_bytes) {
-  plan.joined = joined;
+/// Fills what follows from the tiles, the pieces and the form: positions, rows and what is stored.
+void choose_positions(FastConvPlan& plan, FastConvForm form, std::int64_t most_stored_bytes) {
+  plan.form = form;
   const TileCorrelation& full = plan.correlation(0);
   plan.positions.assign(full.position, full.position + full.products);
   for (const int position : plan.positions) {
@@ -59,7 +60,8 @@ void choose_positions(FastConvPlan& plan, bool joined, std::int64_t most_stored_
   }
   plan.all_columns = true;
   cut_rows(plan);
-  plan.all_columns = plan.planes * plan.tap_bytes(plan.padded_K) <= most_stored_bytes;
+  plan.all_columns = form == FastConvForm::strided ||
+                     plan.planes * plan.tap_bytes(plan.padded_K) <= most_stored_bytes;
   cut_rows(plan);
 }
 
@@ -67,6 +69,7 @@ void choose_positions(FastConvPlan& plan, bool joined, std::int64_t most_stored_
 std::vector<std::pair<std::int64_t, int>> stored_planes(const FastConvPlan& plan, std::size_t q) {
   std::vector<std::pair<std::int64_t, int>> planes;
   for (const FastConvRow& row : plan.rows) {
+    if (plan.repeats_row(row)) continue;
     std::int64_t plane = row.plane[q];
     for (const int position : plan.stored(row, plan.pieces[q]))
       planes.push_back({plane++, position});
@@ -127,16 +130,19 @@ FastConvAxis cut_axis(std::int64_t outputs, int tile) {
   axis.tiles = (outputs + tile - 1) / tile;
   axis.main = tile;
   const std::int64_t remainder = outputs % tile;
-  axis.rest = tile == 4 && (remainder == 1 || remainder == 2) ? static_cast<int>(remainder) : tile;
+  axis.rest = tile > 2 && (remainder == 1 || remainder == 2) ? static_cast<int>(remainder) : tile;
   return axis;
 }
 
 ValueRange value_range(int tile, int position, std::int64_t in_max) {
   ValueRange range;
-  for (const int v : {4, 2, 1}) {
-    for (const int h : {4, 2, 1}) {
+  const FastConvForm form = tile == 3                     ? FastConvForm::strided
+                            : position >= kPlainPositions ? FastConvForm::joined
+                                                          : FastConvForm::plain;
+  for (const int v : {tile, 2, 1}) {
+    for (const int h : {tile, 2, 1}) {
       if (tile == 2 && (v != 2 || h != 2)) continue;
-      const TileCorrelation& part = tile_correlation(v, h, position >= kPlainPositions);
+      const TileCorrelation& part = tile_correlation(v, h, form);
       for (int i = 0; i < part.products; ++i) {
         if (part.position[i] != position) continue;
         std::int64_t positive = 0, negative = 0;
@@ -151,9 +157,10 @@ ValueRange value_range(int tile, int position, std::int64_t in_max) {
   return range;
 }
 
-void transform_taps(const std::int8_t* taps, std::int32_t* u) {
-  for (int p = 0; p < kPositions2d; ++p) {
-    const std::int8_t* const entries = position_taps(p);
+void transform_taps(const std::int8_t* taps, FastConvForm form, std::int32_t* u) {
+  const int positions = form == FastConvForm::strided ? kPlainPositions : kPositions2d;
+  for (int p = 0; p < positions; ++p) {
+    const std::int8_t* const entries = position_taps(p, form);
     u[p] = 0;
     for (int i = 0; i < 9; ++i) u[p] += entries[i] * taps[i];
   }
@@ -174,7 +181,7 @@ std::vector<int> FastConvPlan::stored(const FastConvRow& row, const FastConvPiec
   }
   for (int i = row.first; all_columns && i < row.first + row.count; ++i) {
     const int position = positions[static_cast<std::size_t>(i)];
-    if (piece.has(position)) stored.push_back(position);
+    if (piece.has(position) && !repeats_column(position)) stored.push_back(position);
   }
   return stored;
 }
@@ -217,9 +224,11 @@ bool plan_fastconv(const IntLayer& layer, int tile, FastConvOperands operands, F
   const bool wide = operands == FastConvOperands::s16;
   const std::int64_t bytes = operand_bytes(operands), in_group = 4 / bytes;
   plan.pieces = cut_kernel(shape.R);
+  const bool strided = tile == 3;
   if (layer.kind != IntLayerKind::conv || plan.pieces.empty() || shape.R != shape.S ||
-      shape.stride != 1) {
-    return refuse(why, "not a 3x3 or 5x5 convolution of stride 1");
+      shape.stride != (strided ? 2 : 1) || (strided && shape.R != 3)) {
+    return refuse(why, strided ? "not a 3x3 convolution of stride 2"
+                               : "not a 3x3 or 5x5 convolution of stride 1");
   }
   if (shape.pad > 0) {
     for (std::int64_t c = 0; c < shape.C; ++c) {
@@ -238,8 +247,14 @@ bool plan_fastconv(const IntLayer& layer, int tile, FastConvOperands operands, F
   // the weights of joined positions costs what they save where few tiles share them.
   const bool few = plan.vertical.tiles * plan.horizontal.tiles < kFewTiles;
   const bool joinable = tile == 4 && plan.vertical.rest != 1 && plan.horizontal.rest != 1;
-  choose_positions(plan, joinable, most_stored_bytes);
-  if (joinable && few && !plan.all_columns) choose_positions(plan, false, most_stored_bytes);
+  choose_positions(plan,
+                   strided    ? FastConvForm::strided
+                   : joinable ? FastConvForm::joined
+                              : FastConvForm::plain,
+                   most_stored_bytes);
+  if (joinable && few && !plan.all_columns) {
+    choose_positions(plan, FastConvForm::plain, most_stored_bytes);
+  }
   const TileCorrelation& full = plan.correlation(0);
   std::int64_t largest_value[kPositions2d] = {};
   for (const int position : plan.positions) {
@@ -275,7 +290,7 @@ bool plan_fastconv(const IntLayer& layer, int tile, FastConvOperands operands, F
         std::int8_t taps[9];
         copy_taps(layer, piece, k, c, taps);
         std::int32_t* u = transformed.data() + c * kPositions2d;
-        transform_taps(taps, u);
+        transform_taps(taps, plan.form, u);
         for (const auto& [plane, position] : planes) {
           const std::int64_t at = plan.taps_at(panel) + plane * plan.tap_stride(width);
           // The low byte first, so that the 16-bit operands of this machine come out.

@@ -30,7 +30,8 @@ struct FastConvAxis {
     return shorter ? last : tiles - last;
   }
 };
-/// tile: 4 or 2. A remainder of 1 or 2 gets its own tile under F(4,3), any other is padded.
+/// tile: 4, 2 or, of stride 2, 3. A remainder of 1 or 2 gets its own tile with 4 and 3, any other
+/// is padded.
 FastConvAxis cut_axis(std::int64_t outputs, int tile);
 
 /// Smallest and largest V = Bᵀ d B at a position for input codes 0 … in_max (F3), over the tile
@@ -40,8 +41,8 @@ struct ValueRange {
 };
 ValueRange value_range(int tile, int position, std::int64_t in_max);
 
-/// U of one 3×3 filter, taps row by row → one per position (55).
-void transform_taps(const std::int8_t* taps, std::int32_t* u);
+/// U of one 3×3 filter, taps row by row → one per position (55, strided 49).
+void transform_taps(const std::int8_t* taps, FastConvForm form, std::int32_t* u);
 
 /// A part of up to 3×3 taps of a kernel (F6). Where it has only two rows (columns), its U are zero
 /// at the positions of the point ∞ of that direction, and it has no share in them.
@@ -77,9 +78,9 @@ struct FastConvPlan {
   std::vector<FastConvPiece> pieces;
   std::int64_t quads = 0;         ///< as FastConvProduct::quads
   std::int64_t value_stride = 0;  ///< rounded up to 64: bytes of a position of a tile and piece
-  bool joined = false;            ///< as in tile_correlation()
-  std::vector<int> positions;     ///< those of a full tile: 49 or 46 for tile 4, 16 for tile 2
-  bool all_columns = false;       ///< all of U is stored, not only the columns that are taps
+  FastConvForm form = FastConvForm::plain;
+  std::vector<int> positions;  ///< those of a full tile: 49 or 46 for tile 4, 16 for 2, 49 for 3
+  bool all_columns = false;    ///< all of U is stored, not only the columns that are taps
   int first_piece[kPositions2d] = {}, piece_count[kPositions2d] = {};  ///< that share a position
   std::vector<FastConvRow> rows;
   std::int64_t planes = 0;  ///< of stored weights, of a panel
@@ -98,7 +99,7 @@ struct FastConvPlan {
   /// Of tiles of a size, a number below kTileSizes.
   const TileCorrelation& correlation(int size) const {
     return tile_correlation((size & 1) != 0 ? vertical.rest : vertical.main,
-                            (size & 2) != 0 ? horizontal.rest : horizontal.main, joined);
+                            (size & 2) != 0 ? horizontal.rest : horizontal.main, form);
   }
   std::int64_t count(int size) const {
     return vertical.count((size & 1) != 0) * horizontal.count((size & 2) != 0);
@@ -106,12 +107,21 @@ struct FastConvPlan {
   /// Bytes of one plane of taps of a panel, and from one to the next.
   std::int64_t tap_bytes(std::int64_t width) const { return quads * width * 4; }
   std::int64_t tap_stride(std::int64_t width) const { return odd_lines(tap_bytes(width)); }
+  /// Whether the weights of a position are those of the one before it in row and column: tap 1 of a
+  /// strided kernel.
+  bool repeats_column(int position) const {
+    return form == FastConvForm::strided && position % kPositions1d > kOddTap;
+  }
+  bool repeats_row(const FastConvRow& row) const {
+    const int first = positions[static_cast<std::size_t>(row.first)];
+    return form == FastConvForm::strided && first / kPositions1d > kOddTap;
+  }
   /// The positions of a row whose weights are stored of a piece, in order. If not all are, those of
   /// the columns 0, 4 and 6, which are taps, also where the product of column 4 is joined.
   std::vector<int> stored(const FastConvRow& row, const FastConvPiece& piece) const;
   /// Whether columns 3 to 5 of a row are joined positions.
   bool is_joined(const FastConvRow& row) const {
-    return joined && row.count == kPositions1d &&
+    return form == FastConvForm::joined && row.count == kPositions1d &&
            positions[static_cast<std::size_t>(row.first + 3)] >= kPlainPositions;
   }
   /// Planes that are computed instead, of all pieces.

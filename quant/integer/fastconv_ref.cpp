@@ -11,8 +11,8 @@ namespace {
 /// Value: u8 or s16.
 template <class Value>
 void input(const FastConvInput& tile) {
-  const TileCorrelation& f = tile_correlation(tile.outputs_v, tile.outputs_h, tile.joined);
-  const int height = f.outputs_v + 2, width = f.outputs_h + 2;
+  const TileCorrelation& f = tile_correlation(tile.outputs_v, tile.outputs_h, tile.form);
+  const int height = f.inputs_v, width = f.inputs_h;
   constexpr std::int64_t kBytes = sizeof(Value);
   for (std::int64_t c = 0; c < tile.channels; ++c) {
     for (int i = 0; i < f.products; ++i) {
@@ -119,7 +119,7 @@ void fastconv_multiply_wide_ref(const FastConvProduct& a) {
 
 void fastconv_output_ref(const FastConvOutput& tile) {
   const FastConvEpilogue& e = *tile.epilogue;
-  const TileCorrelation& f = tile_correlation(tile.outputs_v, tile.outputs_h, tile.joined);
+  const TileCorrelation& f = tile_correlation(tile.outputs_v, tile.outputs_h, tile.form);
   for (std::int64_t q = 0; q < tile.channels; ++q) {
     const std::int64_t k = tile.first + q;
     for (int y = 0; y < tile.rows; ++y) {

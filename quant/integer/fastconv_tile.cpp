@@ -6,8 +6,9 @@ namespace intandem {
 namespace {
 
 /// Rows of Bᵀ that give the real and the imaginary part at the imaginary unit, and those of G.
-constexpr int kRealInput[kTileInputs] = {0, 0, -1, 0, 1, 0};
-constexpr int kImaginaryInput[kTileInputs] = {0, -1, 0, 1, 0, 0};
+constexpr int kJoinedInputs = 6;
+constexpr int kRealInput[kJoinedInputs] = {0, 0, -1, 0, 1, 0};
+constexpr int kImaginaryInput[kJoinedInputs] = {0, -1, 0, 1, 0, 0};
 constexpr int kRealTaps[3] = {1, 0, -1}, kImaginaryTaps[3] = {0, 1, 0};
 
 /// The product of row i and column j of two correlations.
@@ -16,8 +17,8 @@ constexpr void add_plain(TileCorrelation& tile, const FastCorrelation& v, const 
   const int n = tile.products++;
   tile.position[n] = v.position[i] * kPositions1d + h.position[j];
   tile.step[n] = i * h.products + j;
-  for (int y = 0; y < v.outputs + 2; ++y) {
-    for (int x = 0; x < h.outputs + 2; ++x) {
+  for (int y = 0; y < v.inputs; ++y) {
+    for (int x = 0; x < h.inputs; ++x) {
       tile.input[n][y][x] = static_cast<std::int8_t>(v.input[i][y] * h.input[j][x]);
     }
   }
@@ -35,8 +36,8 @@ constexpr void add_plain(TileCorrelation& tile, const FastCorrelation& v, const 
 constexpr void add_joined(TileCorrelation& tile, bool minus) {
   const int sign = minus ? -1 : 1;
   const int first = tile.products;
-  for (int y = 0; y < kTileInputs; ++y) {
-    for (int x = 0; x < kTileInputs; ++x) {
+  for (int y = 0; y < kJoinedInputs; ++y) {
+    for (int x = 0; x < kJoinedInputs; ++x) {
       const int c = kRealInput[y] * kRealInput[x] - sign * kImaginaryInput[y] * kImaginaryInput[x];
       const int d = kImaginaryInput[y] * kRealInput[x] + sign * kRealInput[y] * kImaginaryInput[x];
       tile.input[first][y][x] = static_cast<std::int8_t>(c);
@@ -69,12 +70,13 @@ constexpr void add_joined(TileCorrelation& tile, bool minus) {
   }
 }
 
-constexpr TileCorrelation make_tile(int outputs_v, int outputs_h, bool joined) {
+constexpr TileCorrelation make_tile(const FastCorrelation& v, const FastCorrelation& h,
+                                    bool joined = false) {
   TileCorrelation tile = {};
-  const FastCorrelation& v = fast_correlation(outputs_v);
-  const FastCorrelation& h = fast_correlation(outputs_h);
-  tile.outputs_v = outputs_v;
-  tile.outputs_h = outputs_h;
+  tile.outputs_v = v.outputs;
+  tile.outputs_h = h.outputs;
+  tile.inputs_v = v.inputs;
+  tile.inputs_h = h.inputs;
   tile.shift = v.shift + h.shift;
   for (int i = 0; i < v.products; ++i) {
     for (int j = 0; j < h.products; ++j) {
@@ -88,8 +90,23 @@ constexpr TileCorrelation make_tile(int outputs_v, int outputs_h, bool joined) {
   return tile;
 }
 
+/// All sizes of a form, full ones first.
+struct Tiles {
+  TileCorrelation of[3][3];
+};
+
+constexpr Tiles make_tiles(const FastCorrelation& full, const FastCorrelation& two,
+                           const FastCorrelation& one) {
+  Tiles tiles = {};
+  const FastCorrelation* const sizes[3] = {&full, &two, &one};
+  for (int v = 0; v < 3; ++v) {
+    for (int h = 0; h < 3; ++h) tiles.of[v][h] = make_tile(*sizes[v], *sizes[h]);
+  }
+  return tiles;
+}
+
 struct Taps {
-  std::int8_t at[kPositions2d][9];
+  std::int8_t at[kPositions2d][9], strided[kPlainPositions][9];
 };
 
 constexpr Taps make_taps() {
@@ -100,6 +117,8 @@ constexpr Taps make_taps() {
       for (int p = 0; p < kPlainPositions; ++p) {
         taps.at[p][t] = static_cast<std::int8_t>(kTapTransform[p / kPositions1d][r] *
                                                  kTapTransform[p % kPositions1d][s]);
+        taps.strided[p][t] = static_cast<std::int8_t>(kStridedTaps[p / kPositions1d][r] *
+                                                      kStridedTaps[p % kPositions1d][s]);
       }
       for (const int sign : {1, -1}) {
         const int a = kRealTaps[r] * kRealTaps[s] - sign * kImaginaryTaps[r] * kImaginaryTaps[s];
@@ -115,20 +134,21 @@ constexpr Taps make_taps() {
 }
 
 constexpr Taps kTaps = make_taps();
-constexpr TileCorrelation kTiles[3][3] = {
-    {make_tile(4, 4, false), make_tile(4, 2, false), make_tile(4, 1, false)},
-    {make_tile(2, 4, false), make_tile(2, 2, false), make_tile(2, 1, false)},
-    {make_tile(1, 4, false), make_tile(1, 2, false), make_tile(1, 1, false)}};
-constexpr TileCorrelation kJoinedTile = make_tile(4, 4, true);
+constexpr Tiles kTiles = make_tiles(kFast4, kFast2, kFast1);
+constexpr Tiles kStridedTiles = make_tiles(kStrided3, kStrided2, kStrided1);
+constexpr TileCorrelation kJoinedTile = make_tile(kFast4, kFast4, true);
 
 }  // namespace
 
-const TileCorrelation& tile_correlation(int outputs_v, int outputs_h, bool joined) {
-  if (joined && outputs_v == 4 && outputs_h == 4) return kJoinedTile;
-  const auto index = [](int outputs) { return outputs == 4 ? 0 : outputs == 2 ? 1 : 2; };
-  return kTiles[index(outputs_v)][index(outputs_h)];
+const TileCorrelation& tile_correlation(int outputs_v, int outputs_h, FastConvForm form) {
+  if (form == FastConvForm::joined && outputs_v == 4 && outputs_h == 4) return kJoinedTile;
+  const auto index = [](int outputs) { return outputs > 2 ? 0 : outputs == 2 ? 1 : 2; };
+  const Tiles& tiles = form == FastConvForm::strided ? kStridedTiles : kTiles;
+  return tiles.of[index(outputs_v)][index(outputs_h)];
 }
 
-const std::int8_t* position_taps(int position) { return kTaps.at[position]; }
+const std::int8_t* position_taps(int position, FastConvForm form) {
+  return form == FastConvForm::strided ? kTaps.strided[position] : kTaps.at[position];
+}
 
 }  // namespace intandem

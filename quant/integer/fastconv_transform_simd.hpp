@@ -9,6 +9,11 @@
 //   store_row<count>(acc, row, k, q, tile)  finish `count` neighbouring outputs, channels from k
 // No include guard and no includes on purpose.
 
+/// Sizes of stride 2, by which the templates below tell them from those of stride 1.
+constexpr int kStrided = 8;
+template <int kSize>
+constexpr int kOutputsOf = kSize % kStrided;
+
 /// Bᵀ d modulo 256 or 2¹⁶. F(4,3) needs 10 additions for 7 values because its rows share sums.
 template <int kOutputs, class Values>
 [[gnu::always_inline]] inline void input_1d(const Values* d, Values* v) {
@@ -27,10 +32,24 @@ template <int kOutputs, class Values>
     v[1] = d[1] + d[2];
     v[2] = d[2] - d[1];
     v[3] = d[3] - d[1];
+  } else if constexpr (kOutputs == kStrided + 3) {
+    v[0] = d[0] - d[4];
+    v[1] = d[2] + d[4];
+    v[2] = d[4] - d[2];
+    v[3] = d[6] - d[2];
+    v[4] = d[1];
+    v[5] = d[3];
+    v[6] = d[5];
+  } else if constexpr (kOutputs == kStrided + 2) {
+    v[0] = d[0] - d[2];
+    v[1] = d[2];
+    v[2] = d[4] - d[2];
+    v[3] = d[1];
+    v[4] = d[3];
   } else {
     v[0] = d[0];
-    v[1] = d[1];
-    v[2] = d[2];
+    v[1] = kOutputs == 1 ? d[1] : d[2];
+    v[2] = kOutputs == 1 ? d[2] : d[1];
   }
 }
 
@@ -47,6 +66,14 @@ template <int kOutputs>
   } else if constexpr (kOutputs == 2) {
     y[0] = (m[0] << 1) + m[1] + m[2];
     y[1] = m[1] - m[2] + (m[3] << 1);
+  } else if constexpr (kOutputs == kStrided + 3) {
+    const Words sum = m[1] + m[2];
+    y[0] = sum + ((m[0] + m[4]) << 1);
+    y[1] = m[1] - m[2] + (m[5] << 1);
+    y[2] = sum + ((m[3] + m[6]) << 1);
+  } else if constexpr (kOutputs == kStrided + 2) {
+    y[0] = m[0] + m[1] + m[3];
+    y[1] = m[1] + m[2] + m[4];
   } else {
     y[0] = m[0] + m[1] + m[2];
   }
@@ -54,9 +81,11 @@ template <int kOutputs>
 
 /// F(kOutputs, 3), and the row of kTapTransform of its product i.
 template <int kOutputs>
-constexpr const FastCorrelation& correlation = kOutputs == 4   ? kFast4
-                                               : kOutputs == 2 ? kFast2
-                                                               : kFast1;
+constexpr const FastCorrelation& correlation = kOutputs > kStrided
+                                                   ? strided_correlation(kOutputs % kStrided)
+                                                   : fast_correlation(kOutputs);
+template <int kOutputs>
+constexpr int kInputs = correlation<kOutputs>.inputs;
 template <int kOutputs>
 constexpr int kProducts = correlation<kOutputs>.products;
 template <int kOutputs>
@@ -99,13 +128,13 @@ template <class Values, int kV, int kH, bool kSteady, bool kJoined, bool kAll>
   const std::int64_t* const offset = tile.offset;
   const std::int64_t first = tile.first + c, next_tile = tile.next_tile;
   std::uint8_t* const values = tile.values + c * kLaneBytes;
-  Values half[kProducts<kV>][kH + 2];
+  Values half[kProducts<kV>][kInputs<kH>];
 #pragma GCC unroll 8
-  for (int x = 0; x < kH + 2; ++x) {
-    Values d[kV + 2], v[kProducts<kV>];
+  for (int x = 0; x < kInputs<kH>; ++x) {
+    Values d[kInputs<kV>], v[kProducts<kV>];
 #pragma GCC unroll 8
-    for (int y = 0; y < kV + 2; ++y) {
-      const std::uint8_t* from = pixel[y * (kH + 2) + x] + first;
+    for (int y = 0; y < kInputs<kV>; ++y) {
+      const std::uint8_t* from = pixel[y * kInputs<kH> + x] + first;
       d[y] = kAll ? load_all_codes<Values>(from) : load_codes<Values>(from, n);
       if (kLaneBytes == 1 && correlation<kV>.raised[y] && correlation<kH>.raised[x]) d[y] += raise;
       // What the next tile reads and this one does not; a stray prefetch does no harm.
@@ -117,7 +146,7 @@ template <class Values, int kV, int kH, bool kSteady, bool kJoined, bool kAll>
   }
   Values joined[2][3];
   if constexpr (kJoined) {
-    Values real[kH + 2];
+    Values real[kInputs<kH>];
 #pragma GCC unroll 8
     for (int x = 1; x <= kH; ++x) real[x] = half[3][x] - half[5][x];
     input_joined(real, half[5], joined[0], joined[1]);
@@ -182,17 +211,18 @@ void input_tile(const FastConvInput& tile) {
 
 template <int kV, int kH, bool kSteady = false, bool kJoined = false>
 void output_tile(const FastConvOutput& tile) {
-  constexpr int kShift = (kV == 4 ? 2 : kV / 2) + (kH == 4 ? 2 : kH / 2);
+  constexpr int kShift = correlation<kV>.shift + correlation<kH>.shift;
+  constexpr int kRows = kOutputsOf<kV>, kColumns = kOutputsOf<kH>;
   for (std::int64_t q = 0; q < tile.channels; q += kWordLanes) {
     const std::int64_t k = tile.first + q;
     const auto* products = reinterpret_cast<const char*>(tile.products + q);
     const std::int32_t* bias = tile.bias + k / kBiasLanes * kBiasBlock + k % kBiasLanes;
-    Words half[kV][kProducts<kH>], joined[2][3];
+    Words half[kRows][kProducts<kH>], joined[2][3];
     const Equidistant rows(kProducts<kH> * tile.step_bytes);
     const char* column = products;
 #pragma GCC unroll 8
     for (int j = 0; j < kProducts<kH>; ++j, column += tile.step_bytes) {
-      Words m[kProducts<kV>], y[kV];
+      Words m[kProducts<kV>], y[kRows];
 #pragma GCC unroll 8
       for (int i = 0; i < kProducts<kV>; ++i) {
         if (kJoined && i == 5 && is_complex(j)) continue;
@@ -209,66 +239,85 @@ void output_tile(const FastConvOutput& tile) {
         output_1d<kV>(m, y);
       }
 #pragma GCC unroll 8
-      for (int o = 0; o < kV; ++o) half[o][j] = y[o];
+      for (int o = 0; o < kRows; ++o) half[o][j] = y[o];
     }
     if constexpr (kJoined) output_joined(joined, half);
 #pragma GCC unroll 8
-    for (int o = 0; o < kV; ++o) {
+    for (int o = 0; o < kRows; ++o) {
       if (o >= tile.rows) break;
-      Words y[kH];
+      Words y[kColumns];
       output_1d<kH>(half[o], y);
 #pragma GCC unroll 8
-      for (int p = 0; p < kH; ++p) {
+      for (int p = 0; p < kColumns; ++p) {
         Words added;
         __builtin_memcpy(&added, bias + (4 * o + p) * kBiasLanes, sizeof added);
         y[p] = (Words)((SignedWords)(y[p] + added) >> kShift);
       }
-      store_row<kH>(y, o * tile.row_stride, k, q, tile);
+      store_row<kColumns>(y, o * tile.row_stride, k, q, tile);
     }
   }
 }
 
-template <class Values, int kV>
+/// Tiles with offsets, of kV rows; kLargest: the size of full ones, 4 or kStrided + 3.
+template <class Values, int kLargest, int kV>
 void input_rows(const FastConvInput& tile) {
-  if (tile.outputs_h == 4) return input_tile<Values, kV, 4>(tile);
-  if (tile.outputs_h == 2) return input_tile<Values, kV, 2>(tile);
-  input_tile<Values, kV, 1>(tile);
+  constexpr int kFirst = kLargest / kStrided * kStrided;
+  if (tile.outputs_h == 2) return input_tile<Values, kV, kFirst + 2>(tile);
+  if (tile.outputs_h == 1) return input_tile<Values, kV, kFirst + 1>(tile);
+  input_tile<Values, kV, kLargest>(tile);
+}
+
+template <class Values, int kLargest>
+void input_sizes(const FastConvInput& tile) {
+  constexpr int kFirst = kLargest / kStrided * kStrided;
+  if (tile.outputs_v == 2) return input_rows<Values, kLargest, kFirst + 2>(tile);
+  if (tile.outputs_v == 1) return input_rows<Values, kLargest, kFirst + 1>(tile);
+  input_rows<Values, kLargest, kLargest>(tile);
 }
 
 /// Without offsets all tiles are full ones.
 template <class Values>
 void input_any(const FastConvInput& tile) {
-  if (tile.joined && tile.outputs_v == 4 && tile.outputs_h == 4) {
-    return tile.offset == nullptr ? input_tile<Values, 4, 4, true, true>(tile)
-                                  : input_tile<Values, 4, 4, false, true>(tile);
+  const bool steady = tile.offset == nullptr;
+  if (tile.form == FastConvForm::strided) {
+    return steady ? input_tile<Values, kStrided + 3, kStrided + 3, true>(tile)
+                  : input_sizes<Values, kStrided + 3>(tile);
   }
-  if (tile.offset == nullptr) {
-    return tile.outputs_v == 4 ? input_tile<Values, 4, 4, true>(tile)
-                               : input_tile<Values, 2, 2, true>(tile);
+  if (tile.form == FastConvForm::joined && tile.outputs_v == 4 && tile.outputs_h == 4) {
+    return steady ? input_tile<Values, 4, 4, true, true>(tile)
+                  : input_tile<Values, 4, 4, false, true>(tile);
   }
-  if (tile.outputs_v == 4) return input_rows<Values, 4>(tile);
-  if (tile.outputs_v == 2) return input_rows<Values, 2>(tile);
-  input_rows<Values, 1>(tile);
+  if (!steady) return input_sizes<Values, 4>(tile);
+  tile.outputs_v == 4 ? input_tile<Values, 4, 4, true>(tile) : input_tile<Values, 2, 2, true>(tile);
 }
 
-template <int kV>
+template <int kLargest, int kV>
 void output_rows(const FastConvOutput& tile) {
-  if (tile.outputs_h == 4) return output_tile<kV, 4>(tile);
-  if (tile.outputs_h == 2) return output_tile<kV, 2>(tile);
-  output_tile<kV, 1>(tile);
+  constexpr int kFirst = kLargest / kStrided * kStrided;
+  if (tile.outputs_h == 2) return output_tile<kV, kFirst + 2>(tile);
+  if (tile.outputs_h == 1) return output_tile<kV, kFirst + 1>(tile);
+  output_tile<kV, kLargest>(tile);
+}
+
+template <int kLargest>
+void output_sizes(const FastConvOutput& tile) {
+  constexpr int kFirst = kLargest / kStrided * kStrided;
+  if (tile.outputs_v == 2) return output_rows<kLargest, kFirst + 2>(tile);
+  if (tile.outputs_v == 1) return output_rows<kLargest, kFirst + 1>(tile);
+  output_rows<kLargest, kLargest>(tile);
 }
 
 void output_any(const FastConvOutput& tile) {
-  if (tile.joined && tile.outputs_v == 4 && tile.outputs_h == 4) {
-    return tile.offset_bytes == nullptr ? output_tile<4, 4, true, true>(tile)
-                                        : output_tile<4, 4, false, true>(tile);
+  const bool steady = tile.offset_bytes == nullptr;
+  if (tile.form == FastConvForm::strided) {
+    return steady ? output_tile<kStrided + 3, kStrided + 3, true>(tile)
+                  : output_sizes<kStrided + 3>(tile);
   }
-  if (tile.offset_bytes == nullptr) {
-    return tile.outputs_v == 4 ? output_tile<4, 4, true>(tile) : output_tile<2, 2, true>(tile);
+  if (tile.form == FastConvForm::joined && tile.outputs_v == 4 && tile.outputs_h == 4) {
+    return steady ? output_tile<4, 4, true, true>(tile) : output_tile<4, 4, false, true>(tile);
   }
-  if (tile.outputs_v == 4) return output_rows<4>(tile);
-  if (tile.outputs_v == 2) return output_rows<2>(tile);
-  output_rows<1>(tile);
+  if (!steady) return output_sizes<4>(tile);
+  tile.outputs_v == 4 ? output_tile<4, 4, true>(tile) : output_tile<2, 2, true>(tile);
 }
 
 /// How far ahead the taps are fetched into the first-level cache.

@@ -30,7 +30,7 @@ std::vector<std::int64_t> direct(const IntLayer& layer, std::int64_t N, const st
           for (std::int64_t r = 0; r < s.R; ++r)
             for (std::int64_t t = 0; t < s.S; ++t)
               for (std::int64_t c = 0; c < s.C; ++c) {
-                const std::int64_t y = p + r - s.pad, x = q + t - s.pad;
+                const std::int64_t y = p * s.stride + r - s.pad, x = q * s.stride + t - s.pad;
                 const bool inside = y >= 0 && y < s.H && x >= 0 && x < s.W;
                 const std::int64_t code =
                     inside ? codes[((n * s.H + y) * s.W + x) * s.C + c] : layer.pad_code[c];
@@ -155,15 +155,22 @@ TEST_CASE("fast convolution: the integers of the direct one, any shape", "[fastc
         if (c.shape.P() < 3 || c.shape.Q() < 3) c.pool_kernel = c.pool_stride = 0;
       }
       for (const int tile : {4, 2}) ran += check_case(c, tile, draw);
+      if (taps == 3) {
+        c.shape.stride = 2;
+        ran += check_case(c, 3, draw);
+        c.shape.stride = 1;
+      }
       // Of any number of bits; the bound of the sums always holds here.
       c.in_max = (1 << (1 + below(14, 8))) - 1;
       c.weight_max = (1 << below(15, 8)) - (c.in_max == 255 ? 0 : 1);
       if (c.weight_max == 0) c.weight_max = 127;
       c.pattern = c.weight_max == 128 ? Case::lowest : c.pattern;
       for (const int tile : {4, 2}) CHECK(check_case(c, tile, draw, true));
+      c.shape.stride = 2;
+      CHECK(check_case(c, 3, draw, true) == (taps == 3));
     }
   }
-  CHECK(ran > 50);
+  CHECK(ran > 75);
 }
 
 TEST_CASE("fast convolution: every remainder, extreme codes, wide codes", "[fastconv]") {
@@ -178,6 +185,16 @@ TEST_CASE("fast convolution: every remainder, extreme codes, wide codes", "[fast
       for (const int tile : {4, 2}) CHECK(check_case(c, tile, rng.stream(size)));
       c.shape = {2, size, 10 - size, 70, 20, 5, 5, 1, 2};
       for (const int tile : {4, 2}) CHECK(check_case(c, tile, rng.stream(size)));
+    }
+    // Stride 2: outputs of one to seven each way, so tiles of every size.
+    for (std::int64_t size = 1; size <= 13; ++size) {
+      Case c;
+      c.shape = {2, size, 14 - size, 5, 7, 3, 3, 2, 1};
+      c.pattern = Case::alternating;
+      for (const bool wide : {false, true}) CHECK(check_case(c, 3, rng.stream(size), wide));
+      c.in_max = c.max_code = 63;
+      c.weight_max = isa >= Isa::avx512vnni || isa == Isa::ref ? 31 : 15;
+      CHECK(check_case(c, 3, rng.stream(size)));
     }
     // Tiles enough for joined positions whose weights are computed, with smaller tiles and without.
     for (const std::int64_t taps : {3, 5}) {

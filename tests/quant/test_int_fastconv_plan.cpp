@@ -46,6 +46,13 @@ TEST_CASE("fast convolution: mixed tiles execute what they say", "[fastconv]") {
   CHECK(prepare_winograd4(make_layer(c, rng))->executed_macs() == (9 * 46 + 6 * 28 + 16) * 4 * 16);
   c.shape = {1, 12, 12, 4, 16, 5, 5, 1, 2};
   CHECK(prepare_winograd4(make_layer(c, rng))->executed_macs() == 9 * (169 - 4 * 3) * 4 * 16);
+  // Stride 2: 8 outputs are {3,3,2}, 7 + 7 + 5 products instead of 8·3.
+  c.shape = {1, 16, 16, 4, 16, 3, 3, 2, 1};
+  const auto strided = prepare_winograd3(make_layer(c, rng));
+  CHECK(strided->executed_macs() == 19 * 19 * 4 * 16);
+  CHECK(strided->algorithm().rfind("winograd3_", 0) == 0);
+  CHECK(cut_axis(8, 3).rest == 2);
+  CHECK(cut_axis(9, 3).rest == 3);
   CHECK(cut_axis(13, 4).rest == 1);
   CHECK(cut_axis(14, 4).rest == 2);
   CHECK(cut_axis(15, 4).rest == 4);

@@ -19,6 +19,7 @@ TEST_CASE("fast correlations: the bilinear identity holds for all unit impulses"
   for (const int outputs : {4, 2, 1}) {
     const FastCorrelation& f = fast_correlation(outputs);
     REQUIRE(f.outputs == outputs);
+    REQUIRE(f.inputs == outputs + 2);
     for (int tap = 0; tap < 3; ++tap) {
       for (int x = 0; x < outputs + 2; ++x) {
         for (int o = 0; o < outputs; ++o) {
@@ -36,11 +37,29 @@ TEST_CASE("fast correlations: the bilinear identity holds for all unit impulses"
 
 namespace {
 
-/// Every tile there is: nine plain ones and the joined one.
-std::vector<const TileCorrelation*> all_tiles() {
-  std::vector<const TileCorrelation*> tiles = {&tile_correlation(4, 4, true)};
+struct TileCase {
+  FastConvForm form;
+  const TileCorrelation* tile;
+
+  int stride() const { return form == FastConvForm::strided ? 2 : 1; }
+  int full() const { return form == FastConvForm::strided ? 3 : 4; }
+  std::string str() const {
+    return "stride " + std::to_string(stride()) + ", tile of " + std::to_string(tile->outputs_v) +
+           "x" + std::to_string(tile->outputs_h) + ", " + std::to_string(tile->products) +
+           " products";
+  }
+};
+
+/// Every tile there is: nine plain ones, the joined one and nine strided ones.
+std::vector<TileCase> all_tiles() {
+  const auto tile = [](int v, int h, FastConvForm form) {
+    return TileCase{form, &tile_correlation(v, h, form)};
+  };
+  std::vector<TileCase> tiles = {tile(4, 4, FastConvForm::joined)};
   for (const int v : {4, 2, 1})
-    for (const int h : {4, 2, 1}) tiles.push_back(&tile_correlation(v, h, false));
+    for (const int h : {4, 2, 1}) tiles.push_back(tile(v, h, FastConvForm::plain));
+  for (const int v : {3, 2, 1})
+    for (const int h : {3, 2, 1}) tiles.push_back(tile(v, h, FastConvForm::strided));
   return tiles;
 }
 
@@ -48,23 +67,29 @@ std::vector<const TileCorrelation*> all_tiles() {
 
 TEST_CASE("fast correlations: the identity of every tile holds for all unit impulses",
           "[fastconv]") {
-  CHECK(tile_correlation(4, 4, false).products == 49);
-  CHECK(tile_correlation(4, 4, true).products == 46);
-  CHECK(&tile_correlation(4, 2, true) == &tile_correlation(4, 2, false));
-  for (const TileCorrelation* f : all_tiles()) {
-    INFO("tile of " << f->outputs_v << "x" << f->outputs_h << ", " << f->products << " products");
+  CHECK(tile_correlation(4, 4, FastConvForm::plain).products == 49);
+  CHECK(tile_correlation(4, 4, FastConvForm::joined).products == 46);
+  CHECK(tile_correlation(3, 3, FastConvForm::strided).products == 49);
+  CHECK(&tile_correlation(4, 2, FastConvForm::joined) ==
+        &tile_correlation(4, 2, FastConvForm::plain));
+  for (const TileCase& c : all_tiles()) {
+    const TileCorrelation& f = *c.tile;
+    INFO(c.str());
+    CHECK(f.inputs_v == (f.outputs_v - 1) * c.stride() + 3);
+    CHECK(f.inputs_h == (f.outputs_h - 1) * c.stride() + 3);
     std::int64_t wrong = 0;
     for (int tap = 0; tap < 9; ++tap) {
-      for (int y = 0; y < f->outputs_v + 2; ++y) {
-        for (int x = 0; x < f->outputs_h + 2; ++x) {
-          for (int o = 0; o < f->outputs_v; ++o) {
-            for (int p = 0; p < f->outputs_h; ++p) {
+      for (int y = 0; y < f.inputs_v; ++y) {
+        for (int x = 0; x < f.inputs_h; ++x) {
+          for (int o = 0; o < f.outputs_v; ++o) {
+            for (int p = 0; p < f.outputs_h; ++p) {
               int sum = 0;
-              for (int i = 0; i < f->products; ++i) {
-                sum += f->output[i][o][p] * position_taps(f->position[i])[tap] * f->input[i][y][x];
+              for (int i = 0; i < f.products; ++i) {
+                sum += f.output[i][o][p] * position_taps(f.position[i], c.form)[tap] *
+                       f.input[i][y][x];
               }
-              const bool meets = y == o + tap / 3 && x == p + tap % 3;
-              wrong += sum != (meets ? 1 << f->shift : 0);
+              const bool meets = y == c.stride() * o + tap / 3 && x == c.stride() * p + tap % 3;
+              wrong += sum != (meets ? 1 << f.shift : 0);
             }
           }
         }
@@ -72,30 +97,25 @@ TEST_CASE("fast correlations: the identity of every tile holds for all unit impu
     }
     CHECK(wrong == 0);
     // In the order of their places, none twice: a kernel may write beyond the end of one.
-    for (int i = 1; i < f->products; ++i) CHECK(f->step[i - 1] < f->step[i]);
+    for (int i = 1; i < f.products; ++i) CHECK(f.step[i - 1] < f.step[i]);
   }
 }
 
 TEST_CASE("fast correlations: 128 more in the raised inputs is 128 more in every value",
           "[fastconv]") {
-  for (const int outputs : {4, 2, 1}) {
-    const FastCorrelation& f = fast_correlation(outputs);
+  for (const TileCase& c : all_tiles()) {
+    const bool strided = c.form == FastConvForm::strided;
+    const auto correlation = [&](int outputs) -> const FastCorrelation& {
+      return strided ? strided_correlation(outputs) : fast_correlation(outputs);
+    };
+    const TileCorrelation& f = *c.tile;
+    const FastCorrelation &v = correlation(f.outputs_v), &h = correlation(f.outputs_h);
     for (int i = 0; i < f.products; ++i) {
       int raised = 0;
-      for (int x = 0; x < outputs + 2; ++x) raised += f.raised[x] ? f.input[i][x] : 0;
-      INFO("F(" << outputs << ",3) product " << i);
-      CHECK(raised % 2 != 0);
-    }
-  }
-  for (const TileCorrelation* f : all_tiles()) {
-    const FastCorrelation& v = fast_correlation(f->outputs_v);
-    const FastCorrelation& h = fast_correlation(f->outputs_h);
-    for (int i = 0; i < f->products; ++i) {
-      int raised = 0;
-      for (int y = 0; y < f->outputs_v + 2; ++y)
-        for (int x = 0; x < f->outputs_h + 2; ++x)
-          raised += v.raised[y] && h.raised[x] ? f->input[i][y][x] : 0;
-      INFO("tile of " << f->outputs_v << "x" << f->outputs_h << ", position " << f->position[i]);
+      for (int y = 0; y < f.inputs_v; ++y)
+        for (int x = 0; x < f.inputs_h; ++x)
+          raised += v.raised[y] && h.raised[x] ? f.input[i][y][x] : 0;
+      INFO(c.str() << ", position " << f.position[i]);
       CHECK(raised % 2 != 0);
     }
   }
@@ -155,28 +175,29 @@ TEST_CASE("fast convolution: transformed codes fill but never leave 8 bits", "[f
     int tile;
     std::int32_t in_max;
   };
-  for (const Limit limit : {Limit{4, 15}, Limit{2, 63}}) {
+  for (const Limit limit : {Limit{4, 15}, Limit{2, 63}, Limit{3, 63}}) {
     std::int64_t widest = 0;
-    for (const TileCorrelation* f : all_tiles()) {
-      if (limit.tile == 2 && (f->outputs_v != 2 || f->outputs_h != 2)) continue;
-      for (int i = 0; i < f->products; ++i) {
-        const ValueRange range = value_range(limit.tile, f->position[i], limit.in_max);
+    for (const TileCase& part : all_tiles()) {
+      const TileCorrelation& f = *part.tile;
+      if (limit.tile == 2 && (f.outputs_v != 2 || f.outputs_h != 2)) continue;
+      if ((limit.tile == 3) != (part.form == FastConvForm::strided)) continue;
+      for (int i = 0; i < f.products; ++i) {
+        const ValueRange range = value_range(limit.tile, f.position[i], limit.in_max);
         widest = std::max(widest, range.high - range.low);
         // V is linear in the codes, so its extremes are at codes 0 and in_max by sign.
         std::int64_t low = 0, high = 0;
-        for (int y = 0; y < f->outputs_v + 2; ++y) {
-          for (int x = 0; x < f->outputs_h + 2; ++x) {
-            const int entry = f->input[i][y][x];
+        for (int y = 0; y < f.inputs_v; ++y) {
+          for (int x = 0; x < f.inputs_h; ++x) {
+            const int entry = f.input[i][y][x];
             (entry < 0 ? low : high) += entry * limit.in_max;
           }
         }
-        INFO("tile " << limit.tile << " part " << f->outputs_v << "x" << f->outputs_h
-                     << " position " << f->position[i]);
+        INFO(part.str() << ", position " << f.position[i]);
         CHECK(low >= range.low);
         CHECK(high <= range.high);
-        CHECK(range.low + value_shift(f->position[i]) >= 0);
-        CHECK(range.high + value_shift(f->position[i]) <= 255);
-        if (f->outputs_v == limit.tile && f->outputs_h == limit.tile) {
+        CHECK(range.low + value_shift(f.position[i]) >= 0);
+        CHECK(range.high + value_shift(f.position[i]) <= 255);
+        if (f.outputs_v == limit.tile && f.outputs_h == limit.tile) {
           CHECK(low == range.low);
           CHECK(high == range.high);
         }
@@ -184,7 +205,7 @@ TEST_CASE("fast convolution: transformed codes fill but never leave 8 bits", "[f
     }
     CHECK(widest == (limit.tile == 4 ? 16 : 4) * limit.in_max);
     Case c;
-    c.shape = {1, 8, 8, 8, 16, 3, 3, 1, 1};
+    c.shape = {1, 8, 8, 8, 16, 3, 3, limit.tile == 3 ? 2 : 1, 1};
     c.in_max = limit.in_max;
     const Rng rng(1);
     FastConvPlan plan;
@@ -196,16 +217,18 @@ TEST_CASE("fast convolution: transformed codes fill but never leave 8 bits", "[f
   }
 }
 
-TEST_CASE("fast convolution: |U| is at most 9 w, over all sign patterns", "[fastconv]") {
-  std::int32_t largest = 0;
-  for (int pattern = 0; pattern < 512; ++pattern) {
-    std::int8_t taps[9];
-    for (int i = 0; i < 9; ++i) taps[i] = (pattern >> i & 1) != 0 ? 14 : -14;
-    std::int32_t u[kPositions2d];
-    transform_taps(taps, u);
-    for (const std::int32_t value : u) largest = std::max(largest, std::abs(value));
+TEST_CASE("fast convolution: |U| is at most 9 w, with stride 2 at most 4 w", "[fastconv]") {
+  for (const FastConvForm form : {FastConvForm::joined, FastConvForm::strided}) {
+    std::int32_t largest = 0;
+    for (int pattern = 0; pattern < 512; ++pattern) {
+      std::int8_t taps[9];
+      for (int i = 0; i < 9; ++i) taps[i] = (pattern >> i & 1) != 0 ? 14 : -14;
+      std::int32_t u[kPositions2d] = {};
+      transform_taps(taps, form, u);
+      for (const std::int32_t value : u) largest = std::max(largest, std::abs(value));
+    }
+    CHECK(largest == (form == FastConvForm::strided ? 4 : 9) * 14);
   }
-  CHECK(largest == 9 * 14);
 }
 
 TEST_CASE("fast convolution: operands of any layer fit 16 bits, and pairs of products 32",
@@ -218,7 +241,7 @@ TEST_CASE("fast convolution: operands of any layer fit 16 bits, and pairs of pro
         taps[i] = static_cast<std::int8_t>((pattern >> i & 1) != 0 ? sign : -1 - sign);
       }
       std::int32_t u[kPositions2d];
-      transform_taps(taps, u);
+      transform_taps(taps, FastConvForm::joined, u);
       for (const std::int32_t value : u) {
         largest_weight = std::max<std::int64_t>(largest_weight, std::abs(value));
       }
@@ -335,7 +358,11 @@ TEST_CASE("fast convolution: layers that would not be exact are refused", "[fast
     IntLayer layer = make_layer(c, rng);
     layer.shape.stride = 2;
     CHECK_FALSE(plan_fastconv(layer, 4, Operands::u8_s8, plan, why));
+    CHECK(plan_fastconv(layer, 3, Operands::u8_s8, plan, why));
+    layer.shape.stride = 3;
+    CHECK_FALSE(plan_fastconv(layer, 3, Operands::u8_s8, plan, why));
     layer.shape.stride = 1;
+    CHECK_FALSE(plan_fastconv(layer, 3, Operands::u8_s8, plan, why));
     layer.shape.R = 5;
     CHECK_FALSE(plan_fastconv(layer, 4, Operands::u8_s8, plan, why));
     layer.shape.R = 3;
