@@ -91,7 +91,9 @@ struct Traits {
   const unsigned family = amd_family();
   const bool zen4 = family == 25 && detected_isa() >= Isa::avx512, zen5 = family >= 26;
   std::atomic<std::int64_t> second_level_cache_bytes{find_second_level_cache()};
-  std::atomic<bool> four_vector_ports{zen4 || zen5}, half_vectors{zen4};
+  std::atomic<VectorPorts> vector_ports{zen5   ? VectorPorts::four
+                                        : zen4 ? VectorPorts::four_halves
+                                               : VectorPorts::two};
   std::atomic<std::int64_t> stream_ahead_bytes{zen5 ? 8192 : zen4 ? 4096 : 0};
 };
 Traits& traits() {
@@ -148,16 +150,14 @@ void set_active_isa(Isa isa) {
 
 CpuTraits cpu_traits() {
   const Traits& now = traits();
-  return {now.second_level_cache_bytes, now.four_vector_ports, now.stream_ahead_bytes,
-          now.half_vectors};
+  return {now.second_level_cache_bytes, now.vector_ports, now.stream_ahead_bytes};
 }
 
 void set_cpu_traits(const CpuTraits& wanted) {
   Traits& now = traits();
   now.second_level_cache_bytes = wanted.second_level_cache_bytes;
-  now.four_vector_ports = wanted.four_vector_ports;
+  now.vector_ports = wanted.vector_ports;
   now.stream_ahead_bytes = wanted.stream_ahead_bytes;
-  now.half_vectors = wanted.half_vectors;
 }
 
 }  // namespace intandem

@@ -38,19 +38,23 @@ Isa active_isa();
 /// Overrides active_isa() for this process (tests and benchmarks); same errors.
 void set_active_isa(Isa isa);
 
+/// On how many ports vectors of 64 bytes are added, shifted and combined; two of them multiply and
+/// permute.
+enum class VectorPorts {
+  two,         ///< Intel
+  four,        ///< AMD family 26 (Zen 5)
+  four_halves  ///< AMD family 25 (Zen 4): each vector passes its port twice, so half as many
+               ///< products per cycle, which the caches keep up with whatever the tile
+};
+
 /// What planning and blocking go by besides the instruction set. Nothing of it changes a result of
 /// the integer engine, nor the order of a sum anywhere.
 struct CpuTraits {
   std::int64_t second_level_cache_bytes;  ///< of one core; 0 where the system does not say
-  /// Vectors are added, shifted and combined on four ports, two of which multiply and permute; else
-  /// on the latter two. AMD with AVX-512.
-  bool four_vector_ports;
+  VectorPorts vector_ports;
   /// A stream from memory goes fastest when each line is asked for once, so far ahead, into the
   /// first-level cache; 0: twice, because a core can wait for more lines in its second-level cache.
   std::int64_t stream_ahead_bytes;
-  /// A vector of 64 bytes takes its port twice: half as many products per cycle, which the caches
-  /// keep up with whatever the tile. AMD family 25 (Zen 4); of family 26 (Zen 5), the whole.
-  bool half_vectors = false;
 };
 
 /// Those of this CPU, or what set_cpu_traits() said.

@@ -127,8 +127,9 @@ std::int64_t BinaryLookupLayer::cost(std::int64_t N) const {
                      strips * sextets_ * kPerTable) +
       (all + strips * (layer_.shape.R - 1)) * row_bytes_ * pixel_sextets_ * kPerByte;
   // Looking up takes the same two ports there, counting gains more from the others.
-  const CpuTraits cpu = cpu_traits();
-  return !cpu.four_vector_ports ? cost : cpu.half_vectors ? cost * 10 / 9 : cost * 4 / 3;
+  const VectorPorts ports = cpu_traits().vector_ports;
+  if (ports == VectorPorts::four_halves) return cost * 10 / 9;
+  return ports == VectorPorts::four ? cost * 4 / 3 : cost;
 }
 
 /// As many rows to a task as take the fewest vectors for all of them, most_rows_ at most; the

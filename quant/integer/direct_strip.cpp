@@ -63,7 +63,7 @@ bool pads_with_zeros(const IntLayer& layer) {
 /// but tiles of fewer than five ask the second-level cache for more than it gives. (Not measured
 /// with four vector ports.)
 bool takes_sixes(std::int64_t Q) {
-  return !cpu_traits().four_vector_ports && Q >= 5 * ceil_div(Q, 6);
+  return cpu_traits().vector_ports == VectorPorts::two && Q >= 5 * ceil_div(Q, 6);
 }
 
 class StripLayer final : public PreparedLayer {
@@ -168,12 +168,16 @@ std::int64_t StripLayer::cost(std::int64_t N) const {
                                        : code_bytes_ == 1              ? 34
                                                                        : 20;
   constexpr std::int64_t kFarByte = 1;  // of weights beyond the second-level cache (Zen 4)
+  constexpr std::int64_t kShortRow =
+      4;  // pixels, up to which products take a twentieth more (Zen 4)
   const ConvShape& s = layer_.shape;
   const CpuTraits cpu = cpu_traits();
-  const bool far = cpu.half_vectors && weights_.bytes > cpu.second_level_cache_bytes;
+  const bool halves = cpu.vector_ports == VectorPorts::four_halves;
+  const bool far = halves && weights_.bytes > cpu.second_level_cache_bytes;
   const std::int64_t outputs = has_small_window(s) ? s.P() * s.Q() * s.K : 0;
   // Other CPUs' constants were fitted to all products, those left out included.
-  const std::int64_t macs = cpu.half_vectors ? executed_macs() : s.macs();
+  std::int64_t macs = halves ? executed_macs() : s.macs();
+  if (halves && s.Q() <= kShortRow) macs += macs / 20;
   return N * (macs + outputs * output_products + (far ? parts_ * weights_.bytes * kFarByte : 0));
 }
 
@@ -316,17 +320,17 @@ std::unique_ptr<PreparedLayer> prepare_direct_strips(const IntLayer& layer,
     if (s.Q() < kLeastPixels) return nullptr;
     return std::make_unique<StripLayer>(lifted, kernel, kernel.width);
   }
-  const CpuTraits cpu = cpu_traits();
   // 14 × 32 asks for half as much of weights that come from the second-level cache.
   const bool near = panel_bytes(s, kCuts[0].width) <= kNearBytes;
-  const bool wide_first = cpu.half_vectors ? loads_of(kCuts[0], s) <= loads_of(kCuts[1], s)
-                                           : near || cpu.four_vector_ports;
+  const bool halves = cpu_traits().vector_ports == VectorPorts::four_halves;
+  const bool wide_first = halves ? loads_of(kCuts[0], s) <= loads_of(kCuts[1], s)
+                                 : near || cpu_traits().vector_ports == VectorPorts::four;
   for (const Cut& cut : {kCuts[wide_first ? 0 : 1], kCuts[wide_first ? 1 : 0]}) {
     if (s.K <= cut.width / 2 && cut.width > 32) continue;
     const bool far = panel_bytes(s, cut.width) > kFirstCacheBytes;
-    const std::int64_t least = cpu.half_vectors ? kLeastPixels
-                               : far            ? cut.least_pixels_far
-                                                : cut.least_pixels;
+    const std::int64_t least = halves ? kLeastPixels
+                               : far  ? cut.least_pixels_far
+                                      : cut.least_pixels;
     if (s.Q() >= least * ceil_div(s.Q(), cut.most_pixels)) {
       return std::make_unique<StripLayer>(lifted, kernel, cut.width);
     }

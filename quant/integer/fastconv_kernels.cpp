@@ -102,8 +102,14 @@ const KernelPair& active_kernels() {
       vnni.wide};
   if (active_isa() >= Isa::amx) return amx;
   if (active_isa() >= Isa::avx512vnni) {
-    const CpuTraits cpu = cpu_traits();
-    return cpu.half_vectors ? half_vectors : cpu.four_vector_ports ? four_ports : vnni;
+    switch (cpu_traits().vector_ports) {
+      case VectorPorts::two:
+        return vnni;
+      case VectorPorts::four:
+        return four_ports;
+      case VectorPorts::four_halves:
+        return half_vectors;
+    }
   }
   if (active_isa() >= Isa::avx2) return avx2;
 #endif

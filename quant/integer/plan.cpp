@@ -26,7 +26,8 @@ const Algorithm& find_algorithm(const std::string& name) {
 /// vectors it is 470 products, and 36 GB/s.
 std::int64_t products_per_byte() {
   if (active_isa() >= Isa::amx) return 200;
-  if (active_isa() >= Isa::avx512vnni) return cpu_traits().half_vectors ? 12 : 48;
+  if (active_isa() >= Isa::avx512vnni)
+    return cpu_traits().vector_ports == VectorPorts::four_halves ? 12 : 48;
   return active_isa() >= Isa::avx2 ? 15 : 1;
 }
 

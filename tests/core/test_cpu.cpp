@@ -69,11 +69,12 @@ TEST_CASE("set_cpu_traits overrides what was found", "[core][cpu]") {
   const RestoreSettings restore;
   const CpuTraits found = cpu_traits();
   CHECK(found.second_level_cache_bytes >= 0);
-  set_cpu_traits({123456, !found.four_vector_ports, 4096, !found.half_vectors});
+  for (const auto ports : {VectorPorts::two, VectorPorts::four, VectorPorts::four_halves}) {
+    set_cpu_traits({123456, ports, 4096});
+    CHECK(cpu_traits().vector_ports == ports);
+  }
   CHECK(cpu_traits().second_level_cache_bytes == 123456);
   CHECK(cpu_traits().stream_ahead_bytes == 4096);
-  CHECK(cpu_traits().four_vector_ports == !found.four_vector_ports);
-  CHECK(cpu_traits().half_vectors == !found.half_vectors);
 }
 
 TEST_CASE("INTANDEM_ISA chooses the instruction set of a process", "[core][cpu]") {

@@ -188,12 +188,12 @@ TEST_CASE("one-bit products by table: rows, images, panels, turns, bounds", "[in
   };
   if (!__builtin_cpu_supports("avx512vpopcntdq")) return;
   set_active_isa(Isa::avx512vnni);
-  set_cpu_traits({2 << 20, false, 0});
+  set_cpu_traits({2 << 20, VectorPorts::two, 0});
   CHECK(chosen(56, 128) == "binary_avx512vbmi");
   CHECK(chosen(14, 128) == "binary_avx512vpopcnt");
-  set_cpu_traits({2 << 20, true, 0});  // where counting is as fast
+  set_cpu_traits({2 << 20, VectorPorts::four, 0});  // where counting is as fast
   CHECK(chosen(56, 128) == "binary_avx512vpopcnt");
-  set_cpu_traits({2 << 20, true, 0, true});
+  set_cpu_traits({2 << 20, VectorPorts::four_halves, 0});
   CHECK(chosen(56, 128) == "binary_avx512vbmi");
   CHECK(chosen(16, 256) == "binary_avx512vpopcnt");
 }

@@ -77,7 +77,7 @@ TEST_CASE("fast convolution: the planner takes it where it pays", "[fastconv]") 
     return prepare_layer(make_layer(c, rng), "auto")->algorithm().find("_s16_") !=
            std::string::npos;
   };
-  set_cpu_traits({2 << 20, false, 0});
+  set_cpu_traits({2 << 20, VectorPorts::two, 0});
   for (const Isa isa : available_isas()) {
     if (isa == Isa::ref) continue;
     set_active_isa(isa);
@@ -98,6 +98,10 @@ TEST_CASE("fast convolution: the planner takes it where it pays", "[fastconv]") 
     CHECK(chosen({1, 56, 56, 128, 128, 3, 3, 1, 1}, "winograd4", 100).substr(0, 6) == "direct");
     CHECK(chosen({1, 32, 32, 16, 16, 3, 3, 1, 1}, "auto", 7).substr(0, 6) == "direct");
     CHECK(chosen({1, 27, 27, 64, 192, 5, 5, 1, 2}, "winograd4", 7) == "winograd4");
+    // Stride 2: low bits where products have 8 of them, 8 bits where those of 16 cost no more.
+    const ConvShape strided = {1, 28, 28, 256, 256, 3, 3, 2, 1};
+    CHECK((chosen(strided, "auto", 7) == "winograd3") == (isa == Isa::avx512vnni));
+    CHECK(runs_wide(strided, 255, 127) == (isa < Isa::avx512vnni));
     if (isa >= Isa::amx) {
       // Small windows leave tiles empty, which counts where few channels share a gathered window.
       CHECK(chosen({1, 32, 32, 3, 64, 3, 3, 1, 1}, "direct", 100) == "direct_av");
@@ -120,7 +124,7 @@ TEST_CASE("planner: weights that come from memory count", "[fastconv]") {
   Case c;
   c.shape = {1, 13, 13, 192, 384, 3, 3, 1, 1};
   const IntLayer layer = make_layer(c, rng);
-  set_cpu_traits({2 << 20, false, 0});
+  set_cpu_traits({2 << 20, VectorPorts::two, 0});
   for (const Isa isa : available_isas()) {
     set_active_isa(isa);
     INFO(isa_name(isa));
@@ -150,7 +154,7 @@ TEST_CASE("planner: transforms are cheap where vectors have four ports", "[fastc
     return prepare_layer(make_layer(c, rng), "auto", batch)->algorithm();
   };
   for (const bool four : {false, true}) {
-    set_cpu_traits({1 << 20, four, 0});
+    set_cpu_traits({1 << 20, four ? VectorPorts::four : VectorPorts::two, 0});
     const std::string wide = four ? "winograd4_s16_avx512vnni" : "direct_avx512vnni";
     CHECK(plan({1, 112, 112, 64, 128, 3, 3, 1, 1}, 255, 127) == wide);
     CHECK(plan({1, 13, 13, 384, 384, 3, 3, 1, 1}, 255, 127) == "direct_avx512vnni");
@@ -162,7 +166,7 @@ TEST_CASE("planner: transforms are cheap where vectors have four ports", "[fastc
     CHECK(plan(small, 15, 7, 16).substr(0, 8) == "winograd");
   }
   // Halves multiply at half the rate, which that way does cover.
-  set_cpu_traits({1 << 20, true, 0, true});
+  set_cpu_traits({1 << 20, VectorPorts::four_halves, 0});
   CHECK(plan({1, 4, 4, 512, 512, 3, 3, 1, 1}, 15, 7) == "winograd2_avx512vnni");
   CHECK(plan({1, 112, 112, 64, 128, 3, 3, 1, 1}, 255, 127) == "winograd4_s16_avx512vnni");
   CHECK(plan({1, 13, 13, 384, 384, 3, 3, 1, 1}, 255, 127) == "direct_avx512vnni");
@@ -201,7 +205,7 @@ TEST_CASE("fast convolution: a strided kernel is one of stride 1 on its phases",
   }
   if (detected_isa() < Isa::avx2) return;
   set_active_isa(Isa::avx2);
-  set_cpu_traits({512 << 10, false, 0});
+  set_cpu_traits({512 << 10, VectorPorts::two, 0});
   LayerOptions o;
   o.shape = {1, 227, 227, 3, 64, 11, 11, 4, 0};
   CHECK(prepare_layer(make_layer(o, draw), "auto")->algorithm() == "phases_winograd4_s16_avx2");

@@ -46,7 +46,8 @@ TEST_CASE("strips: every row length, stride, padding and channel count", "[integ
   Draw draw(48);
   int strips = 0;
   for (std::int64_t width = 3; width <= 57; ++width) {
-    set_cpu_traits({2 << 20, draw.coin(), 0, draw.coin()});
+    set_cpu_traits(
+        {2 << 20, draw.pick({VectorPorts::two, VectorPorts::four, VectorPorts::four_halves}), 0});
     LayerOptions o;
     const std::int64_t kernel = draw.pick<std::int64_t>({1, 2, 3, 5});
     const std::int64_t stride = draw.between(1, 3);
@@ -118,7 +119,8 @@ TEST_CASE("strips: kernel columns that only read padding are left out", "[intege
   Draw draw(52);
   int edges = 0;
   for (std::int64_t width = 5; width <= 40; ++width) {
-    set_cpu_traits({2 << 20, draw.coin(), 0, draw.coin()});
+    set_cpu_traits(
+        {2 << 20, draw.pick({VectorPorts::two, VectorPorts::four, VectorPorts::four_halves}), 0});
     LayerOptions o;
     const std::int64_t kernel = draw.pick<std::int64_t>({3, 5});
     o.shape = {1,
@@ -144,7 +146,7 @@ TEST_CASE("strips: products with padding that are left out are not counted", "[i
   set_active_isa(Isa::avx512vnni);
   Draw draw(57);
   const auto executed = [&](std::int64_t size, std::int64_t stride, bool half) {
-    set_cpu_traits({1 << 20, half, 0, half});
+    set_cpu_traits({1 << 20, half ? VectorPorts::four_halves : VectorPorts::two, 0});
     LayerOptions o;
     o.shape = {1, size, size, 64, 32, 3, 3, stride, 1};
     o.zero_padding = true;
