@@ -146,8 +146,8 @@ enum class FastConvForm {
 };
 
 /// What is added to V = Bᵀ d B modulo 256 to make it 0 … 255 (F3). 128 more in the pixels whose row
-/// and column are both raised are 128 more at every position, an odd multiple of 128, and V is
-/// symmetrical but at the position of two sums.
+/// and column are both raised are 128 more at every position, an odd multiple of 128. The position
+/// of two sums needs none, V being at least 0 there.
 constexpr int kSums = 1 * kPositions1d + 1;
 constexpr std::uint8_t kRaise = 128;
 [[gnu::always_inline]] static constexpr std::uint8_t value_shift(int position) {
