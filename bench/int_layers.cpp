@@ -103,7 +103,7 @@ bool worth_listing(const ConvShape& s, const Case& c) {
   if (c.algorithm == "packed4") return s.is_linear() && c.bits <= 4 && c.bits > 2;
   if (c.algorithm.rfind("winograd", 0) == 0) {
     const bool wide = c.algorithm.find("s16") != std::string::npos;
-    const bool strided = c.algorithm.find("winograd3") == 0;
+    const bool strided = c.algorithm.rfind("winograd3", 0) == 0;
     return (s.R == 3 || (s.R == 5 && !strided)) && s.S == s.R && s.stride == (strided ? 2 : 1) &&
            (wide ? c.bits > 4 : c.bits <= 6);
   }

@@ -168,8 +168,8 @@ std::int64_t StripLayer::cost(std::int64_t N) const {
                                        : code_bytes_ == 1              ? 34
                                                                        : 20;
   constexpr std::int64_t kFarByte = 1;  // of weights beyond the second-level cache (Zen 4)
-  constexpr std::int64_t kShortRow =
-      4;  // pixels, up to which products take a twentieth more (Zen 4)
+  // Pixels, up to which products take a twentieth more (Zen 4).
+  constexpr std::int64_t kShortRow = 4;
   const ConvShape& s = layer_.shape;
   const CpuTraits cpu = cpu_traits();
   const bool halves = cpu.vector_ports == VectorPorts::four_halves;

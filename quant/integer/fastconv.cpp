@@ -78,7 +78,7 @@ class FastConvLayer final : public PreparedLayer {
            computed_bytes();
   }
   std::int64_t computed_bytes() const {
-    return FastConvPanel::computed_planes(plan_) * pieces() * plan_.tap_stride(plan_.panel_width);
+    return FastConvPanel::planes_at_a_time(plan_) * pieces() * plan_.tap_stride(plan_.panel_width);
   }
   std::int64_t unpooled_bytes(std::int64_t N) const {
     return N * shape_.P() * shape_.Q() * shape_.K;

@@ -26,6 +26,10 @@ constexpr int kInfinity = 6;
 /// whose row and column are complex (F9).
 constexpr int kPlainPositions = kPositions1d * kPositions1d, kJoinedPositions = 6;
 constexpr int kPositions2d = kPlainPositions + kJoinedPositions;
+/// The three products of rows and columns with the same imaginary unit, or, minus, its conjugate.
+[[gnu::always_inline]] static constexpr int joined_position(bool minus, int product) {
+  return kPlainPositions + (minus ? kJoinedPositions / 2 : 0) + product;
+}
 /// Where in this square the values and products of a position lie: the joined ones in the columns
 /// 3 to 5 of the rows 3 and 4, while row 5 has none there.
 [[gnu::always_inline]] static constexpr int place_of(int position) {

@@ -14,7 +14,7 @@ struct FastConvPanel {
   const RegisterBlock& block;
 
   /// Planes of U per piece that multiply() computes at a time.
-  static std::int64_t computed_planes(const FastConvPlan& plan) {
+  static std::int64_t planes_at_a_time(const FastConvPlan& plan) {
     return plan.all_columns ? 0 : plan.form == FastConvForm::joined ? 3 : 2;
   }
   /// All products of the group with the output channels from k on, a row of positions at a time.
@@ -33,7 +33,7 @@ struct FastConvPanel {
   void join(const FastConvRow& row, const std::int8_t* taps, std::int64_t width,
             std::int8_t* weights, Row& at) const;
   bool compute(const FastConvRow& row, int index, const std::int8_t* taps, std::int64_t width,
-               std::int8_t* weights, Row& at) const;
+               bool wanted, std::int8_t* weights, Row& at) const;
 };
 
 }  // namespace intandem

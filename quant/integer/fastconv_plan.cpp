@@ -194,7 +194,7 @@ std::int64_t FastConvPlan::computed_planes() const {
       sum += 2;
       if (is_joined(row))
         sum += 3;
-      else if (row.count == kPositions1d && piece.columns == 3)
+      else if (has_complex_columns(row) && piece.columns == 3)
         sum += 2;
     }
   }

@@ -121,8 +121,11 @@ struct FastConvPlan {
   std::vector<int> stored(const FastConvRow& row, const FastConvPiece& piece) const;
   /// Whether columns 3 to 5 of a row are joined positions.
   bool is_joined(const FastConvRow& row) const {
-    return form == FastConvForm::joined && row.count == kPositions1d &&
-           positions[static_cast<std::size_t>(row.first + 3)] >= kPlainPositions;
+    return positions[static_cast<std::size_t>(row.first + 3)] >= kPlainPositions;
+  }
+  /// Whether they are plain ones, whose weights are computed if not stored.
+  bool has_complex_columns(const FastConvRow& row) const {
+    return row.count == kPositions1d && !is_joined(row);
   }
   /// Planes that are computed instead, of all pieces.
   std::int64_t computed_planes() const;

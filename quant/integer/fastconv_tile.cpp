@@ -5,11 +5,21 @@
 namespace intandem {
 namespace {
 
-/// Rows of Bᵀ that give the real and the imaginary part at the imaginary unit, and those of G.
-constexpr int kJoinedInputs = 6;
-constexpr int kRealInput[kJoinedInputs] = {0, 0, -1, 0, 1, 0};
-constexpr int kImaginaryInput[kJoinedInputs] = {0, -1, 0, 1, 0, 0};
-constexpr int kRealTaps[3] = {1, 0, -1}, kImaginaryTaps[3] = {0, 1, 0};
+/// What the inputs of a row and column at the imaginary unit give: the imaginary part is row 5 of
+/// Bᵀ, the real one row 3 less that. Of the taps these are rows 4 and 3 of G.
+constexpr int real_input(int x) { return kFast4.input[3][x] - kFast4.input[5][x]; }
+constexpr int imaginary_input(int x) { return kFast4.input[5][x]; }
+constexpr int real_tap(int s) { return kTapTransform[3][s]; }
+constexpr int imaginary_tap(int s) { return kTapTransform[4][s]; }
+
+/// A number of four parts, by row and column, where the columns' imaginary unit is the rows' or,
+/// minus, its conjugate.
+struct Complex {
+  int real, imaginary;
+};
+constexpr Complex join(int rr, int ri, int ir, int ii, bool minus) {
+  return minus ? Complex{rr + ii, ir - ri} : Complex{rr - ii, ir + ri};
+}
 
 /// The product of row i and column j of two correlations.
 constexpr void add_plain(TileCorrelation& tile, const FastCorrelation& v, const FastCorrelation& h,
@@ -36,10 +46,11 @@ constexpr void add_plain(TileCorrelation& tile, const FastCorrelation& v, const 
 constexpr void add_joined(TileCorrelation& tile, bool minus) {
   const int sign = minus ? -1 : 1;
   const int first = tile.products;
-  for (int y = 0; y < kJoinedInputs; ++y) {
-    for (int x = 0; x < kJoinedInputs; ++x) {
-      const int c = kRealInput[y] * kRealInput[x] - sign * kImaginaryInput[y] * kImaginaryInput[x];
-      const int d = kImaginaryInput[y] * kRealInput[x] + sign * kRealInput[y] * kImaginaryInput[x];
+  for (int y = 0; y < kFast4.inputs; ++y) {
+    for (int x = 0; x < kFast4.inputs; ++x) {
+      const auto [c, d] =
+          join(real_input(y) * real_input(x), real_input(y) * imaginary_input(x),
+               imaginary_input(y) * real_input(x), imaginary_input(y) * imaginary_input(x), minus);
       tile.input[first][y][x] = static_cast<std::int8_t>(c);
       tile.input[first + 1][y][x] = static_cast<std::int8_t>(d - c);
       tile.input[first + 2][y][x] = static_cast<std::int8_t>(c + d);
@@ -65,7 +76,7 @@ constexpr void add_joined(TileCorrelation& tile, bool minus) {
   }
   for (int i = 0; i < 3; ++i) {
     const int n = tile.products++;
-    tile.position[n] = kPlainPositions + (minus ? 3 : 0) + i;
+    tile.position[n] = joined_position(minus, i);
     tile.step[n] = place_of(tile.position[n]);
   }
 }
@@ -120,10 +131,11 @@ constexpr Taps make_taps() {
         taps.strided[p][t] = static_cast<std::int8_t>(kStridedTaps[p / kPositions1d][r] *
                                                       kStridedTaps[p % kPositions1d][s]);
       }
-      for (const int sign : {1, -1}) {
-        const int a = kRealTaps[r] * kRealTaps[s] - sign * kImaginaryTaps[r] * kImaginaryTaps[s];
-        const int b = kImaginaryTaps[r] * kRealTaps[s] + sign * kRealTaps[r] * kImaginaryTaps[s];
-        std::int8_t(*joined)[9] = taps.at + kPlainPositions + (sign < 0 ? 3 : 0);
+      for (const bool minus : {false, true}) {
+        const auto [a, b] =
+            join(real_tap(r) * real_tap(s), real_tap(r) * imaginary_tap(s),
+                 imaginary_tap(r) * real_tap(s), imaginary_tap(r) * imaginary_tap(s), minus);
+        std::int8_t(*joined)[9] = taps.at + joined_position(minus, 0);
         joined[0][t] = static_cast<std::int8_t>(a + b);
         joined[1][t] = static_cast<std::int8_t>(a);
         joined[2][t] = static_cast<std::int8_t>(b);

@@ -97,7 +97,7 @@ constexpr int position_of(int i) {
 /// joined ones in rows 3 and 4 where rows and columns are complex, and none in row 5 (F9).
 template <int kV, int kH, bool kJoined>
 constexpr int position_at(int i, int j) {
-  if (kJoined && is_complex(i) && is_complex(j)) return kPlainPositions + 3 * (i - 3) + j - 3;
+  if (kJoined && is_complex(i) && is_complex(j)) return joined_position(i == 4, j - 3);
   return position_of<kV>(i) * kPositions1d + position_of<kH>(j);
 }
 

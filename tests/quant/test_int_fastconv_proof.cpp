@@ -42,7 +42,6 @@ struct TileCase {
   const TileCorrelation* tile;
 
   int stride() const { return form == FastConvForm::strided ? 2 : 1; }
-  int full() const { return form == FastConvForm::strided ? 3 : 4; }
   std::string str() const {
     return "stride " + std::to_string(stride()) + ", tile of " + std::to_string(tile->outputs_v) +
            "x" + std::to_string(tile->outputs_h) + ", " + std::to_string(tile->products) +

@@ -11,6 +11,14 @@
 using namespace intandem;
 using namespace intandem::testing;
 
+namespace {
+
+CpuTraits any_traits(Draw& draw) {
+  return {2 << 20, draw.pick({VectorPorts::two, VectorPorts::four, VectorPorts::four_halves}), 0};
+}
+
+}  // namespace
+
 TEST_CASE("strips: a window's order has every code once", "[integer]") {
   for (const std::int64_t C : {1, 2, 3, 4, 5, 6, 7, 18, 32, 48}) {
     for (const std::int64_t kernel : {1, 2, 3, 4, 5, 7, 11}) {
@@ -46,8 +54,7 @@ TEST_CASE("strips: every row length, stride, padding and channel count", "[integ
   Draw draw(48);
   int strips = 0;
   for (std::int64_t width = 3; width <= 57; ++width) {
-    set_cpu_traits(
-        {2 << 20, draw.pick({VectorPorts::two, VectorPorts::four, VectorPorts::four_halves}), 0});
+    set_cpu_traits(any_traits(draw));
     LayerOptions o;
     const std::int64_t kernel = draw.pick<std::int64_t>({1, 2, 3, 5});
     const std::int64_t stride = draw.between(1, 3);
@@ -119,8 +126,7 @@ TEST_CASE("strips: kernel columns that only read padding are left out", "[intege
   Draw draw(52);
   int edges = 0;
   for (std::int64_t width = 5; width <= 40; ++width) {
-    set_cpu_traits(
-        {2 << 20, draw.pick({VectorPorts::two, VectorPorts::four, VectorPorts::four_halves}), 0});
+    set_cpu_traits(any_traits(draw));
     LayerOptions o;
     const std::int64_t kernel = draw.pick<std::int64_t>({3, 5});
     o.shape = {1,
