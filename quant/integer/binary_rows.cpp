@@ -59,7 +59,7 @@ void BinaryRows::run_row(const LayerRun& args, const std::byte* window, std::uin
                              panel,
                              k,
                              std::min(width, K - k),
-                             codes + out,
+                             codes == nullptr ? nullptr : codes + out,
                              acc};
     multiply(outputs);
     if (layer_.is_last()) {

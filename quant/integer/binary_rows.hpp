@@ -1,6 +1,7 @@
 // Driver of the one-bit kernels that read windows in packed rows. A task is some output rows of an
 // image: their input rows are packed with their padding around them, in the worker's own memory,
-// and windows are read where they lie. The images of a linear layer are the pixels of one row.
+// and windows are read where they lie. Images of one pixel, as a linear layer's, are the pixels of
+// one row.
 #pragma once
 
 #include <cstddef>
@@ -43,12 +44,15 @@ class BinaryRows : public PreparedLayer {
   virtual std::int64_t panel_width(std::int64_t) const { return format_.panel_channels; }
 
   std::int64_t pixels() const { return layer_.shape.P() * layer_.shape.Q(); }
-  std::int64_t step_bytes() const { return layer_.shape.stride * format_.pixel_bytes; }
+  /// From one window to the next. The pixels of a flat layer are images, whatever its stride.
+  std::int64_t step_bytes() const {
+    return (flat_ ? 1 : layer_.shape.stride) * format_.pixel_bytes;
+  }
 
   const IntLayer layer_;
   const Format format_;
   const RequantData requant_data_;
-  const bool flat_;                              // linear: one row of images
+  const bool flat_;                              // one pixel an image: one row of images
   const std::int64_t row_bytes_, window_bytes_;  // packed: an image row with padding, a window
   const std::int64_t panels_;
 

@@ -98,7 +98,10 @@ class DirectLayer final : public PreparedLayer {
     const ConvShape& s = layer_.shape;
     const std::int64_t last = group_tiles() * kernel_.max_rows - 1;
     const std::int64_t between = std::max<std::int64_t>(0, height_ - s.P() * s.stride);
-    const std::int64_t rows = (last / s.Q() + 1) * s.stride + s.R + (last / pixels_ + 1) * between;
+    // Strides may be larger than images; so many of these are touched at most.
+    const std::int64_t rows =
+        std::min((last / s.Q() + 1) * s.stride + s.R + (last / pixels_ + 1) * between,
+                 (last / pixels_ + 2) * height_);
     return round_up(rows * row_bytes_ + kGroup * code_bytes_, 64);
   }
   void copy_padded(const LayerRun& args, std::int64_t first, std::int64_t last,

@@ -78,6 +78,25 @@ TEST_CASE("binary layers: shapes, padding codes, many words, refusals", "[intege
   CHECK(prepare_exactly(make_layer(o, draw), "binary") == nullptr);
 }
 
+TEST_CASE("one-bit layers: a stride has no say over images with one window", "[integer]") {
+  Draw draw(61);
+  LayerOptions o;
+  o.weight_bits = o.in_max = 1;
+  o.largest_bias = 50;
+  for (const std::int64_t stride : {2, 3, 100, 1 << 24}) {
+    for (const std::int32_t max_code : {1, 255, 0}) {
+      o.max_code = max_code;
+      o.pool_kernel = o.pool_stride = max_code == 1 && stride == 3 ? 1 : 0;
+      o.shape = {1, 1, 1, 70, 33, 1, 1, stride, 0};
+      for (const std::int64_t N : {1, 2, 7, 64}) check_all(o, N, Values::random, draw);
+      o.shape.pad = 1;  // the one window lies in the padding
+      check_all(o, 3, Values::random, draw);
+      o.shape = {1, 1, 5, 33, 20, 1, 5, stride, 0};  // the kernel is as large as the image
+      check_all(o, 3, Values::random, draw);
+    }
+  }
+}
+
 TEST_CASE("one-bit products by nibbles: spans, panels, rows, long windows", "[integer]") {
   if (detected_isa() < Isa::avx2) INTANDEM_SKIP("this CPU has no AVX2");
   const RestoreSettings restore;
