@@ -49,7 +49,7 @@ INTEGER_FLAGS := $(if $(X86),$(if $(SAN)$(CLANG),,-mgeneral-regs-only))
 file_flags = $(if $(findstring _avx2.cpp,$1),$(AVX2_FLAGS))$(if $(findstring _avx512.cpp,$1),$(AVX512_FLAGS))$(if $(findstring _avx512vnni.cpp,$1),$(VNNI_FLAGS))$(if $(findstring _avx512vpopcnt.cpp,$1),$(VPOPCNT_FLAGS))$(if $(findstring _avx512vbmi.cpp,$1),$(VBMI_FLAGS))$(if $(findstring _amx.cpp,$1),$(AMX_FLAGS))$(if $(and $(findstring quant/integer/,$1),$(findstring _ref.cpp,$1)),$(INTEGER_FLAGS))$(if $(filter core/version.cpp,$1),-I$(B)/generated)
 
 LIB_SRC := $(wildcard core/*.cpp nn/*.cpp nn/networks/*.cpp quant/*.cpp quant/integer/*.cpp distill/*.cpp data/*.cpp)
-APP_SRC := $(wildcard apps/*.cpp)
+APP_SRC := $(wildcard apps/*.cpp apps/*/*.cpp)
 TEST_SRC := $(wildcard tests/*.cpp tests/*/*.cpp)
 BENCH_SRC := $(wildcard bench/*.cpp)
 TESTED_BENCH := $(addprefix bench/,bar_chart.cpp bench_options.cpp int_case.cpp shapes.cpp)
@@ -163,7 +163,7 @@ $(B)/intandem: $(APP_SRC:%.cpp=$(B)/%.o) $(LIB)
 $(TESTS): $(TEST_SRC:%.cpp=$(B)/%.o) $(patsubst %.cpp,$(B)/%.o,$(filter-out apps/intandem.cpp,$(APP_SRC)) $(TESTED_BENCH)) $(LIB)
 	$(call say,LINK $@)
 	$(Q)$(CXX) $(ALL_LDFLAGS) $(filter %.o,$^) $(LIB) $(LDLIBS) -o $@
-$(B)/intandem_bench: $(BENCH_SRC:%.cpp=$(B)/%.o) $(B)/apps/svg_chart.o $(LIB)
+$(B)/intandem_bench: $(BENCH_SRC:%.cpp=$(B)/%.o) $(B)/apps/report/svg_chart.o $(LIB)
 	$(call say,LINK $@)
 	$(Q)$(CXX) $(ALL_LDFLAGS) $(filter %.o,$^) $(LIB) $(LDLIBS) -lbenchmark -o $@
 

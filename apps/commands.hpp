@@ -61,7 +61,7 @@ struct InferOptions {
 /// Classifies image files with an integer model.
 ExitCode infer_command(const InferOptions& options);
 
-/// Writes report.html of a run (apps/report.hpp).
+/// Writes report.html of a run (apps/report/report.hpp).
 ExitCode report_command(const std::string& run, const std::string& output);
 
 }  // namespace intandem

@@ -22,7 +22,7 @@ namespace {
 constexpr std::int64_t kTestBatch = 256;
 constexpr std::int64_t kSqnrImages = 1024;
 
-/// A line of log.jsonl (schema: apps/report.hpp).
+/// A line of log.jsonl (schema: apps/report/report.hpp).
 Json event_json(const TandemEvent& event, const std::string& student, double seconds) {
   Json line = {{"phase", event.joint ? "joint" : "stage"},
                {"student", student},

@@ -2,7 +2,7 @@
 //
 //   config.json    per job: the resolved configuration, command line, commit, dates
 //   log.jsonl      one JSON object per line, every line with the "job" it belongs to
-//   results.json   figures, merged key by key (schema: apps/report.hpp)
+//   results.json   figures, merged key by key (schema: apps/report/report.hpp)
 //   profile.json   where the time went (train --profile; schema: apps/training_profile.hpp)
 //   *.checkpoint   the state of an unfinished job; removed when it is finished
 //   .lock          held while a job writes here

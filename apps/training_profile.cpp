@@ -5,7 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "apps/figures.hpp"
-#include "apps/report_inputs.hpp"
+#include "apps/report/report_inputs.hpp"
 #include "apps/text_table.hpp"
 #include "core/cpu.hpp"
 #include "core/machine_peak.hpp"

@@ -4,7 +4,7 @@
 #include <cmath>
 
 #include "apps/figures.hpp"
-#include "apps/svg_chart.hpp"
+#include "apps/report/svg_chart.hpp"
 
 namespace intandem::bench {
 namespace {

@@ -4,8 +4,8 @@
 #include <limits>
 
 #include "apps/figures.hpp"
-#include "apps/report_inputs.hpp"
-#include "apps/svg_chart.hpp"
+#include "apps/report/report_inputs.hpp"
+#include "apps/report/svg_chart.hpp"
 
 namespace intandem {
 namespace {

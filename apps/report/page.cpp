@@ -1,13 +1,6 @@
-#include "apps/report.hpp"
+#include "apps/report/page.hpp"
 
-#include <cmath>
-#include <cstdio>
-
-#include "apps/commands.hpp"
-#include "apps/figures.hpp"
-#include "apps/report_inputs.hpp"
-#include "apps/svg_chart.hpp"
-#include "core/file.hpp"
+#include "apps/report/svg_chart.hpp"
 
 namespace intandem {
 namespace {
@@ -88,65 +81,29 @@ summary { cursor: pointer; font-weight: 600; padding: 4px 0; }
 code { font-size: .82rem; }
 )css";
 
-std::string card(const std::string& value, const std::string& what) {
-  return "<li><b>" + value + "</b><span>" + what + "</span></li>";
-}
-
-std::string cards(const ReportInputs& inputs) {
-  const Json& results = inputs.results;
-  std::string items;
-  const auto add_percent = [&](const char* key, const std::string& what) {
-    const double value = number_of(results, key);
-    if (std::isfinite(value)) items += card(fixed(value, 2) + "&nbsp;%", what);
-  };
-  const std::string headline = html_escape(text_of(results, "headline"));
-  add_percent("teacher_top1", "teacher, float");
-  add_percent("student_top1", headline + ", integers only");
-  if (const double bytes = number_of(results, "model_bytes"); std::isfinite(bytes)) {
-    items += card(
-        (bytes < 1e6 ? fixed(bytes / 1e3, 1) + "&nbsp;kB" : fixed(bytes / 1e6, 2) + "&nbsp;MB"),
-        headline + ", model size");
-  }
-  if (const double mismatches = number_of(results, "mismatches"); std::isfinite(mismatches)) {
-    items += card(grouped(std::llround(mismatches)), "codes that differ from the simulation");
-  }
-  if (const double seconds = number_of(results, "seconds_total"); std::isfinite(seconds)) {
-    items +=
-        card(seconds < 120 ? fixed(seconds, 0) + "&nbsp;s" : fixed(seconds / 60, 1) + "&nbsp;min",
-             "training in all");
-  }
-  return items.empty() ? items : "<ul class=\"cards\">" + items + "</ul>\n";
-}
-
-std::string subtitle(const ReportInputs& inputs) {
-  std::string text = html_escape(text_of(inputs.results, "network"));
-  const std::string dataset = html_escape(text_of(inputs.results, "dataset"));
-  if (!dataset.empty()) text += (text.empty() ? "" : " on ") + dataset;
-  const double seed = number_of(inputs.results, "seed");
-  if (std::isfinite(seed)) text += ", seed " + fixed(seed, 0);
-  return text;
-}
-
 }  // namespace
 
-std::string render_report(const std::string& run) {
-  const ReportInputs inputs = read_report_inputs(run);
-  const std::string title = "Run " + html_escape(inputs.title);
+std::string html_page(const std::string& title, const std::string& subtitle,
+                      const std::string& body) {
   return "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n"
          "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>" +
          title + " - intandem report</title>\n<style>" + kStyle +
-         "</style></head>\n<body><main>\n" + "<header><h1>" + title + "</h1><p>" +
-         subtitle(inputs) + "</p></header>\n" + cards(inputs) + results_section(inputs) +
-         stages_section(inputs) + sqnr_section(inputs) + teacher_section(inputs) +
-         confusion_section(inputs) + images_section(inputs) + layers_section(inputs) +
-         profile_section(inputs) + provenance_section(inputs) + "</main></body></html>\n";
+         "</style></head>\n<body><main>\n" + "<header><h1>" + title + "</h1><p>" + subtitle +
+         "</p></header>\n" + body + "</main></body></html>\n";
 }
 
-ExitCode report_command(const std::string& run, const std::string& output) {
-  const std::string path = output.empty() ? run + "/report.html" : output;
-  write_file_atomic(path, render_report(run));
-  std::printf("%s\nreport: %s\n", results_table(read_report_inputs(run)).c_str(), path.c_str());
-  return ExitCode::ok;
+std::string html_table(const std::string& caption, const std::vector<std::string>& header,
+                       const std::string& rows) {
+  std::string html = "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"" +
+                     caption + "\"><table><caption>" + caption + "</caption><thead><tr>";
+  for (const std::string& name : header) html += "<th scope=\"col\">" + name + "</th>";
+  return html + "</tr></thead><tbody>" + rows + "</tbody></table></div>\n";
+}
+
+std::string html_cell(const std::string& html) { return "<td>" + html + "</td>"; }
+
+std::string html_row_head(const std::string& text) {
+  return "<tr><th scope=\"row\">" + html_escape(text) + "</th>";
 }
 
 }  // namespace intandem

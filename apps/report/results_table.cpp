@@ -3,7 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "apps/figures.hpp"
-#include "apps/report_inputs.hpp"
+#include "apps/report/report_inputs.hpp"
 #include "apps/text_table.hpp"
 
 namespace intandem {

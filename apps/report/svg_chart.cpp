@@ -1,4 +1,4 @@
-#include "apps/svg_chart.hpp"
+#include "apps/report/svg_chart.hpp"
 
 #include <algorithm>
 #include <cmath>

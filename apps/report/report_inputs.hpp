@@ -11,7 +11,7 @@
 
 namespace intandem {
 
-/// What the report shows (formats: apps/report.hpp). Every part may be empty or lack keys.
+/// What the report shows (formats: apps/report/report.hpp). Every part may be empty or lack keys.
 struct ReportInputs {
   std::string title;
   Json results = Json::object();

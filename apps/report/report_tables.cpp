@@ -3,16 +3,15 @@
 #include <cmath>
 
 #include "apps/figures.hpp"
-#include "apps/report_inputs.hpp"
-#include "apps/svg_chart.hpp"
+#include "apps/report/page.hpp"
+#include "apps/report/report_inputs.hpp"
+#include "apps/report/svg_chart.hpp"
 #include "apps/training_profile.hpp"
 
 namespace intandem {
 namespace {
 
 constexpr const char* kMissing = "&ndash;";
-
-std::string cell(const std::string& html) { return "<td>" + html + "</td>"; }
 
 std::string percent_text(double value) {
   return std::isfinite(value) ? fixed(value, 2) + "&nbsp;%" : kMissing;
@@ -23,18 +22,6 @@ std::string count_text(double value) {
 }
 
 std::string number_text(double value) { return std::isfinite(value) ? fixed(value, 0) : kMissing; }
-
-std::string table(const std::string& caption, const std::vector<std::string>& header,
-                  const std::string& rows) {
-  std::string html = "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"" +
-                     caption + "\"><table><caption>" + caption + "</caption><thead><tr>";
-  for (const std::string& name : header) html += "<th scope=\"col\">" + name + "</th>";
-  return html + "</tr></thead><tbody>" + rows + "</tbody></table></div>\n";
-}
-
-std::string row_head(const std::string& text) {
-  return "<tr><th scope=\"row\">" + html_escape(text) + "</th>";
-}
 
 std::string verified_text(const Json& student) {
   const double mismatches = number_of(student, "mismatches");
@@ -53,7 +40,7 @@ std::string confusion_table(const ReportInputs& inputs, const std::string& name,
     header.push_back(html_escape(class_name(inputs, i)));
     double total = 0;
     for (const Json& count : matrix[i]) total += count.is_number() ? count.get<double>() : 0;
-    rows += row_head(class_name(inputs, i));
+    rows += html_row_head(class_name(inputs, i));
     for (std::size_t j = 0; j < matrix[i].size(); ++j) {
       const double count = matrix[i][j].is_number() ? matrix[i][j].get<double>() : 0;
       // The square root lets the few mistakes be seen beside the many hits.
@@ -64,7 +51,7 @@ std::string confusion_table(const ReportInputs& inputs, const std::string& name,
     }
     rows += "</tr>";
   }
-  return table(
+  return html_table(
       html_escape(name) + " on the test images: rows are true classes, columns predictions", header,
       rows);
 }
@@ -91,27 +78,27 @@ std::string results_section(const ReportInputs& inputs) {
   const double teacher = number_of(results, "teacher_top1");
   std::string rows;
   if (std::isfinite(teacher)) {
-    rows += row_head("teacher") + cell("float, batch norm") + cell(percent_text(teacher)) +
-            cell(kMissing) + cell(kMissing) + cell(kMissing) + cell(kMissing) + cell(kMissing) +
-            "</tr>";
+    rows += html_row_head("teacher") + html_cell("float, batch norm") +
+            html_cell(percent_text(teacher)) + html_cell(kMissing) + html_cell(kMissing) +
+            html_cell(kMissing) + html_cell(kMissing) + html_cell(kMissing) + "</tr>";
   }
   for (const auto& [name, student] : students_of(inputs).items()) {
     const double top1 = number_of(student, "student_top1");
-    rows += row_head(name) +
-            cell("W" + number_text(number_of(student, "weight_bits")) + " A" +
-                 number_text(number_of(student, "activation_bits")) + ", integer") +
-            cell("<strong>" + percent_text(top1) + "</strong>") +
-            cell(std::isfinite(top1 - teacher)
-                     ? (top1 >= teacher ? "+" : "&minus;") + fixed(std::fabs(top1 - teacher), 2)
-                     : kMissing) +
-            cell(percent_text(number_of(student, "folded_per_channel_top1"))) +
-            cell(percent_text(number_of(student, "folded_per_layer_top1"))) +
-            cell(count_text(number_of(student, "model_bytes"))) + cell(verified_text(student)) +
-            "</tr>";
+    rows += html_row_head(name) +
+            html_cell("W" + number_text(number_of(student, "weight_bits")) + " A" +
+                      number_text(number_of(student, "activation_bits")) + ", integer") +
+            html_cell("<strong>" + percent_text(top1) + "</strong>") +
+            html_cell(std::isfinite(top1 - teacher) ? (top1 >= teacher ? "+" : "&minus;") +
+                                                          fixed(std::fabs(top1 - teacher), 2)
+                                                    : kMissing) +
+            html_cell(percent_text(number_of(student, "folded_per_channel_top1"))) +
+            html_cell(percent_text(number_of(student, "folded_per_layer_top1"))) +
+            html_cell(count_text(number_of(student, "model_bytes"))) +
+            html_cell(verified_text(student)) + "</tr>";
   }
   if (rows.empty()) return {};
   return "<section><h2>Results</h2>\n" +
-         table(
+         html_table(
              "Top-1 accuracy on " + count_text(number_of(results, "images")) + " test images",
              {"model", "arithmetic", "top-1", "points to teacher", "folded per channel, untrained",
               "folded per layer, untrained", "bytes", "mismatches"},
@@ -162,27 +149,27 @@ std::string layers_section(const ReportInputs& inputs) {
     std::string rows;
     for (const Json& layer : array_of(student, "layers")) {
       const double m = number_of(layer, "m");
-      rows += row_head(text_of(layer, "name")) + "<td class=\"text\">" +
+      rows += html_row_head(text_of(layer, "name")) + "<td class=\"text\">" +
               html_escape(text_of(layer, "shape")) + "</td>" +
-              cell(number_text(number_of(layer, "weight_bits"))) +
-              cell("u" + number_text(number_of(layer, "in_bits"))) +
-              cell((number_of(layer, "out_bits") == 32 ? "s" : "u") +
-                   number_text(number_of(layer, "out_bits"))) +
-              cell(count_text(number_of(layer, "macs"))) +
-              cell(count_text(number_of(layer, "weight_bytes"))) +
-              cell(std::isfinite(m) ? number_text(m) + "&middot;2<sup>&minus;" +
-                                          number_text(number_of(layer, "n")) + "</sup>"
-                                    : kMissing) +
-              cell(count_text(number_of(layer, "bound"))) +
-              cell(number_text(number_of(layer, "zero_channels"))) + "</tr>";
+              html_cell(number_text(number_of(layer, "weight_bits"))) +
+              html_cell("u" + number_text(number_of(layer, "in_bits"))) +
+              html_cell((number_of(layer, "out_bits") == 32 ? "s" : "u") +
+                        number_text(number_of(layer, "out_bits"))) +
+              html_cell(count_text(number_of(layer, "macs"))) +
+              html_cell(count_text(number_of(layer, "weight_bytes"))) +
+              html_cell(std::isfinite(m) ? number_text(m) + "&middot;2<sup>&minus;" +
+                                               number_text(number_of(layer, "n")) + "</sup>"
+                                         : kMissing) +
+              html_cell(count_text(number_of(layer, "bound"))) +
+              html_cell(number_text(number_of(layer, "zero_channels"))) + "</tr>";
     }
     if (rows.empty()) continue;
     tables += "<details" + std::string(tables.empty() ? " open" : "") + "><summary>" +
               html_escape(name) + "</summary>" +
-              table("Integer layers of " + html_escape(name),
-                    {"layer", "shape", "W bits", "in", "out", "MACs", "weight bytes", "scale",
-                     "|acc| &le;", "zero channels"},
-                    rows) +
+              html_table("Integer layers of " + html_escape(name),
+                         {"layer", "shape", "W bits", "in", "out", "MACs", "weight bytes", "scale",
+                          "|acc| &le;", "zero channels"},
+                         rows) +
               "</details>\n";
   }
   if (tables.empty()) return {};
@@ -198,30 +185,32 @@ std::string profile_section(const ReportInputs& inputs) {
   const auto cells = profile_cells(inputs.profile);
   std::string rows;
   for (std::size_t i = 1; i < cells.size(); ++i) {
-    rows += row_head(cells[i][0]) + "<td class=\"text\">" + html_escape(cells[i][1]) + "</td>";
-    for (std::size_t j = 2; j < cells[i].size(); ++j) rows += cell(html_escape(cells[i][j]));
+    rows += html_row_head(cells[i][0]) + "<td class=\"text\">" + html_escape(cells[i][1]) + "</td>";
+    for (std::size_t j = 2; j < cells[i].size(); ++j) rows += html_cell(html_escape(cells[i][j]));
     rows += "</tr>";
   }
   return "<section><h2>Where training spent its time</h2>\n<p>" +
          html_escape(profile_summary(inputs.profile)) +
          ". GFLOPS and GB/s count what the operation is defined to do, each operand read and each "
          "result written once per necessary pass.</p>\n" +
-         table("Time per training step, by unit and phase", cells[0], rows) + "</section>\n";
+         html_table("Time per training step, by unit and phase", cells[0], rows) + "</section>\n";
 }
 
 std::string provenance_section(const ReportInputs& inputs) {
   std::string rows;
   for (const auto& [job, entry] : inputs.config.items()) {
-    rows += row_head(job) + "<td class=\"text\"><code>" + html_escape(text_of(entry, "command")) +
-            "</code></td>" + cell(html_escape(text_of(entry, "commit"))) +
-            cell(html_escape(text_of(entry, "started"))) +
-            cell(text_of(entry, "finished").empty() ? "unfinished"
-                                                    : html_escape(text_of(entry, "finished"))) +
-            "</tr>";
+    rows +=
+        html_row_head(job) + "<td class=\"text\"><code>" + html_escape(text_of(entry, "command")) +
+        "</code></td>" + html_cell(html_escape(text_of(entry, "commit"))) +
+        html_cell(html_escape(text_of(entry, "started"))) +
+        html_cell(text_of(entry, "finished").empty() ? "unfinished"
+                                                     : html_escape(text_of(entry, "finished"))) +
+        "</tr>";
   }
   if (rows.empty()) return {};
   return "<section><h2>How it was made</h2>\n" +
-         table("Commands of this run", {"job", "command", "commit", "started", "finished"}, rows) +
+         html_table("Commands of this run", {"job", "command", "commit", "started", "finished"},
+                    rows) +
          "</section>\n";
 }
 

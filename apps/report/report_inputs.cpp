@@ -1,4 +1,4 @@
-#include "apps/report_inputs.hpp"
+#include "apps/report/report_inputs.hpp"
 
 #include <filesystem>
 #include <limits>
