@@ -51,9 +51,9 @@ file_flags = $(if $(findstring _avx2.cpp,$1),$(AVX2_FLAGS))$(if $(findstring _av
 LIB_SRC := $(wildcard core/*.cpp nn/*.cpp nn/networks/*.cpp quant/*.cpp quant/integer/*.cpp distill/*.cpp data/*.cpp)
 APP_SRC := $(wildcard apps/*.cpp apps/*/*.cpp)
 TEST_SRC := $(wildcard tests/*.cpp tests/*/*.cpp)
-BENCH_SRC := $(wildcard bench/*.cpp)
+BENCH_SRC := $(filter-out bench/distill_steps.cpp,$(wildcard bench/*.cpp))
 TESTED_BENCH := $(addprefix bench/,bar_chart.cpp bench_options.cpp int_case.cpp shapes.cpp)
-ALL_SRC := $(LIB_SRC) $(APP_SRC) $(TEST_SRC) $(BENCH_SRC)
+ALL_SRC := $(LIB_SRC) $(APP_SRC) $(TEST_SRC) $(BENCH_SRC) bench/distill_steps.cpp
 FORMATTED := $(ALL_SRC) $(wildcard bench/peers/*.cpp) $(wildcard */*.hpp */*/*.hpp)
 LIB := $(B)/libintandem.a
 BIN := $(if $(APP_SRC),$(B)/intandem)
@@ -61,7 +61,7 @@ TESTS := $(B)/intandem_tests
 BENCH := $(if $(BENCH_SRC),$(B)/intandem_bench)
 DATA ?=
 
-.PHONY: build demo test check bench bench-peers deps clean help FORCE
+.PHONY: build demo test check bench bench-distill bench-peers deps clean help FORCE
 .PHONY: run-bench run-float-peers run-int-peers run-tests everything syntax check-format check-layers check-gcc check-clang
 .DELETE_ON_ERROR:
 
@@ -74,6 +74,7 @@ help:
 	@echo "make test        all tests; TEST='[core]' selects, SAN=address,undefined or SAN=thread"
 	@echo "make check       format, layering, warnings as errors under g++ and clang++"
 	@echo "make bench       benchmarks: table, build/bench/*.svg, bench.json; docs/benchmarks.md for BENCH_ARGS"
+	@echo "make bench-distill  steps of distillation beside one of the teacher (DISTILL_ARGS)"
 	@echo "make bench-peers kernels, a training step and whole networks beside OpenBLAS, oneDNN, PyTorch,"
 	@echo "                 ONNX Runtime; make run-int-peers, run-float-peers: one half"
 	@echo "make deps        installs the Debian packages of all targets but bench-peers (PyTorch is large)"
@@ -105,6 +106,15 @@ bench:
 	$(SUBMAKE) run-bench
 run-bench: $(BENCH)
 	$(Q)$(if $(BENCH),$(BENCH) $(BENCH_ARGS),echo "there are no benchmarks yet")
+
+# What a step of distillation costs beside one of its teacher (docs/benchmarks.md).
+bench-distill:
+	@.ci/deps bench
+	$(SUBMAKE) $(B)/distill_steps
+	$(Q)$(B)/distill_steps $(DISTILL_ARGS)
+$(B)/distill_steps: $(B)/bench/distill_steps.o $(B)/apps/text_table.o $(LIB)
+	$(call say,LINK $@)
+	$(Q)$(CXX) $(ALL_LDFLAGS) $(filter %.o,$^) $(LIB) $(LDLIBS) -o $@
 
 # The rivals are packages nothing else needs, so nothing else builds these programs. Results:
 # build/bench/{float,int}_peers.json (docs/benchmarks.md). Arguments: PEERS_ARGS="THREADS REPETITIONS
@@ -138,7 +148,7 @@ $(B)/torch_step: $(B)/bench/peers/torch_step.o $(LIB)
 run-tests: $(TESTS) $(BIN)
 	$(Q)BUILD="$(B)" BIN="$(BIN)" CXX="$(CXX)" SAN="$(SAN)" TEST="$(TEST)" tests/run.sh
 
-everything: $(LIB) $(BIN) $(TESTS) $(BENCH)
+everything: $(LIB) $(BIN) $(TESTS) $(BENCH) $(B)/distill_steps
 check-format:
 	@echo "FORMAT $(words $(FORMATTED)) files"
 	$(Q)echo $(FORMATTED) | xargs -n 16 -P $$(nproc) clang-format --dry-run -Werror

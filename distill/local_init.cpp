@@ -5,6 +5,7 @@
 #include <optional>
 #include <vector>
 
+#include "nn/conv2d_winograd.hpp"
 #include "quant/fold.hpp"
 #include "quant/lower.hpp"
 #include "quant/uniform.hpp"
@@ -92,6 +93,7 @@ void local_init(Hybrid& hybrid, int k, const Dataset& data, const DistillOptions
   Student& student = hybrid.student();
   StudentUnit& unit = student.unit(k);
   const UnitSpec& spec = student.spec().units[static_cast<std::size_t>(k)];
+  const UseWinograd winograd(true);  // in the teacher
   unit.alpha.value[0] = 1.0f;
   unit.out_step.value[0] = 1.0f;
   TensorS8 weights;
@@ -103,16 +105,14 @@ void local_init(Hybrid& hybrid, int k, const Dataset& data, const DistillOptions
   }
   const double product_unit = unit.quantizer ? student.in_step(k) * unit.quantizer->step() : 1.0;
 
-  ConvShape shape = student.geometry()[static_cast<std::size_t>(k)].shape;
-  ClosedForm closed_form(shape.K);
+  ClosedForm closed_form(student.geometry()[static_cast<std::size_t>(k)].shape.K);
   std::optional<MagnitudeHistogram> outputs;
   for_each_calibration_batch(data, options, [&](const TensorU8& batch) {
     const TensorF z = hybrid.teacher_pass(batch, k).z;
     if (unit.quantizer) {
-      shape.N = batch.dim(0);
       const TensorF x = hybrid.input_codes(batch, k);
-      closed_form.add(exact_product(shape, x, student.in_max(k), weights), product_unit, z,
-                      hybrid.shortcut_values(shape.N, k));
+      closed_form.add(unit_product(student, k, x, weights), product_unit, z,
+                      hybrid.shortcut_values(batch.dim(0), k));
     }
     if (!outputs)
       outputs.emplace(std::max(1e-3, static_cast<double>(*std::max_element(z.begin(), z.end()))));

@@ -8,6 +8,7 @@
 #include "data/loader.hpp"
 #include "distill/evaluate.hpp"
 #include "distill/loss.hpp"
+#include "nn/conv2d_winograd.hpp"
 #include "nn/ops.hpp"
 #include "nn/sgd.hpp"
 
@@ -60,6 +61,7 @@ void StageTrainer::begin(int stage) {
 
 StageLosses StageTrainer::step(const TensorU8& images, const std::vector<std::int32_t>& labels,
                                int stage, bool train, std::int64_t* correct) {
+  const UseWinograd winograd(true);  // in the teacher and in all gradients
   Tape tape;
   StageLosses losses;
   std::vector<Var> terms;

@@ -3,6 +3,7 @@
 
 #include "core/profile.hpp"
 #include "nn/conv2d_kernels.hpp"
+#include "nn/conv2d_passes.hpp"
 #include "nn/conv2d_winograd.hpp"
 #include "nn/ops.hpp"
 
@@ -11,32 +12,6 @@ namespace {
 
 void check_bias(const Var& b, std::int64_t K) {
   if (b) check_same_shape(b->value.shape(), Shape{K}, "bias");
-}
-
-// A layer's passes by the direct way or, where it is in use and pays, by Winograd.
-void forward(const ConvShape& shape, bool winograd, const float* x, const float* w, const float* b,
-             float* y) {
-  if (winograd && winograd_pays(shape, ConvPass::forward)) {
-    return winograd_forward(shape, x, w, b, y);
-  }
-  conv2d_forward(shape, x, w, b, y);
-}
-
-void backward_data(const ConvShape& shape, bool winograd, const float* dy, const float* w,
-                   float* dx) {
-  if (winograd && winograd_pays(shape, ConvPass::data_gradient)) {
-    return winograd_backward_data(shape, dy, w, dx);
-  }
-  conv2d_backward_data(shape, dy, w, dx);
-}
-
-void backward_weights(const ConvShape& shape, bool winograd, const float* x, const float* dy,
-                      float* dw, float* db) {
-  if (winograd && winograd_pays(shape, ConvPass::weight_gradient)) {
-    if (db != nullptr) conv2d_backward_bias(shape, dy, db);
-    return winograd_backward_weights(shape, x, dy, dw);
-  }
-  conv2d_backward_weights(shape, x, dy, dw, db);
 }
 
 double bytes(const TensorF& a, const TensorF& b, const TensorF& c) {
@@ -52,8 +27,8 @@ Var record_product(Tape& tape, const ConvShape& shape, const Shape& y_shape, con
   const bool winograd = winograd_in_use();
   {
     const ProfileScope scope("forward", flop, bytes(x->value, w->value, y));
-    forward(shape, winograd, x->value.data(), w->value.data(), b ? b->value.data() : nullptr,
-            y.data());
+    forward_pass(shape, winograd, x->value.data(), w->value.data(), b ? b->value.data() : nullptr,
+                 y.data());
   }
   return tape.record(std::move(y), {x, w, b}, [shape, flop, winograd, x, w, b](const Node& self) {
     const bool bias_grad = b && b->needs_grad;
@@ -61,8 +36,8 @@ Var record_product(Tape& tape, const ConvShape& shape, const Shape& y_shape, con
       float* db = bias_grad ? gradient_storage(b).data() : nullptr;
       const ProfileScope scope("weight gradient", flop,
                                bytes(x->value, self.grad, w->value) + bytes(w->value, {}, {}));
-      backward_weights(shape, winograd, x->value.data(), self.grad.data(),
-                       gradient_storage(w).data(), db);
+      weight_gradient_pass(shape, winograd, x->value.data(), self.grad.data(),
+                           gradient_storage(w).data(), db);
     } else if (bias_grad) {
       conv2d_backward_bias(shape, self.grad.data(), gradient_storage(b).data());
     }
@@ -70,7 +45,7 @@ Var record_product(Tape& tape, const ConvShape& shape, const Shape& y_shape, con
       TensorF dx(x->value.shape());
       {
         const ProfileScope scope("data gradient", flop, bytes(self.grad, w->value, dx));
-        backward_data(shape, winograd, self.grad.data(), w->value.data(), dx.data());
+        data_gradient_pass(shape, winograd, self.grad.data(), w->value.data(), dx.data());
       }
       accumulate(x, std::move(dx));
     }

@@ -5,8 +5,10 @@
 #include <memory>
 
 #include "core/parallel.hpp"
-#include "nn/conv2d_kernels.hpp"
+#include "nn/conv2d_passes.hpp"
+#include "nn/conv2d_winograd.hpp"
 #include "nn/ops.hpp"
+#include "quant/integer/accumulate.hpp"
 #include "quant/multiplier.hpp"
 
 namespace intandem {
@@ -31,32 +33,10 @@ struct UnitRecord {
   TensorS32 acc;     // product + bias, [N][P][Q][K]
   TensorF shortcut;  // codes of the shortcut, or empty
   std::int32_t max_code = 0;
+  bool winograd = winograd_in_use();  // in the gradients
 };
 
-TensorS32 window_sums(const ConvShape& shape, const TensorF& x) {
-  TensorS32 sums({shape.N, shape.P(), shape.Q(), shape.C});
-  parallel_for(shape.N * shape.P(), 1, [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t np = begin; np < end; ++np) {
-      const std::int64_t n = np / shape.P();
-      const std::int64_t p = np % shape.P();
-      for (std::int64_t q = 0; q < shape.Q(); ++q) {
-        std::int32_t* out = sums.data() + (np * shape.Q() + q) * shape.C;
-        std::fill_n(out, shape.C, 0);
-        for (std::int64_t r = 0; r < shape.R; ++r) {
-          for (std::int64_t s = 0; s < shape.S; ++s) {
-            const float* in =
-                x.data() +
-                ((n * shape.H + p * shape.stride + r) * shape.W + q * shape.stride + s) * shape.C;
-            for (std::int64_t c = 0; c < shape.C; ++c) out[c] += static_cast<std::int32_t>(in[c]);
-          }
-        }
-      }
-    }
-  });
-  return sums;
-}
-
-// d window_sums, transposed: spreads each gradient over its window.
+// The gradient of window sums: spreads each over its window.
 TensorF spread_windows(const ConvShape& shape, const TensorF& g, float factor, const Shape& to) {
   TensorF dx = TensorF::zeros(to);
   parallel_for(shape.N, 1, [&](std::int64_t begin, std::int64_t end) {
@@ -122,8 +102,8 @@ void backward_product(const UnitRecord& record, StudentUnit& unit, const Var& x,
   const TensorF q = to_float(record.codes.weights);
   if (mode.train || mode.train_alpha || in_step->needs_grad) {
     TensorF dw = TensorF::zeros(q.shape());
-    conv2d_backward_weights(record.shape, x->value.data(), dz.data(), dw.data(),
-                            mode.train ? unit.bias.grad.data() : nullptr);
+    weight_gradient_pass(record.shape, record.winograd, x->value.data(), dz.data(), dw.data(),
+                         mode.train ? unit.bias.grad.data() : nullptr);
     // dw is d/d(q) per unit of z; ⟨dw, q⟩ = ⟨dz, Σ q_w q_x⟩ gives every scale's gradient at once.
     const double along =
         parallel_sum<double>(dw.size(), kGrain, [&](std::int64_t begin, std::int64_t end) {
@@ -150,7 +130,7 @@ void backward_product(const UnitRecord& record, StudentUnit& unit, const Var& x,
     const auto factor = static_cast<float>(record.codes.unit);
     for (std::int64_t i = 0; i < q.size(); ++i) w_real[i] = factor * q[i];
     TensorF dx(x->value.shape());
-    conv2d_backward_data(record.shape, dz.data(), w_real.data(), dx.data());
+    data_gradient_pass(record.shape, record.winograd, dz.data(), w_real.data(), dx.data());
     accumulate(x, std::move(dx));
   }
   if (shortcut && (shortcut->needs_grad || shortcut_step->needs_grad)) {
@@ -217,20 +197,9 @@ SimulatedUnit simulate_unit(Tape& tape, Student& student, int k, const Var& x, c
   record->max_code = student.max_code(k);
   if (geometry.add >= 0) record->shortcut = shortcut->value;
 
-  const bool linear = spec.kind == UnitKind::linear;
-  if (spec.kind == UnitKind::avg_pool) {
-    record->acc = window_sums(record->shape, x->value);
-  } else {
-    record->acc = exact_product(record->shape, x->value, student.in_max(k), record->codes.weights)
-                      .reshaped(product_shape(record->shape, linear));
-    const std::int64_t K = record->shape.K;
-    parallel_for(record->acc.size() / K, kGrain / K + 1, [&](std::int64_t begin, std::int64_t end) {
-      for (std::int64_t row = begin; row < end; ++row) {
-        std::int32_t* acc = record->acc.data() + row * K;
-        for (std::int64_t c = 0; c < K; ++c) acc[c] += record->codes.bias[c];
-      }
-    });
-  }
+  const IntLayer layer = lower_product(student, k, record->codes);
+  record->acc = accumulate(layer, input_bytes(layer, x->value))
+                    .reshaped(product_shape(record->shape, spec.kind == UnitKind::linear));
 
   std::vector<Var> inputs = {x, in_step};
   if (shortcut) inputs.insert(inputs.end(), {shortcut, shortcut_step});

@@ -10,13 +10,16 @@
 
 namespace intandem {
 
-// On the tape an activation is its *code*, an integer held in a float; its real value is code·step.
-// Products of codes are summed by the float kernels and are exact because every partial sum is an
-// integer below 2²⁴ (Q11); exact_product() proves it for the operands at hand or splits them.
+// On the tape an activation is its *code* less the zero point, an integer held in a float; its real
+// value is that times the step. Products are those of the engine's kernels on the codes as bytes
+// (Q11); floats carry what gradients need.
 
-/// Σ q_w·q_x as int32 [N][P][Q][K]. x: codes held in floats, |x| ≤ x_max, any padding is zero.
-TensorS32 exact_product(const ConvShape& shape, const TensorF& x, std::int32_t x_max,
-                        const TensorS8& weights);
+/// x of a unit, codes less zero points in floats, as the bytes its integer layer reads.
+TensorU8 input_bytes(const IntLayer& layer, const TensorF& x);
+
+/// Σ q_w·q_x of unit k without bias, int32 [N][P][Q][K] ([N][1][1][K] of a linear unit). x: the
+/// unit's input as on the tape.
+TensorS32 unit_product(const Student& student, int k, const TensorF& x, const TensorS8& weights);
 
 /// What a unit of the student gives.
 struct SimulatedUnit {

@@ -69,11 +69,12 @@ TEST_CASE("codes use their range: the random student is neither dead nor saturat
   }
 }
 
-TEST_CASE("products beyond 2^24 are split and stay exact") {
-  ConvShape shape;
-  shape.N = 2;
-  shape.C = 3000;
-  shape.K = 3;
+TEST_CASE("products of a unit are exact beyond 2^24, the range in which floats are") {
+  StudentOptions options;
+  options.weight_bits = 8;
+  Student student({"wide", 1, 1, 3000, 3, {{"fc", UnitKind::linear, 3}}},
+                  {std::vector<std::int32_t>(3000, 0), std::vector<float>(3000, 1.0f)}, options,
+                  Rng(1));
   TensorF x({2, 3000});
   TensorS8 w({3, 3000});
   const Rng rng(3);
@@ -95,7 +96,7 @@ TEST_CASE("products beyond 2^24 are split and stay exact") {
     }
   }
   CHECK(std::abs(expected[0]) > (1 << 24));
-  const TensorS32 sums = exact_product(shape, x, 255, w);
+  const TensorS32 sums = unit_product(student, 0, x, w);
   for (std::int64_t i = 0; i < 6; ++i) CHECK(sums[i] == expected[static_cast<std::size_t>(i)]);
 }
 

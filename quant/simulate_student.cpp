@@ -1,0 +1,101 @@
+// The operands of the simulation, and the whole simulated student as integers.
+#include <algorithm>
+
+#include "core/parallel.hpp"
+#include "quant/fake_quant.hpp"
+#include "quant/integer/accumulate.hpp"
+
+namespace intandem {
+namespace {
+
+constexpr std::int64_t kGrain = 1 << 14;
+
+}  // namespace
+
+TensorU8 input_bytes(const IntLayer& layer, const TensorF& x) {
+  TensorU8 bytes(x.shape());
+  const float* in = x.data();
+  std::uint8_t* out = bytes.data();
+  const std::uint8_t* zero = layer.pad_code.data();
+  const std::int64_t C = layer.shape.C;
+  // The codes of a pixel, one after the other, less the zero point of their channel.
+  if (std::all_of(layer.pad_code.begin(), layer.pad_code.end(), [](auto z) { return z == 0; })) {
+    parallel_for(x.size(), kGrain, [=](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t i = begin; i < end; ++i) {
+        out[i] = static_cast<std::uint8_t>(static_cast<std::int32_t>(in[i]));
+      }
+    });
+    return bytes;
+  }
+  parallel_for(x.size() / C, kGrain / C + 1, [=](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = begin; i < end; ++i) {
+      for (std::int64_t c = 0; c < C; ++c) {
+        out[i * C + c] =
+            static_cast<std::uint8_t>(static_cast<std::int32_t>(in[i * C + c]) + zero[c]);
+      }
+    }
+  });
+  return bytes;
+}
+
+TensorS32 unit_product(const Student& student, int k, const TensorF& x, const TensorS8& weights) {
+  UnitCodes codes;
+  codes.weights = weights;
+  codes.bias = TensorS32::zeros({student.geometry()[static_cast<std::size_t>(k)].shape.K});
+  const IntLayer layer = lower_product(student, k, codes);
+  return accumulate(layer, input_bytes(layer, x));
+}
+
+TensorF centered_pixels(const TensorU8& images, const Normalization& normalization) {
+  TensorF x(images.shape());
+  const auto C = static_cast<std::int64_t>(normalization.zero_point.size());
+  INTANDEM_CHECK(images.dim(3) == C, "images of shape " + images.shape().str() + " for " +
+                                         std::to_string(C) + " channels");
+  parallel_for(x.size() / C, kGrain / C, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = begin; i < end; ++i) {
+      for (std::int64_t c = 0; c < C; ++c) {
+        x[i * C + c] = static_cast<float>(std::int32_t{images[i * C + c]} -
+                                          normalization.zero_point[static_cast<std::size_t>(c)]);
+      }
+    }
+  });
+  return x;
+}
+
+TensorF codes_to_float(const std::uint8_t* codes, const Shape& shape) {
+  TensorF x(shape);
+  parallel_for(x.size(), kGrain, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = begin; i < end; ++i) x[i] = static_cast<float>(codes[i]);
+  });
+  return x;
+}
+
+SimulatedOutputs simulate_student(Student& student, const TensorU8& images) {
+  SimulatedOutputs outputs;
+  std::vector<Var> codes;
+  Tape tape;
+  Var x = tape.constant(centered_pixels(images, student.normalization()));
+  for (int k = 0; k < student.unit_count(); ++k) {
+    const Var step = tape.constant(TensorF::full({1}, static_cast<float>(student.in_step(k))));
+    const int add = student.geometry()[static_cast<std::size_t>(k)].add;
+    Var shortcut, shortcut_step;
+    if (add >= 0) {
+      shortcut = codes[static_cast<std::size_t>(add)];
+      shortcut_step = tape.constant(student.unit(add).out_step.value);
+    }
+    const SimulatedUnit unit =
+        simulate_unit(tape, student, k, x, step, shortcut, shortcut_step, SimulationMode{});
+    if (student.is_last(k)) {
+      outputs.accumulators = unit.accumulators;
+      break;
+    }
+    x = unit.codes;
+    codes.push_back(x);
+    TensorU8 bytes(x->value.shape());
+    std::copy(x->value.begin(), x->value.end(), bytes.begin());
+    outputs.codes.push_back(std::move(bytes));
+  }
+  return outputs;
+}
+
+}  // namespace intandem
