@@ -6,6 +6,7 @@
 #include "apps/figures.hpp"
 #include "apps/tandem_job.hpp"
 #include "core/parallel.hpp"
+#include "core/progress.hpp"
 #include "distill/folded_baseline.hpp"
 
 namespace intandem {
@@ -24,18 +25,21 @@ ExitCode baseline_command(DistillConfig config, const JobOptions& job) {
     TandemInputs inputs = load_inputs(config);
     const DistillOptions options = distill_options(config, inputs.teacher.info);
     run.begin(keys);
-    record_teacher(run.directory(), inputs);
-    Json figures = student_figures(config);
+    const Evaluation teacher = evaluate_teacher(run.directory(), config, inputs);
+    Json figures = student_figures(config, teacher);
+    double seconds = 0;
     for (const bool per_channel : {true, false}) {
+      const Stopwatch watch;
       const IntModel model =
           folded_baseline(inputs.teacher.net, inputs.teacher.info.norm, inputs.split.train,
                           std::min(config.calibration_images, inputs.split.train.size()),
                           per_channel, StepMethod::mse, options.student);
+      seconds += watch.seconds();
       const Evaluation test = evaluate_integer(model, inputs.test, kTestBatch);
-      const std::string name = per_channel ? "folded_per_channel" : "folded_per_layer";
-      figures[name + "_top1"] = percent(test.correct, test.images);
-      figures[name + "_correct"] = test.correct;
+      figures.update(
+          test_figures(per_channel ? "folded_per_channel_" : "folded_per_layer_", test, teacher));
     }
+    figures["baseline_seconds"] = rounded(seconds, 1);
     merge_student(run.directory(), config.name, figures);
     run.finish();
   }

@@ -40,7 +40,7 @@ struct EvalOptions {
   std::string algorithm = "auto";  ///< integer engine (quant/integer/engine.hpp)
   bool profile = false;            ///< also time every layer (integer model)
 };
-/// Top-1 on the dataset's test part and images per second.
+/// Top-1 and top-5 on the dataset's test part and images per second.
 ExitCode eval_command(const EvalOptions& options);
 
 struct InspectOptions {

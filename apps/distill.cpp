@@ -1,8 +1,5 @@
 // `intandem distill`: config → teacher and data → Tandem → integer model and results.
-#include <zlib.h>
-
 #include <cstdio>
-#include <fstream>
 #include <nlohmann/json.hpp>
 
 #include "apps/commands.hpp"
@@ -50,20 +47,6 @@ void print_event(const TandemEvent& event, const std::string& student) {
                100.0 * event.held_out.top1, event.new_best ? " *" : "");
 }
 
-/// Held-out accuracy of the hybrid after each stage: that of the parameters it kept.
-Json stage_accuracies(const std::string& log_path, const std::string& job) {
-  Json stages = Json::array();
-  std::ifstream lines(log_path);
-  for (std::string text; std::getline(lines, text);) {
-    const Json line = try_parse_json(text);
-    if (line.is_discarded() || line.value("job", "") != job || !line.value("best", false)) continue;
-    const auto stage = line.value("stage", std::size_t{1});
-    while (stages.size() < stage) stages.push_back(nullptr);
-    stages[stage - 1] = line["hybrid_top1"];
-  }
-  return stages;
-}
-
 double total_seconds(const Json& results) {
   double total = results.value("teacher_seconds", 0.0);
   for (const auto& [name, student] : results.at("students").items()) {
@@ -77,13 +60,6 @@ ModelInfo student_info(const ModelInfo& teacher, const DistillConfig& config) {
   info.seed = static_cast<std::uint64_t>(config.seed);
   info.commit = intandem_commit();
   return info;
-}
-
-/// CRC-32 of a file, to tell teachers apart.
-std::string file_crc(const std::string& path) {
-  const std::string bytes = read_file(path, "check its permissions");
-  return std::to_string(
-      crc32_z(0, reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size()));
 }
 
 /// A checkpoint's frozen layers imitate one teacher; going on with another would mix two.
@@ -121,13 +97,18 @@ void finish_student(RunDir& run, const DistillConfig& config, TandemInputs& inpu
     sqnr.push_back(rounded(db, 2));
   }
   save_samples(run.path(config.name + ".samples.json"), inputs.test, test);
-  record_teacher(run.directory(), inputs);
-  Json figures = student_figures(config);
-  figures.update({{"student_top1", percent(test.correct, test.images)},
-                  {"student_correct", test.correct},
+  const Evaluation teacher = evaluate_teacher(run.directory(), config, inputs);
+  const LoggedStages logged = read_logged_stages(run.path("log.jsonl"), run.job());
+  const double passes = static_cast<double>(logged.steps * config.batch) /
+                        static_cast<double>(inputs.split.train.size());
+  Json figures = student_figures(config, teacher);
+  figures.update(test_figures("student_", test, teacher));
+  if (logged.joint_held_out_loss) figures["held_out_loss"] = *logged.joint_held_out_loss;
+  figures.update({{"train_images", inputs.split.train.size()},
+                  {"passes", rounded(passes, 3)},
                   {"model_bytes", model.model_bytes()},
                   {"seconds", rounded(seconds, 1)},
-                  {"stage_hybrid_top1", stage_accuracies(run.path("log.jsonl"), run.job())},
+                  {"stage_hybrid_top1", logged.hybrid_top1},
                   {"sqnr_db", sqnr},
                   {"confusion", confusion_json(test, model.classes)},
                   {"layers", layers_json(model)},
@@ -183,10 +164,10 @@ ExitCode distill_command(DistillConfig config, const JobOptions& job) {
   }
   const Json results = read_results(job.run);
   const Json& student = results.at("students").at(config.name);
-  std::printf("%s top-1 %.2f %% (%lld of %lld test images), teacher %.2f %%\n", config.name.c_str(),
-              student.at("student_top1").get<double>(),
-              student.at("student_correct").get<long long>(), results.at("images").get<long long>(),
-              results.at("teacher_top1").get<double>());
+  std::printf("%s top-1 %.2f %% (%lld of %lld test images), top-5 %.2f %%, teacher %.2f %%\n",
+              config.name.c_str(), student.at("student_top1").get<double>(),
+              student.at("student_correct").get<long long>(), student.at("images").get<long long>(),
+              student.at("student_top5").get<double>(), student.at("teacher_top1").get<double>());
   return ExitCode::ok;
 }
 

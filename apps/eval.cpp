@@ -1,4 +1,4 @@
-// `intandem eval`: top-1 of a teacher or an integer model on its dataset's test part.
+// `intandem eval`: top-1 and top-5 of a teacher or an integer model on its dataset's test part.
 #include <algorithm>
 #include <cstdio>
 #include <set>
@@ -70,8 +70,10 @@ ExitCode eval_command(const EvalOptions& options) {
     throw Error(options.model, "is a '" + file.kind() + "' file",
                 "give a teacher or an integer model");
   }
-  std::printf("top-1 %.2f %% (%lld of %lld test images)\n", percent(result.correct, result.images),
-              static_cast<long long>(result.correct), static_cast<long long>(result.images));
+  std::printf("top-1 %.2f %% (%lld of %lld test images), top-5 %.2f %% (%lld)\n",
+              percent(result.correct, result.images), static_cast<long long>(result.correct),
+              static_cast<long long>(result.images), percent(result.correct_top5, result.images),
+              static_cast<long long>(result.correct_top5));
   std::printf("%.0f images/s (%s; %d threads, batch %lld)\n",
               static_cast<double>(result.images) / std::max(result.seconds, 1e-9), how.c_str(),
               thread_count(), static_cast<long long>(options.batch));

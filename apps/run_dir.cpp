@@ -104,7 +104,9 @@ void merge_student(const std::string& run, const std::string& name, const Json& 
   if (headline == name) {
     patch["headline"] = name;
     for (const auto& [key, value] : figures.items()) {
-      if (!value.is_structured()) patch[key] = value;
+      // The teacher's figures there are of the run's own teacher, not of the student's.
+      const bool of_teacher = key.rfind("teacher", 0) == 0 || key == "images" || key == "seed";
+      if (!value.is_structured() && !of_teacher) patch[key] = value;
     }
   }
   merge_results(run, patch);

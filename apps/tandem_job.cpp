@@ -1,13 +1,18 @@
 #include "apps/tandem_job.hpp"
 
+#include <zlib.h>
+
 #include <algorithm>
-#include <nlohmann/json.hpp>
+#include <fstream>
+#include <numeric>
 
 #include "apps/figures.hpp"
 #include "apps/layer_text.hpp"
 #include "apps/load_data.hpp"
 #include "apps/png.hpp"
 #include "core/error.hpp"
+#include "core/file.hpp"
+#include "core/parallel.hpp"
 
 namespace intandem {
 namespace {
@@ -87,25 +92,71 @@ DistillOptions distill_options(const DistillConfig& config, const ModelInfo& tea
   return options;
 }
 
-void record_teacher(const std::string& run, TandemInputs& inputs) {
-  if (read_results(run).contains("teacher_top1")) return;
+Evaluation evaluate_teacher(const std::string& run, const DistillConfig& config,
+                            TandemInputs& inputs) {
   Teacher& teacher = inputs.teacher;
-  const Evaluation result = evaluate_float(teacher.net, teacher.info.norm, inputs.test, kTestBatch);
-  merge_results(run, {{"dataset", teacher.info.dataset},
-                      {"network", teacher.net.spec().name},
-                      {"seed", teacher.info.seed},
-                      {"class_names", teacher.info.class_names},
-                      {"teacher_top1", percent(result.correct, result.images)},
-                      {"teacher_correct", result.correct},
-                      {"images", result.images}});
+  Evaluation result = evaluate_float(teacher.net, teacher.info.norm, inputs.test, kTestBatch);
+  if (!read_results(run).contains("teacher_top1")) {
+    merge_results(run, {{"dataset", teacher.info.dataset},
+                        {"network", teacher.net.spec().name},
+                        {"seed", teacher.info.seed},
+                        {"class_names", teacher.info.class_names},
+                        {"teacher_crc", file_crc(config.teacher)},
+                        {"teacher_top1", percent(result.correct, result.images)},
+                        {"teacher_top5", percent(result.correct_top5, result.images)},
+                        {"teacher_correct", result.correct},
+                        {"images", result.images}});
+  }
+  return result;
 }
 
-Json student_figures(const DistillConfig& config) {
+Json student_figures(const DistillConfig& config, const Evaluation& teacher) {
   return {{"weight_bits", config.weight_bits},
           {"activation_bits", config.activation_bits},
           {"first_last_weight_bits", config.first_last_weight_bits},
           {"overrides", config.overrides},
-          {"quantizer", config.quantizer}};
+          {"quantizer", config.quantizer},
+          {"seed", config.seed},
+          {"threads", thread_count()},
+          {"teacher_crc", file_crc(config.teacher)},
+          {"teacher_top1", percent(teacher.correct, teacher.images)},
+          {"teacher_top5", percent(teacher.correct_top5, teacher.images)},
+          {"images", teacher.images}};
+}
+
+Json test_figures(const std::string& prefix, const Evaluation& test, const Evaluation& teacher) {
+  return {{prefix + "top1", percent(test.correct, test.images)},
+          {prefix + "top5", percent(test.correct_top5, test.images)},
+          {prefix + "correct", test.correct},
+          {prefix + "agreement", percent(count_agreeing(test, teacher), test.images)}};
+}
+
+std::string file_crc(const std::string& path) {
+  const std::string bytes = read_file(path, "check its permissions");
+  return std::to_string(
+      crc32_z(0, reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size()));
+}
+
+LoggedStages read_logged_stages(const std::string& log_path, const std::string& job) {
+  LoggedStages all;
+  std::vector<std::int64_t> steps;
+  std::ifstream lines(log_path);
+  for (std::string text; std::getline(lines, text);) {
+    const Json line = try_parse_json(text);
+    if (!line.is_object() || line.value("job", "") != job) continue;
+    const auto stage = line.value("stage", std::size_t{1});
+    while (steps.size() < stage) {
+      steps.push_back(0);
+      all.hybrid_top1.push_back(nullptr);
+    }
+    // The last line of a stage tells how long it was trained.
+    steps[stage - 1] = line.value("step", std::int64_t{0});
+    if (!line.value("best", false)) continue;
+    all.hybrid_top1[stage - 1] = line["hybrid_top1"];
+    if (line.value("phase", "") == "joint") all.joint_held_out_loss = line["held_out_loss"];
+  }
+  all.steps = std::accumulate(steps.begin(), steps.end(), std::int64_t{0});
+  return all;
 }
 
 Json confusion_json(const Evaluation& evaluation, std::int64_t classes) {

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <cstdint>
+#include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 
 #include "apps/config.hpp"
@@ -29,11 +31,30 @@ TandemInputs load_inputs(const DistillConfig& config);
 
 DistillOptions distill_options(const DistillConfig& config, const ModelInfo& teacher);
 
-/// Puts what is known of the teacher into results.json unless `train` has already done so.
-void record_teacher(const std::string& run, TandemInputs& inputs);
+/// The float teacher on the test images. Its figures also go to the top level of results.json
+/// unless there are some: those of the teacher that `train` made in this run, or of the first
+/// student's.
+Evaluation evaluate_teacher(const std::string& run, const DistillConfig& config,
+                            TandemInputs& inputs);
 
-/// Bits and options that tell one student from another, the first entries of its results.
-Json student_figures(const DistillConfig& config);
+/// Bits and options that tell one student from another, and the teacher its figures are compared
+/// with: the first entries of its results.
+Json student_figures(const DistillConfig& config, const Evaluation& teacher);
+
+/// {prefix}top1, {prefix}top5 and {prefix}agreement (with the teacher) in percent, {prefix}correct.
+Json test_figures(const std::string& prefix, const Evaluation& test, const Evaluation& teacher);
+
+/// CRC-32 of a file in decimal, to tell teachers apart.
+std::string file_crc(const std::string& path);
+
+/// What log.jsonl knows of a finished distillation.
+struct LoggedStages {
+  Json hybrid_top1 = Json::array();  ///< held out, of the parameters each stage kept; joint last
+  std::int64_t steps = 0;            ///< training steps in all
+  std::optional<double>
+      joint_held_out_loss;  ///< D7 of the parameters kept, if there was that phase
+};
+LoggedStages read_logged_stages(const std::string& log_path, const std::string& job);
 
 /// [true class][predicted class]
 Json confusion_json(const Evaluation& evaluation, std::int64_t classes);

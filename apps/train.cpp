@@ -10,6 +10,7 @@
 #include "apps/figures.hpp"
 #include "apps/load_data.hpp"
 #include "apps/stop_signal.hpp"
+#include "apps/tandem_job.hpp"
 #include "apps/training_profile.hpp"
 #include "core/container.hpp"
 #include "core/error.hpp"
@@ -148,14 +149,15 @@ class TrainJob {
 void finish_run(RunDir& run, const TrainConfig& config, TeacherTrainer& trainer,
                 const ModelInfo& info, const Dataset& test, double seconds) {
   save_teacher(trainer.network(), info, run.path("teacher.safetensors"));
-  const std::int64_t correct =
-      evaluate_float(trainer.network(), info.norm, test, kTestBatch).correct;
+  const Evaluation result = evaluate_float(trainer.network(), info.norm, test, kTestBatch);
   merge_results(run.directory(), {{"dataset", config.dataset},
                                   {"network", trainer.network().spec().name},
                                   {"seed", config.seed},
                                   {"class_names", info.class_names},
-                                  {"teacher_top1", percent(correct, test.size())},
-                                  {"teacher_correct", correct},
+                                  {"teacher_crc", file_crc(run.path("teacher.safetensors"))},
+                                  {"teacher_top1", percent(result.correct, test.size())},
+                                  {"teacher_top5", percent(result.correct_top5, test.size())},
+                                  {"teacher_correct", result.correct},
                                   {"images", test.size()},
                                   {"teacher_seconds", rounded(seconds, 1)},
                                   {"seconds_total", rounded(seconds, 1)}});
@@ -192,10 +194,10 @@ ExitCode train_command(TrainConfig config, const JobOptions& job) {
                work.seconds());
   }
   const Json results = read_results(job.run);
-  std::printf("teacher top-1 %.2f %% (%lld of %lld test images)\n",
+  std::printf("teacher top-1 %.2f %% (%lld of %lld test images), top-5 %.2f %%\n",
               results.at("teacher_top1").get<double>(),
-              results.at("teacher_correct").get<long long>(),
-              results.at("images").get<long long>());
+              results.at("teacher_correct").get<long long>(), results.at("images").get<long long>(),
+              results.at("teacher_top5").get<double>());
   return ExitCode::ok;
 }
 

@@ -12,6 +12,19 @@
 namespace intandem {
 namespace {
 
+constexpr std::int64_t kTop = 5;
+
+/// Of N rows of logits [N][classes], those whose label is among the first five.
+template <class T>
+std::int64_t count_top5(const T* logits, std::int64_t N, std::int64_t classes,
+                        const std::int32_t* labels) {
+  std::int64_t correct = 0;
+  for (std::int64_t n = 0; n < N; ++n) {
+    correct += label_rank(logits + n * classes, classes, labels[n]) < kTop;
+  }
+  return correct;
+}
+
 void count(Evaluation& result, const Dataset& data) {
   result.images = data.size();
   result.confusion.assign(static_cast<std::size_t>(data.classes * data.classes), 0);
@@ -35,6 +48,13 @@ void check_fits(const Dataset& data, std::int64_t height, std::int64_t width, st
 }
 
 }  // namespace
+
+std::int64_t count_agreeing(const Evaluation& a, const Evaluation& b) {
+  INTANDEM_CHECK(a.predicted.size() == b.predicted.size(), "predictions of different images");
+  std::int64_t same = 0;
+  for (std::size_t n = 0; n < a.predicted.size(); ++n) same += a.predicted[n] == b.predicted[n];
+  return same;
+}
 
 std::int64_t count_correct(const TensorF& logits, const std::vector<std::int32_t>& labels) {
   const std::int64_t classes = logits.dim(1);
@@ -60,6 +80,7 @@ Evaluation evaluate_integer(const IntModel& model, const Dataset& data, std::int
     engine.run(data.images.data() + first * pixels, N, logits.data());
     argmax_rows(logits.data(), N, model.classes, result.predicted.data() + first);
     result.seconds += watch.seconds();
+    result.correct_top5 += count_top5(logits.data(), N, model.classes, data.labels.data() + first);
   }
   count(result, data);
   return result;
@@ -82,6 +103,7 @@ Evaluation evaluate_float(FloatNetwork& network, const Normalization& normalizat
       result.predicted[static_cast<std::size_t>(first + n)] =
           static_cast<std::int32_t>(std::max_element(row, row + spec.classes) - row);
     }
+    result.correct_top5 += count_top5(logits.data(), N, spec.classes, data.labels.data() + first);
   }
   count(result, data);
   return result;

@@ -14,8 +14,9 @@ namespace intandem {
 
 struct Evaluation {
   std::int64_t images = 0;
-  std::int64_t correct = 0;
-  double seconds = 0;                   ///< inference alone
+  std::int64_t correct = 0;       ///< the largest logit, the first if tied, is the label's
+  std::int64_t correct_top5 = 0;  ///< label_rank below 5; all images when there are ≤ 5 classes
+  double seconds = 0;             ///< inference alone
   std::vector<std::int64_t> confusion;  ///< [true class][predicted class]
   std::vector<std::int32_t> predicted;  ///< [images]
 
@@ -23,6 +24,22 @@ struct Evaluation {
     return images == 0 ? 0.0 : 100.0 * static_cast<double>(correct) / static_cast<double>(images);
   }
 };
+
+/// How many classes stand before `label` in a row of logits when sorted from the largest; of equal
+/// logits the lower class comes first, as in argmax. 0: the prediction is right. What is not a
+/// number stands before a label's logit, and a label whose own is none comes last.
+template <class T>
+std::int64_t label_rank(const T* logits, std::int64_t classes, std::int64_t label) {
+  std::int64_t rank = 0;
+  const T own = logits[label];
+  for (std::int64_t c = 0; c < classes; ++c) {
+    rank += c != label && !(logits[c] < own) && !(logits[c] == own && c > label);
+  }
+  return rank;
+}
+
+/// Images for which both predict the same class. Both are of the same images.
+std::int64_t count_agreeing(const Evaluation& a, const Evaluation& b);
 
 /// Rows of logits [N][classes] whose largest element, the first if tied, is at the label.
 std::int64_t count_correct(const TensorF& logits, const std::vector<std::int32_t>& labels);

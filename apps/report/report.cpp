@@ -25,7 +25,13 @@ std::string cards(const ReportInputs& inputs) {
     if (std::isfinite(value)) items += card(fixed(value, 2) + "&nbsp;%", what);
   };
   const std::string headline = html_escape(text_of(results, "headline"));
-  add_percent("teacher_top1", "teacher, float");
+  const Json& students = students_of(inputs);
+  const auto first = students.find(text_of(results, "headline"));
+  const double teacher = first == students.end() ? number_of(results, "teacher_top1")
+                                                 : teacher_top1_of(inputs, *first);
+  if (std::isfinite(teacher)) {
+    items += card(fixed(teacher, 2) + "&nbsp;%", "teacher, float");
+  }
   add_percent("student_top1", headline + ", integers only");
   if (const double bytes = number_of(results, "model_bytes"); std::isfinite(bytes)) {
     items += card(

@@ -13,17 +13,24 @@
 // Accuracies are percentages with two decimals.
 //
 // results.json:
-//   dataset, network, seed, class_names, images (test), teacher_top1, teacher_correct,
-//   teacher_seconds, seconds_total, headline (name of the run's first student)
+//   dataset, network, seed, class_names, images (test), teacher_top1, teacher_top5,
+//   teacher_correct, teacher_crc, teacher_seconds, seconds_total: of the run's own teacher, or of
+//   its first student's if `train` made none here; headline (name of the run's first student)
 //   students: { NAME: { weight_bits, activation_bits, first_last_weight_bits, overrides, quantizer,
-//     student_top1, student_correct, model_bytes, seconds,
-//     folded_per_channel_top1, folded_per_channel_correct, folded_per_layer_top1, …   (baseline)
+//     seed, threads, images (test), teacher_crc, teacher_top1, teacher_top5:
+//     of the teacher this student learned from,
+//     student_top1, student_top5, student_correct, student_agreement, held_out_loss (joint phase),
+//     train_images, passes (over them, in training steps), model_bytes, seconds (of training),
+//     folded_per_channel_top1, …_top5, …_correct, …_agreement, folded_per_layer_top1, …,
+//     baseline_seconds                                                                (baseline)
 //     mismatches, verified_images                                                     (verify)
 //     stage_hybrid_top1: [per stage, the joint phase last], sqnr_db: [per unit],
 //     confusion: [[true][predicted]],
 //     layers: [{ name, shape, weight_bits, in_bits, out_bits, macs, weight_bytes, m, n, bound,
 //                zero_channels }] } }
-//   and the headline student's plain figures again at the top level.
+//   and the headline student's plain figures again at the top level, those of teachers aside.
+//   Agreement: share of test images for which student and teacher predict the same class. Top-5:
+//   the label is among the five largest logits; of equal logits the lower class comes first.
 //
 // NAME.samples.json: { first: […], wrong: […] } of { index, label, predicted, png (base64) }.
 // profile.json: apps/training_profile.hpp.

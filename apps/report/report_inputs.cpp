@@ -1,7 +1,9 @@
 #include "apps/report/report_inputs.hpp"
 
+#include <cmath>
 #include <filesystem>
 #include <limits>
+#include <set>
 #include <sstream>
 
 #include "core/error.hpp"
@@ -19,6 +21,12 @@ const Json& member(const Json& object, const char* key) {
 }
 
 }  // namespace
+
+std::string directory_name(const std::string& path) {
+  std::error_code unknown;
+  const std::filesystem::path whole = std::filesystem::absolute(path + "/.", unknown);
+  return whole.lexically_normal().parent_path().filename().string();
+}
 
 double number_of(const Json& object, const char* key) {
   const Json& value = member(object, key);
@@ -42,6 +50,28 @@ const Json& students_of(const ReportInputs& inputs) {
   return value.is_object() ? value : empty;
 }
 
+double teacher_top1_of(const ReportInputs& inputs, const Json& student) {
+  const double own = number_of(student, "teacher_top1");
+  return std::isfinite(own) ? own : number_of(inputs.results, "teacher_top1");
+}
+
+std::vector<TeacherRow> teachers_of(const ReportInputs& inputs) {
+  std::vector<TeacherRow> rows;
+  std::set<std::string> seen;
+  const double top1 = number_of(inputs.results, "teacher_top1");
+  if (std::isfinite(top1)) {
+    rows.push_back({"teacher", top1, number_of(inputs.results, "teacher_top5")});
+    seen.insert(text_of(inputs.results, "teacher_crc"));
+  }
+  for (const auto& [name, student] : students_of(inputs).items()) {
+    const std::string crc = text_of(student, "teacher_crc");
+    if (crc.empty() || !seen.insert(crc).second) continue;
+    rows.push_back({"teacher of " + name, number_of(student, "teacher_top1"),
+                    number_of(student, "teacher_top5")});
+  }
+  return rows;
+}
+
 std::string class_name(const ReportInputs& inputs, std::size_t index) {
   const Json& names = array_of(inputs.results, "class_names");
   if (index < names.size() && names[index].is_string()) return names[index].get<std::string>();
@@ -50,7 +80,7 @@ std::string class_name(const ReportInputs& inputs, std::size_t index) {
 
 ReportInputs read_report_inputs(const std::string& run) {
   ReportInputs inputs;
-  inputs.title = std::filesystem::path(run + "/.").lexically_normal().parent_path().filename();
+  inputs.title = directory_name(run);
   const std::string results = run + "/results.json", config = run + "/config.json";
   const std::string log = run + "/log.jsonl";
   if (!file_exists(results) && !file_exists(log)) {

@@ -21,6 +21,9 @@ struct ReportInputs {
   std::map<std::string, Json> samples;  ///< by student
 };
 
+/// The last part of a path, also of "." and "runs/x/".
+std::string directory_name(const std::string& path);
+
 ReportInputs read_report_inputs(const std::string& run);
 
 /// The number under `key`, or NaN.
@@ -31,6 +34,15 @@ std::string text_of(const Json& object, const char* key);
 const Json& array_of(const Json& object, const char* key);
 /// results.students, or an empty object.
 const Json& students_of(const ReportInputs& inputs);
+/// A float teacher whose figures the report shows.
+struct TeacherRow {
+  std::string name;  ///< "teacher", or "teacher of w4a4" when students have different ones
+  double top1 = 0, top5 = 0;
+};
+/// The run's own teacher and every other that a student learned from.
+std::vector<TeacherRow> teachers_of(const ReportInputs& inputs);
+/// Top-1 of the teacher a student learned from; NaN if unknown.
+double teacher_top1_of(const ReportInputs& inputs, const Json& student);
 /// Name of a class, or its number.
 std::string class_name(const ReportInputs& inputs, std::size_t index);
 

@@ -74,23 +74,25 @@ std::string image_tile(const ReportInputs& inputs, const Json& sample) {
 }  // namespace
 
 std::string results_section(const ReportInputs& inputs) {
-  const Json& results = inputs.results;
-  const double teacher = number_of(results, "teacher_top1");
   std::string rows;
-  if (std::isfinite(teacher)) {
-    rows += html_row_head("teacher") + html_cell("float, batch norm") +
-            html_cell(percent_text(teacher)) + html_cell(kMissing) + html_cell(kMissing) +
-            html_cell(kMissing) + html_cell(kMissing) + html_cell(kMissing) + "</tr>";
+  for (const TeacherRow& teacher : teachers_of(inputs)) {
+    rows += html_row_head(teacher.name) + html_cell("float, batch norm") +
+            html_cell(percent_text(teacher.top1)) + html_cell(percent_text(teacher.top5));
+    for (int i = 0; i < 6; ++i) rows += html_cell(kMissing);
+    rows += "</tr>";
   }
   for (const auto& [name, student] : students_of(inputs).items()) {
     const double top1 = number_of(student, "student_top1");
+    const double distance = top1 - teacher_top1_of(inputs, student);
     rows += html_row_head(name) +
             html_cell("W" + number_text(number_of(student, "weight_bits")) + " A" +
                       number_text(number_of(student, "activation_bits")) + ", integer") +
             html_cell("<strong>" + percent_text(top1) + "</strong>") +
-            html_cell(std::isfinite(top1 - teacher) ? (top1 >= teacher ? "+" : "&minus;") +
-                                                          fixed(std::fabs(top1 - teacher), 2)
-                                                    : kMissing) +
+            html_cell(percent_text(number_of(student, "student_top5"))) +
+            html_cell(std::isfinite(distance)
+                          ? (distance >= 0 ? "+" : "&minus;") + fixed(std::fabs(distance), 2)
+                          : kMissing) +
+            html_cell(percent_text(number_of(student, "student_agreement"))) +
             html_cell(percent_text(number_of(student, "folded_per_channel_top1"))) +
             html_cell(percent_text(number_of(student, "folded_per_layer_top1"))) +
             html_cell(count_text(number_of(student, "model_bytes"))) +
@@ -99,12 +101,14 @@ std::string results_section(const ReportInputs& inputs) {
   if (rows.empty()) return {};
   return "<section><h2>Results</h2>\n" +
          html_table(
-             "Top-1 accuracy on " + count_text(number_of(results, "images")) + " test images",
-             {"model", "arithmetic", "top-1", "points to teacher", "folded per channel, untrained",
-              "folded per layer, untrained", "bytes", "mismatches"},
+             "Accuracy on " + count_text(number_of(inputs.results, "images")) + " test images",
+             {"model", "arithmetic", "top-1", "top-5", "points to teacher", "agreement",
+              "folded per channel, untrained", "folded per layer, untrained", "bytes",
+              "mismatches"},
              rows) +
-         "<p class=\"note\">Folded: the teacher's batch norm folded into weights, then quantized "
-         "without training. Mismatches: codes of any layer in which the simulation that was "
+         "<p class=\"note\">Agreement: test images for which student and teacher predict the same "
+         "class. Folded: the teacher's batch norm folded into weights, then quantized without "
+         "training; top-1. Mismatches: codes of any layer in which the simulation that was "
          "trained and the integer engine differ.</p></section>\n";
 }
 

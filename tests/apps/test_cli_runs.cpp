@@ -1,6 +1,7 @@
 // Whole runs of the real program on a made-up dataset: learning, exactness, stopping, resuming.
 #include <algorithm>
 #include <catch2/catch.hpp>
+#include <cmath>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
@@ -84,6 +85,24 @@ TEST_CASE("a run from teacher to report, in integers at the end", "[apps][cli]")
   CHECK(student.at("layers").size() == 8);
   CHECK(student.contains("folded_per_channel_top1"));
   CHECK(student.contains("folded_per_layer_top1"));
+  for (const char* prefix : {"student_", "folded_per_channel_", "folded_per_layer_"}) {
+    const double top1 = student.at(std::string(prefix) + "top1").get<double>();
+    const double top5 = student.at(std::string(prefix) + "top5").get<double>();
+    const double agreement = student.at(std::string(prefix) + "agreement").get<double>();
+    CHECK(top5 >= top1);
+    CHECK(top5 <= 100.0);
+    CHECK(agreement >= top1 + student.at("teacher_top1").get<double>() - 100.0);
+    CHECK(agreement <= 100.0 - std::abs(top1 - student.at("teacher_top1").get<double>()));
+  }
+  CHECK(student.at("teacher_top1") == results.at("teacher_top1"));
+  CHECK(student.at("teacher_crc") == results.at("teacher_crc"));
+  CHECK(student.at("held_out_loss").get<double>() > 0);
+  // Steps of 20 of 280 images, at most half a pass (rounded to whole evaluations) for each of eight
+  // stages and one for the joint phase.
+  const double steps = student.at("passes").get<double>() * 14;
+  CHECK(steps == Approx(std::round(steps)).margin(0.02));
+  CHECK(steps >= 9);
+  CHECK(steps <= 8 * 8 + 14);
   std::int64_t total = 0;
   for (const Json& row : student.at("confusion")) {
     for (const Json& count : row) total += count.get<std::int64_t>();
@@ -120,6 +139,30 @@ TEST_CASE("a run from teacher to report, in integers at the end", "[apps][cli]")
   const Outcome again = run(scratch, with(small_distill(dir), {"--resume"}));
   CHECK(again.code == 0);
   CHECK(again.out == distill.out);
+}
+
+TEST_CASE("a student's figures are those of its own teacher", "[apps][cli]") {
+  INTANDEM_NEED_PROGRAM();
+  const TemporaryDirectory scratch;
+  const std::string data = write_bars(scratch);
+  const std::string dir = scratch.path("run"), other = scratch.path("other");
+  REQUIRE(run(scratch, with(small_train(data, dir), {"--epochs", "1"})).code == 0);
+  REQUIRE(run(scratch, with(small_train(data, other), {"--epochs", "4", "--seed", "2"})).code == 0);
+  const Json own = results_of(dir).at("teacher_top1"),
+             foreign = results_of(other).at("teacher_top1");
+  REQUIRE(own != foreign);
+  const Outcome distill = run(
+      scratch, with(small_distill(dir), {"--teacher", other + "/teacher.safetensors", "--data-dir",
+                                         data, "--epochs-per-stage", "0", "--joint-epochs", "0"}));
+  REQUIRE(distill.code == 0);
+  const std::string said = Json(foreign).dump();
+  CHECK_THAT(distill.out, Catch::Contains("teacher " + said.substr(0, said.find('.') + 2)));
+  const Json results = results_of(dir);
+  CHECK(results.at("teacher_top1") == own);
+  CHECK(results.at("students").at("w4a4").at("teacher_top1") == foreign);
+  const Outcome report = run(scratch, {"report", "--run", dir});
+  CHECK_THAT(report.out, Catch::Contains("teacher of w4a4"));
+  CHECK_THAT(slurp(dir + "/report.html"), Catch::Contains("teacher of w4a4"));
 }
 
 TEST_CASE("a model that differs from its student is found out", "[apps][cli]") {

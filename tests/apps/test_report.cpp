@@ -1,6 +1,7 @@
 // The report and the small drawing code under it, on made-up inputs.
 #include <algorithm>
 #include <catch2/catch.hpp>
+#include <filesystem>
 #include <limits>
 #include <nlohmann/json.hpp>
 
@@ -8,6 +9,7 @@
 #include "apps/figures.hpp"
 #include "apps/png.hpp"
 #include "apps/report/report.hpp"
+#include "apps/report/report_inputs.hpp"
 #include "apps/report/svg_chart.hpp"
 #include "apps/text_table.hpp"
 #include "apps/training_profile.hpp"
@@ -142,6 +144,14 @@ TEST_CASE("a profile is shown as a table, on a terminal and in the report", "[ap
   check_balanced(html.substr(html.find("<body>"), html.rfind("</html>") - html.find("<body>")));
   scratch.write("profile.json", R"({"rows": [{"unit": 1}, 7]})");
   CHECK_THAT(render_report(scratch.path()), !Contains("nan"));
+}
+
+TEST_CASE("a report is named after its directory, however that is written", "[apps]") {
+  CHECK(directory_name("/a/runs/demo") == "demo");
+  CHECK(directory_name("/a/runs/demo/") == "demo");
+  CHECK(directory_name("x/../demo/.") == "demo");
+  CHECK(directory_name(".") == std::filesystem::current_path().filename().string());
+  CHECK(directory_name("..") == std::filesystem::current_path().parent_path().filename().string());
 }
 
 TEST_CASE("ticks are round and inside the range", "[apps]") {
