@@ -92,8 +92,7 @@ std::string read_entry(const json& value, std::string* dtype, Shape* shape, std:
   const json& offsets = value["data_offsets"];
   const json& extents = value["shape"];
   if (!value["dtype"].is_string() || element_bytes(value["dtype"].get<std::string>()) == 0) {
-    return "has the unknown dtype " +
-           value["dtype"].dump(-1, ' ', true, json::error_handler_t::replace);
+    return "has an unknown dtype";
   }
   if (!extents.is_array() || extents.size() > Shape::kMaxRank ||
       !std::all_of(extents.begin(), extents.end(), is_extent)) {
@@ -244,6 +243,7 @@ void Container::save(const std::string& path) const {
   for (const char* key : kReserved) {
     INTANDEM_CHECK(!has(key), std::string("metadata '") + key + "' is written by the container");
   }
+  check_values(path, "training diverged; lower the learning rate");
   const std::string text = header(checksum());
   const std::uint64_t length = text.size();
   if (length > kMaxHeader_bytes) {
@@ -262,8 +262,8 @@ void Container::save(const std::string& path) const {
 Container Container::load(const std::string& path, const std::string& expected_kind) {
   Container c = load(path);
   if (c.kind_ != expected_kind) {
-    c.fail("holds a " + c.kind_ + ", expected a " + expected_kind,
-           "give a file of kind " + expected_kind);
+    c.fail("is of kind '" + c.kind_ + "' instead of '" + expected_kind + "'",
+           "give a file of that kind");
   }
   return c;
 }
@@ -338,6 +338,7 @@ Container Container::load(const std::string& path) {
   if (c.checksum() != stored_checksum || c.header(stored_checksum) != text) {
     c.fail("its checksum does not match its contents", kDamagedRemedy);
   }
+  c.check_values(path, "training diverged or the file is damaged; create it again");
   return c;
 }
 

@@ -25,11 +25,13 @@ class Container {
   explicit Container(std::string kind) : kind_(std::move(kind)) {}
 
   /// Reads and verifies a file. Errors name the file and say what is wrong: missing, truncated,
-  /// not safetensors, not written by intandem, newer version, checksum, offsets out of range.
+  /// not safetensors, not written by intandem, newer version, checksum, offsets out of range, or a
+  /// tensor and an element that is no number to compute with: F32 must be finite, F64 not NaN.
   static Container load(const std::string& path);
   /// As above and refuses another kind.
   static Container load(const std::string& path, const std::string& expected_kind);
-  /// Writes atomically (core/file.hpp). The bytes depend on kind, metadata and tensors alone.
+  /// Writes atomically (core/file.hpp). The bytes depend on kind, metadata and tensors alone. Error
+  /// if load would refuse the values.
   void save(const std::string& path) const;
 
   const std::string& kind() const { return kind_; }
@@ -78,6 +80,9 @@ class Container {
   std::vector<const NamedEntry*> data_order() const;
   /// Of the header with an empty checksum and of the data, 16 hexadecimal digits.
   std::string checksum() const;
+  /// Error naming `path`, the tensor and the element, unless every F32 is finite and no F64 is NaN
+  /// (losses that were never measured are infinite). (container_values.cpp)
+  void check_values(const std::string& path, const std::string& remedy) const;
   [[noreturn]] void fail(const std::string& problem, const std::string& remedy) const;
 
   std::string kind_;

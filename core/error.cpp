@@ -1,5 +1,7 @@
 #include "core/error.hpp"
 
+#include "core/text.hpp"
+
 namespace intandem {
 namespace {
 
@@ -7,7 +9,8 @@ std::string one_line(std::string text) {
   for (char& c : text) {
     if (c == '\n' || c == '\r' || c == '\t') c = ' ';
   }
-  return text;
+  // Names and texts of files must not reach the terminal as commands to it.
+  return printable(text);
 }
 
 }  // namespace

@@ -11,10 +11,11 @@ namespace intandem {
 using Json = nlohmann::ordered_json;
 
 /// Parses the text of `source`. Errors (exit code `usage` or `runtime` as given) name the source,
-/// the line and, for a repeated key, the key.
+/// the line and, for a repeated key, the key; a number beyond every double and values nested more
+/// than 64 deep are errors too.
 Json parse_json(const std::string& text, const std::string& source, bool usage_error);
 
-/// Parses `text`; a value with is_discarded() if it is not JSON.
+/// Parses `text`; a value with is_discarded() if parse_json would refuse it, repeated keys aside.
 Json try_parse_json(const std::string& text);
 
 /// The text of a value: on one line, or indented by `indent` spaces per level if that is >= 0.

@@ -7,6 +7,21 @@
 #include "quant/student.hpp"
 
 namespace intandem {
+namespace {
+
+constexpr std::int64_t kMany = 1'000'000'000;
+constexpr std::int64_t kMaxShift_pixels = 16384;
+
+std::int64_t get_int_in(const Container& file, const std::string& key, std::int64_t highest) {
+  const std::int64_t value = file.get_int(key);
+  if (value >= 0 && value <= highest) return value;
+  throw Error(file.path(),
+              "metadata '" + key + "' is " + std::to_string(value) + ", outside of 0 ... " +
+                  std::to_string(highest),
+              "the file is damaged; create it again");
+}
+
+}  // namespace
 
 void store_info(const ModelInfo& info, Container& file) {
   std::string names;
@@ -30,11 +45,11 @@ ModelInfo load_info(const Container& file) {
   info.dataset = file.get("dataset");
   std::istringstream names(file.get("class_names"));
   for (std::string name; std::getline(names, name);) info.class_names.push_back(name);
-  info.seed = static_cast<std::uint64_t>(file.get_int("seed"));
-  info.held_out = file.get_int("held_out");
-  info.limit = file.get_int("limit");
-  info.augment.shift = static_cast<int>(file.get_int("shift"));
-  info.augment.flip = file.get_int("flip") != 0;
+  info.seed = static_cast<std::uint64_t>(get_int_in(file, "seed", kMany));
+  info.held_out = get_int_in(file, "held_out", kMany);
+  info.limit = get_int_in(file, "limit", kMany);
+  info.augment.shift = static_cast<int>(get_int_in(file, "shift", kMaxShift_pixels));
+  info.augment.flip = get_int_in(file, "flip", 1) != 0;
   info.commit = file.get("commit");
   info.norm = load_normalization(file, file.tensor<float>("normalization/std_dev").size());
   return info;

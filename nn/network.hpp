@@ -114,9 +114,15 @@ class FloatNetwork {
   std::vector<FloatUnit> units_;
 };
 
-/// Weights and state into and out of a container under "unit/<name>/weight" and so on.
+/// Weights and state into and out of a container under "unit/<name>/weight" and so on. Loading
+/// refuses, naming file, tensor and element, negative variances and what check_magnitudes refuses.
 class Container;
 void store_network(const FloatNetwork& net, Container& file);
 FloatNetwork load_network(const Container& file);
+
+/// The largest parameter with a square that float32 can hold: losses are made of squares.
+constexpr float kMaxParameter = 9.2e18f;
+/// Error naming file, tensor and element unless every |value| is at most kMaxParameter.
+void check_magnitudes(const Container& file, const std::string& name, const TensorF& values);
 
 }  // namespace intandem

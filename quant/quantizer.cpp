@@ -26,8 +26,9 @@ std::int32_t max_activation_code(int activation_bits) {
 std::int8_t encode_weight(float value, double step, CodeRange range, int weight_bits) {
   if (weight_bits == 1) return value >= 0.0f ? 1 : -1;
   const double code = std::floor(static_cast<double>(value) / step + 0.5);
-  return static_cast<std::int8_t>(
-      std::clamp(code, static_cast<double>(range.low), static_cast<double>(range.high)));
+  const auto low = static_cast<double>(range.low), high = static_cast<double>(range.high);
+  // Written so that NaN becomes `low`: converting it would be undefined.
+  return static_cast<std::int8_t>(code > low ? (code < high ? code : high) : low);
 }
 
 std::unique_ptr<WeightQuantizer> make_weight_quantizer(const std::string& name, int weight_bits,

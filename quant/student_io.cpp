@@ -11,7 +11,16 @@ std::string key(const std::string& prefix, const Parameter& parameter) {
 }
 
 void load_parameter(Parameter& parameter, const Container& file, const std::string& prefix) {
-  parameter.value = file.tensor<float>(key(prefix, parameter), parameter.value.shape()).clone();
+  const std::string name = key(prefix, parameter);
+  parameter.value = file.tensor<float>(name, parameter.value.shape()).clone();
+  check_magnitudes(file, name, parameter.value);
+}
+
+/// A scale that must be positive.
+void check_scale(const Container& file, const std::string& name, float scale) {
+  if (scale > 0.0f) return;
+  throw Error(file.path(), "tensor '" + name + "' holds " + std::to_string(scale) + ", not a scale",
+              "training diverged or the file is damaged; distil the student again");
 }
 
 /// The parameters that exist for this unit, with those that training never moves.
@@ -33,7 +42,11 @@ void load_unit(Student& student, int k, const Container& file, const std::string
   StudentUnit& unit = student.unit(k);
   for (Parameter* parameter : stored_parameters(unit)) load_parameter(*parameter, file, prefix);
   const std::string& name = student.spec().units[static_cast<std::size_t>(k)].name;
-  unit.z_scale = file.tensor<float>(prefix + "/" + name + "/z_scale", {1})[0];
+  const std::string z_scale = prefix + "/" + name + "/z_scale";
+  unit.z_scale = file.tensor<float>(z_scale, {1})[0];
+  check_scale(file, z_scale, unit.z_scale);
+  check_scale(file, key(prefix, unit.out_step), unit.out_step.value[0]);
+  if (unit.quantizer) check_scale(file, key(prefix, unit.alpha), unit.alpha.value[0]);
 }
 
 void store_normalization(const Normalization& normalization, Container& file) {
@@ -54,10 +67,19 @@ Normalization load_normalization(const Container& file, std::int64_t channels) {
   Normalization normalization;
   normalization.zero_point.assign(zero_point.begin(), zero_point.end());
   normalization.std_dev.assign(std_dev.begin(), std_dev.end());
+  const auto refuse = [&](const char* tensor, const std::string& value, const char* range) {
+    throw Error(file.path(),
+                "tensor 'normalization/" + std::string(tensor) + "' holds " + value +
+                    ", outside of " + range,
+                "the file is damaged; train the teacher again");
+  };
   for (std::int64_t c = 0; c < channels; ++c) {
-    if (zero_point[c] < 0 || zero_point[c] > 255 || !(std_dev[c] > 0.0f)) {
-      throw Error(file.path(), "impossible input normalization",
-                  "the file was not written by intandem; train the teacher again");
+    if (zero_point[c] < 0 || zero_point[c] > 255) {
+      refuse("zero_point", std::to_string(zero_point[c]), "0 ... 255");
+    }
+    // Steps of a pixel that float32 can square and invert.
+    if (!(std_dev[c] > 1e-9f && std_dev[c] < 1e9f)) {
+      refuse("std_dev", std::to_string(std_dev[c]), "1e-9 ... 1e9");
     }
   }
   return normalization;

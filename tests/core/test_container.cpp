@@ -152,7 +152,7 @@ TEST_CASE("asking for what is not there names the file and the thing", "[core][c
   check_error([&] { read.get("bits"); }, {path, "'bits' is missing"});
   check_error([&] { read.get_int("epochs"); }, {path, "'eight', not an integer"});
   check_error([&] { read.get_int("large"); }, {path, "not an integer"});
-  check_error([&] { Container::load(path, "student"); }, {path, "a teacher", "student"});
+  check_error([&] { Container::load(path, "student"); }, {path, "'teacher'", "student"});
 }
 
 TEST_CASE("what cannot be stored is refused before the file is touched", "[core][container]") {
