@@ -1,5 +1,6 @@
 #include "quant/fold.hpp"
 
+#include <algorithm>
 #include <cmath>
 
 #include "core/error.hpp"
@@ -37,6 +38,13 @@ FoldedUnit fold_batch_norm(const FloatUnit& unit, const UnitSpec& spec,
     for (std::int64_t i = 0; i < folded.weight.size(); ++i) {
       folded.weight[i] /= input->std_dev[static_cast<std::size_t>(i % C)];
     }
+  }
+  const auto finite = [](const TensorF& t) {
+    return std::all_of(t.begin(), t.end(), [](float v) { return std::isfinite(v); });
+  };
+  if (!finite(folded.weight) || !finite(folded.bias)) {
+    throw Error("layer " + spec.name, "batch norm cannot be folded: its numbers overflow",
+                "check gamma and variance of that layer, or train the teacher again");
   }
   return folded;
 }

@@ -15,6 +15,7 @@ struct FoldedUnit {
 /// Q12: g_k = γ_k/√(σ²_k + ε), W' = g_k·W, b' = β_k + g_k·(0 − μ_k); a unit without batch norm
 /// keeps its weight and bias. `input`, for unit 0 only, also divides the weights of input channel c
 /// by std_dev_c (Q8), so that they apply to pixels minus zero point. conv and linear units only.
+/// Error naming the unit if a folded number overflows float32.
 FoldedUnit fold_batch_norm(const FloatUnit& unit, const UnitSpec& spec, const Normalization* input);
 
 }  // namespace intandem

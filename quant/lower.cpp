@@ -9,20 +9,42 @@
 namespace intandem {
 namespace {
 
-std::int32_t round_bias(double value, const std::string& layer) {
+std::string channel_text(std::int64_t channel) { return "channel " + std::to_string(channel); }
+
+/// ⌊value + ½⌋; Error naming `layer` and `what` if it does not fit 32 bits.
+std::int32_t round_to_int32(double value, const std::string& layer, const std::string& what) {
   const double rounded = std::floor(value + 0.5);
   if (!(std::abs(rounded) <= static_cast<double>(std::numeric_limits<std::int32_t>::max()))) {
-    throw Error(layer, "a bias does not fit 32 bits in accumulator units",
-                "the layer's scale collapsed; lower the learning rate");
+    throw Error("layer " + layer, what + " does not fit 32 bits in accumulator units",
+                "its weights have all but vanished: check gamma and variance of that layer, or "
+                "lower the learning rate");
   }
   return static_cast<std::int32_t>(rounded);
 }
 
-const std::string& unit_name(const Student& student, int k) {
-  return student.spec().units[static_cast<std::size_t>(k)].name;
-}
-
 }  // namespace
+
+RoundedUnit round_unit(const TensorF& bias, const UnitScales& scales, const std::string& layer) {
+  RoundedUnit rounded;
+  const std::vector<double>& unit = scales.unit;
+  if (!bias.empty()) {
+    rounded.bias = TensorS32(bias.shape());
+    for (std::int64_t k = 0; k < bias.size(); ++k) {
+      const double one = unit[unit.size() == 1 ? 0 : static_cast<std::size_t>(k)];
+      rounded.bias[k] = round_to_int32(static_cast<double>(bias[k]) / one, layer,
+                                       "the bias of " + channel_text(k));
+    }
+  }
+  if (scales.out_step == 0.0) return rounded;
+  for (const double one : unit) {
+    rounded.scale.push_back(make_multiplier(one / scales.out_step, scales.multiplier_bits, layer));
+    if (scales.shortcut_step == 0.0) continue;
+    const double shortcut = scales.shortcut_step / scales.out_step;
+    rounded.add_m.push_back(round_to_int32(std::ldexp(shortcut, rounded.scale.back().n), layer,
+                                           "the scale of its shortcut"));
+  }
+  return rounded;
+}
 
 UnitCodes quantize_unit(const Student& student, int k) {
   const StudentUnit& unit = student.unit(k);
@@ -35,22 +57,18 @@ UnitCodes quantize_unit(const Student& student, int k) {
     codes.weights = unit.quantizer->encode(unit.weight.value);
     codes.unit =
         static_cast<double>(unit.alpha.value[0]) * student.in_step(k) * unit.quantizer->step();
-    const std::int64_t K = geometry.shape.K;
-    codes.bias = TensorS32({K});
-    for (std::int64_t c = 0; c < K; ++c) {
-      codes.bias[c] =
-          round_bias(static_cast<double>(unit.bias.value[c]) / codes.unit, unit_name(student, k));
-    }
   }
-  if (student.is_last(k)) return codes;
-  const double out_step = static_cast<double>(unit.out_step.value[0]);
-  codes.scale =
-      make_multiplier(codes.unit / out_step, student.options().multiplier_bits, spec.name);
+  UnitScales scales;
+  scales.unit = {codes.unit};
+  scales.multiplier_bits = student.options().multiplier_bits;
+  if (!student.is_last(k)) scales.out_step = static_cast<double>(unit.out_step.value[0]);
   if (geometry.add >= 0) {
-    const double shortcut_step = static_cast<double>(student.unit(geometry.add).out_step.value[0]);
-    codes.add_m =
-        round_bias(std::ldexp(shortcut_step / out_step, codes.scale.n), unit_name(student, k));
+    scales.shortcut_step = static_cast<double>(student.unit(geometry.add).out_step.value[0]);
   }
+  const RoundedUnit rounded = round_unit(unit.bias.value, scales, spec.name);
+  codes.bias = rounded.bias;
+  if (!rounded.scale.empty()) codes.scale = rounded.scale.front();
+  if (!rounded.add_m.empty()) codes.add_m = rounded.add_m.front();
   return codes;
 }
 
@@ -89,8 +107,10 @@ void fold_zero_point(IntLayer& layer, const Normalization& normalization) {
     }
     const std::int64_t bias = layer.bias[k] - sum;
     if (std::abs(bias) > std::numeric_limits<std::int32_t>::max()) {
-      throw Error(layer.name, "a bias does not fit 32 bits once the zero point is folded in",
-                  "the layer's scale collapsed; lower the learning rate");
+      throw Error("layer " + layer.name,
+                  "the bias of " + channel_text(k) +
+                      " does not fit 32 bits once the zero point is folded in",
+                  "its weights have all but vanished; lower the learning rate");
     }
     layer.bias[k] = static_cast<std::int32_t>(bias);
   }

@@ -1,6 +1,9 @@
 // Lowering: from the student's latent floats to the integers that are deployed.
 #pragma once
 
+#include <string>
+#include <vector>
+
 #include "quant/integer/model.hpp"
 #include "quant/student.hpp"
 
@@ -16,6 +19,24 @@ struct UnitCodes {
   double unit = 1.0;       ///< real value of one accumulator unit, alpha·step_in·step_w
 };
 
+/// What becomes the integers of a unit, in real numbers.
+struct UnitScales {
+  std::vector<double> unit;    ///< real value of one accumulator unit: one, or one per channel
+  double out_step = 0.0;       ///< real value of output code 1; 0: the last unit, which has none
+  double shortcut_step = 0.0;  ///< real value of code 1 of the shortcut; 0: no shortcut
+  int multiplier_bits = 15;    ///< b of Q4
+};
+
+/// The rounding of biases (Q3) and scales (Q4, Q6) that simulation, students and baselines share.
+struct RoundedUnit {
+  TensorS32 bias;                   ///< [K]; empty if `bias` was
+  std::vector<Multiplier> scale;    ///< as many as UnitScales::unit; none for the last unit
+  std::vector<std::int32_t> add_m;  ///< as many; none without a shortcut
+};
+/// bias: [K] in real numbers, or empty. Error naming `layer` and the channel if a scale cannot be
+/// represented or a bias does not fit 32 bits.
+RoundedUnit round_unit(const TensorF& bias, const UnitScales& scales, const std::string& layer);
+
 /// Error naming the unit if a scale cannot be represented or a bias does not fit.
 UnitCodes quantize_unit(const Student& student, int k);
 
@@ -30,11 +51,12 @@ IntLayer lower_product(const Student& student, int k, const UnitCodes& codes);
 IntModel lower(const Student& student, int count);
 
 /// Geometry, padding code and output range of unit k, shared by lower_unit and the baselines
-/// (quant/folded_baseline.hpp): everything but weights, bias and scales.
+/// (distill/folded_baseline.hpp): everything but weights, bias and scales.
 IntLayer layer_frame(const NetworkSpec& spec, const UnitGeometry& geometry, int k,
                      const Normalization& normalization);
 
-/// Q8: bias −= Σ z_c·q_w for the first layer.
+/// Q8: bias −= Σ z_c·q_w for the first layer. Error naming layer and channel if the result does not
+/// fit 32 bits.
 void fold_zero_point(IntLayer& layer, const Normalization& normalization);
 
 }  // namespace intandem

@@ -1,16 +1,26 @@
 #include "quant/multiplier.hpp"
 
 #include <cmath>
+#include <cstdio>
 
 #include "core/error.hpp"
 
 namespace intandem {
+namespace {
+
+std::string scientific(double value) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.3g", value);
+  return text;
+}
+
+}  // namespace
 
 Multiplier make_multiplier(double scale, int bits, const std::string& layer) {
   INTANDEM_CHECK(bits >= 1 && bits <= kMaxMultiplierBits,
                  "multiplier bits " + std::to_string(bits) + " outside 1 ... 15");
   if (!std::isfinite(scale) || scale <= 0.0) {
-    throw Error(layer, "its scale " + std::to_string(scale) + " is not a positive number",
+    throw Error("layer " + layer, "its scale " + scientific(scale) + " is not a positive number",
                 "the layer is dead or training diverged; lower the learning rate");
   }
   int exponent = 0;
@@ -26,11 +36,11 @@ Multiplier make_multiplier(double scale, int bits, const std::string& layer) {
     n = kMaxShift;
   }
   if (m < 1) {
-    throw Error(layer, "its scale " + std::to_string(scale) + " rounds to a multiplier of 0",
+    throw Error("layer " + layer, "its scale " + scientific(scale) + " rounds to a multiplier of 0",
                 "the output step is far too large for the accumulator; refit the layer");
   }
   if (n < kMinShift) {
-    throw Error(layer, "its scale " + std::to_string(scale) + " needs a shift below 1",
+    throw Error("layer " + layer, "its scale " + scientific(scale) + " needs a shift below 1",
                 "the output step is far too small for the accumulator; refit the layer");
   }
   return {m, n};

@@ -12,9 +12,11 @@ namespace {
 constexpr double kPercentile = 0.999;
 constexpr int kLloydRounds = 8;
 
-double max_magnitude(const float* values, std::int64_t n) {
+double largest_magnitude(const float* values, std::int64_t n, bool positive_only = false) {
   float largest = 0.0f;
-  for (std::int64_t i = 0; i < n; ++i) largest = std::max(largest, std::abs(values[i]));
+  for (std::int64_t i = 0; i < n; ++i) {
+    largest = std::max(largest, positive_only ? values[i] : std::abs(values[i]));
+  }
   return static_cast<double>(largest);
 }
 
@@ -30,7 +32,7 @@ StepMethod step_method_from_name(const std::string& name) {
 
 MagnitudeHistogram::MagnitudeHistogram(double limit)
     : limit_(limit), bins_(static_cast<std::size_t>(kBins), 0) {
-  INTANDEM_CHECK(limit > 0.0, "a histogram needs a positive limit");
+  INTANDEM_CHECK(limit >= 0.0, "the limit of a histogram is negative");
 }
 
 void MagnitudeHistogram::double_limit() {
@@ -41,12 +43,16 @@ void MagnitudeHistogram::double_limit() {
 }
 
 void MagnitudeHistogram::add(const float* values, std::int64_t n, bool positive_only) {
+  if (limit_ == 0.0) limit_ = largest_magnitude(values, n, positive_only);
   for (std::int64_t i = 0; i < n; ++i) {
     const double v = static_cast<double>(values[i]);
     if (positive_only && v <= 0.0) continue;
-    INTANDEM_CHECK(std::isfinite(v), "a value to quantize is not finite");
+    if (!std::isfinite(v)) {
+      throw Error("calibration", "a weight or an activation is not finite",
+                  "the numbers of the teacher overflow; train it again");
+    }
     while (std::abs(v) > limit_) double_limit();
-    const auto bin = static_cast<std::int64_t>(std::abs(v) / limit_ * kBins);
+    const auto bin = limit_ == 0.0 ? 0 : static_cast<std::int64_t>(std::abs(v) / limit_ * kBins);
     ++bins_[static_cast<std::size_t>(std::min<std::int64_t>(bin, kBins - 1))];
     ++count_;
   }
@@ -78,6 +84,7 @@ double MagnitudeHistogram::squared_error(double step, std::int32_t high) const {
 double fit_step(const MagnitudeHistogram& histogram, std::int32_t high, StepMethod method) {
   if (histogram.count() == 0) return 1.0;
   const double largest = histogram.quantile(1.0);
+  if (largest == 0.0) return 1.0;
   if (method == StepMethod::min_max) return largest / high;
   if (method == StepMethod::percentile) return histogram.quantile(kPercentile) / high;
   // The error has several local minima in the step; a grid over clipping points from 2 % to 120 %
@@ -102,7 +109,7 @@ double fit_step(const MagnitudeHistogram& histogram, std::int32_t high, StepMeth
 double fit_weight_step(const float* w, std::int64_t n, int weight_bits, bool full_range,
                        StepMethod method) {
   const CodeRange range = weight_range(weight_bits, full_range);
-  const double limit = max_magnitude(w, n);
+  const double limit = largest_magnitude(w, n);
   if (limit == 0.0) return 1.0;  // an all-zero channel: any step encodes it exactly
   if (weight_bits == 1) {
     // The least-squares step of s·sign(w) is the mean magnitude (Rastegari et al. 2016, eq. 6).

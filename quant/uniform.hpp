@@ -24,8 +24,9 @@ class MagnitudeHistogram {
  public:
   static constexpr int kBins = 4096;
 
-  /// limit: the first guess of the largest magnitude, > 0. A larger one doubles it, merging bins.
-  explicit MagnitudeHistogram(double limit);
+  /// limit: the first guess of the largest magnitude, or 0: that of the first values that are not
+  /// all zero. A larger one doubles it, merging bins.
+  explicit MagnitudeHistogram(double limit = 0.0);
   void add(const float* values, std::int64_t n, bool positive_only);
   double limit() const { return limit_; }
   std::int64_t count() const { return count_; }
