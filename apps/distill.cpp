@@ -30,8 +30,13 @@ Json event_json(const TandemEvent& event, const std::string& student, double sec
   if (event.step > 0) {  // before the first step there are no training losses
     line["lr"] = event.lr;
     line["loss"] = event.training.total;
-    line[event.joint ? "ce_loss" : "local_loss"] = event.training.local;
+    if (event.joint) {
+      line["ce_loss"] = event.training.ce;
+    } else {
+      line["local_loss"] = event.training.local;
+    }
     line["kd_loss"] = event.training.kd;
+    line["inner_loss"] = event.training.inner;
   }
   line["held_out_loss"] = event.held_out.total;
   line["hybrid_top1"] = rounded(100.0 * event.held_out.top1, 2);

@@ -3,6 +3,7 @@
 #include <zlib.h>
 
 #include <algorithm>
+#include <charconv>
 #include <fstream>
 #include <numeric>
 
@@ -54,6 +55,41 @@ void complete(DistillConfig& config, const std::string& run) {
   }
 }
 
+namespace {
+
+/// `images` of the training images chosen by seed without a look at their labels; every fifth of
+/// them is held out.
+Split few_images(const Dataset& train, std::int64_t images, std::uint64_t seed) {
+  if (images > train.size() || images < 10) {
+    throw Error("--images",
+                "cannot take " + std::to_string(images) + " of " + std::to_string(train.size()) +
+                    " training images",
+                "take at least 10 and no more than there are", ExitCode::usage);
+  }
+  const std::vector<std::int32_t> order =
+      random_permutation(static_cast<std::int32_t>(train.size()), Rng(seed).stream("few images"));
+  std::vector<std::int32_t> trained, held_out;
+  for (std::int64_t i = 0; i < images; ++i) {
+    (i % 5 == 4 ? held_out : trained).push_back(order[static_cast<std::size_t>(i)]);
+  }
+  return {subset(train, trained), subset(train, held_out)};
+}
+
+/// "all" → 0, else the number of layers.
+int window_of(const DistillConfig& config) {
+  if (config.window == "all") return 0;
+  int window = 0;
+  const char* end = config.window.data() + config.window.size();
+  const auto parsed = std::from_chars(config.window.data(), end, window);
+  if (parsed.ec != std::errc() || parsed.ptr != end || window < 1) {
+    throw Error("--window", "'" + config.window + "' is no number of layers", "use 1, 2, … or all",
+                ExitCode::usage);
+  }
+  return window;
+}
+
+}  // namespace
+
 TandemInputs load_inputs(const DistillConfig& config) {
   if (!file_exists(config.teacher)) {
     throw Error(config.teacher, "no such teacher", "run 'intandem train' first, or give --teacher");
@@ -62,6 +98,9 @@ TandemInputs load_inputs(const DistillConfig& config) {
   TrainTest data =
       load_data(teacher.info.dataset, config.data_dir, teacher.info.limit, teacher.net.spec());
   Split split = split_held_out(data.train, teacher.info.held_out, teacher.info.seed);
+  if (config.images > 0) {
+    split = few_images(split.train, config.images, static_cast<std::uint64_t>(config.seed));
+  }
   return {std::move(teacher), std::move(split), std::move(data.test)};
 }
 
@@ -77,7 +116,14 @@ DistillOptions distill_options(const DistillConfig& config, const ModelInfo& tea
   options.seed = static_cast<std::uint64_t>(config.seed);
   options.batch = config.batch;
   options.augment = teacher.augment;
+  options.window = window_of(config);
+  options.stage_input = config.stage_input == "teacher" ? StageInput::teacher : StageInput::student;
+  if (options.stage_input == StageInput::teacher && options.window != 1) {
+    throw Error("--stage-input", "the teacher's activations can feed one layer at a time alone",
+                "use --window 1 with it", ExitCode::usage);
+  }
   options.lambda = config.lambda;
+  options.inner = config.inner_weight;
   options.tau = config.tau;
   options.lr = config.lr;
   options.epochs_per_stage = config.epochs_per_stage;
@@ -88,7 +134,12 @@ DistillOptions distill_options(const DistillConfig& config, const ModelInfo& tea
   options.joint_epochs = config.joint_epochs;
   options.joint_evals = config.joint_evals;
   options.joint_lr = config.joint_lr;
-  options.ce_weight = config.ce_weight;
+  options.kd_weight = config.kd_weight;
+  options.ce_weight = config.labels ? config.ce_weight : 0.0;
+  if (options.joint_epochs > 0.0 && options.kd_weight + options.ce_weight <= 0.0) {
+    throw Error("--kd-weight", "the joint phase has neither the teacher nor labels to learn from",
+                "give --kd-weight or, with labels, --ce-weight a positive value", ExitCode::usage);
+  }
   return options;
 }
 

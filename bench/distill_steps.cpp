@@ -104,7 +104,7 @@ class Benchmark {
     contenders_.emplace_back("teacher");
     run_teacher(contenders_.front(), true);  // statistics for its batch norms
     for (int k = 0; k < student_.unit_count(); ++k) {
-      hybrid_.freeze_prefix(k);
+      hybrid_.freeze(k);
       local_init(hybrid_, k, data_.train, options_);
     }
     contenders_.emplace_back("joint");
@@ -169,7 +169,6 @@ class Benchmark {
   }
 
   void run_stage(Contender& contender, int stage) {
-    if (stage < student_.unit_count()) hybrid_.freeze_prefix(stage);
     stages_.begin(stage);
     const UseProfiler use(&contender.profiler);
     contender.begin_turn();

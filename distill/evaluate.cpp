@@ -56,13 +56,20 @@ std::int64_t count_agreeing(const Evaluation& a, const Evaluation& b) {
   return same;
 }
 
-std::int64_t count_correct(const TensorF& logits, const std::vector<std::int32_t>& labels) {
-  const std::int64_t classes = logits.dim(1);
-  std::int64_t correct = 0;
-  for (std::size_t n = 0; n < labels.size(); ++n) {
-    const float* row = logits.data() + static_cast<std::int64_t>(n) * classes;
-    correct += std::max_element(row, row + classes) - row == labels[n];
+std::vector<std::int32_t> predicted_classes(const TensorF& logits) {
+  const std::int64_t N = logits.dim(0), classes = logits.dim(1);
+  std::vector<std::int32_t> predicted;
+  for (std::int64_t n = 0; n < N; ++n) {
+    const float* row = logits.data() + n * classes;
+    predicted.push_back(static_cast<std::int32_t>(std::max_element(row, row + classes) - row));
   }
+  return predicted;
+}
+
+std::int64_t count_correct(const TensorF& logits, const std::vector<std::int32_t>& labels) {
+  const std::vector<std::int32_t> predicted = predicted_classes(logits);
+  std::int64_t correct = 0;
+  for (std::size_t n = 0; n < labels.size(); ++n) correct += predicted[n] == labels[n];
   return correct;
 }
 
@@ -98,11 +105,8 @@ Evaluation evaluate_float(FloatNetwork& network, const Normalization& normalizat
     const Stopwatch watch;
     const TensorF logits = network.predict(normalize(images, normalization));
     result.seconds += watch.seconds();
-    for (std::int64_t n = 0; n < N; ++n) {
-      const float* row = logits.data() + n * spec.classes;
-      result.predicted[static_cast<std::size_t>(first + n)] =
-          static_cast<std::int32_t>(std::max_element(row, row + spec.classes) - row);
-    }
+    const std::vector<std::int32_t> predicted = predicted_classes(logits);
+    std::copy(predicted.begin(), predicted.end(), result.predicted.begin() + first);
     result.correct_top5 += count_top5(logits.data(), N, spec.classes, data.labels.data() + first);
   }
   count(result, data);

@@ -44,6 +44,9 @@ std::int64_t count_agreeing(const Evaluation& a, const Evaluation& b);
 /// Rows of logits [N][classes] whose largest element, the first if tied, is at the label.
 std::int64_t count_correct(const TensorF& logits, const std::vector<std::int32_t>& labels);
 
+/// The largest logit's index per row of [N][classes], the first if tied.
+std::vector<std::int32_t> predicted_classes(const TensorF& logits);
+
 /// The integer engine over a dataset. algorithm: as in quant/integer/engine.hpp.
 Evaluation evaluate_integer(const IntModel& model, const Dataset& data, std::int64_t batch,
                             const std::string& algorithm = "auto");

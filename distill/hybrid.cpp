@@ -1,13 +1,15 @@
 #include "distill/hybrid.hpp"
 
+#include <algorithm>
+#include <cmath>
+
+#include "core/parallel.hpp"
 #include "data/dataset.hpp"
 #include "nn/ops.hpp"
 #include "quant/lower.hpp"
 
 namespace intandem {
 namespace {
-
-TensorF one(double value) { return TensorF::full({1}, static_cast<float>(value)); }
 
 Shape batched(const Shape& per_image, std::int64_t N) {
   Shape shape{N};
@@ -22,101 +24,107 @@ Hybrid::Hybrid(FloatNetwork& teacher, Student& student, std::int64_t max_batch)
   INTANDEM_CHECK(teacher.spec() == student.spec(), "teacher and student differ in topology");
 }
 
-void Hybrid::freeze_prefix(int k) {
+void Hybrid::freeze(int first) {
   engine_.reset();
-  prefix_ = lower(student_, k);
-  if (k > 0) engine_ = std::make_unique<Engine>(prefix_, max_batch_);
+  prefix_ = lower(student_, first);
+  if (first > 0) engine_ = std::make_unique<Engine>(prefix_, max_batch_);
 }
 
-TeacherPass Hybrid::teacher_pass(const TensorU8& images, int k) {
-  Tape tape;
-  const FloatNetwork::Mode mode;
-  std::vector<Var> values(static_cast<std::size_t>(teacher_.unit_count()));
-  Var x = tape.constant(normalize(images, student_.normalization()));
-  if (k > 0) x = teacher_.forward(tape, 0, k, x, values, mode);
-  const Var z = teacher_.preactivation(tape, k, x, values, mode);
-  const Var y = teacher_.finish(tape, k, z, mode);
-  values[static_cast<std::size_t>(k)] = y;
+TeacherPass Hybrid::teacher_pass(const TensorU8& images, int first, int k, bool with_logits) {
   const int L = teacher_.unit_count();
-  const Var logits = k + 1 < L ? teacher_.forward(tape, k + 1, L, y, values, mode) : y;
-  return {z->value, logits->value};
-}
-
-TensorF Hybrid::input_codes(const TensorU8& images, int k) {
-  if (k == 0) return centered_pixels(images, student_.normalization());
-  const std::int64_t N = images.dim(0);
-  engine_->run_prefix(images.data(), N, k);
-  const auto& geometry = student_.geometry()[static_cast<std::size_t>(k - 1)];
-  return codes_to_float(engine_->codes(k - 1), batched(geometry.output, N));
-}
-
-TensorF Hybrid::shortcut_values(std::int64_t N, int k) const {
-  const int add = student_.geometry()[static_cast<std::size_t>(k)].add;
-  if (add < 0) return {};
-  TensorF values = codes_to_float(
-      engine_->codes(add), batched(student_.geometry()[static_cast<std::size_t>(add)].output, N));
-  const float step = student_.unit(add).out_step.value[0];
-  for (float& v : values) v *= step;
-  return values;
-}
-
-HybridPass Hybrid::run(Tape& tape, const TensorU8& images, int k, const SimulationMode& mode,
-                       bool with_logits) {
-  const std::int64_t N = images.dim(0);
-  const Var x = tape.constant(input_codes(images, k));
-  const Var in_step = tape.constant(one(student_.in_step(k)));
-
-  // Shortcuts that leave the frozen prefix, as codes; the suffix takes them as real values.
-  const int L = student_.unit_count();
+  const FloatNetwork::Mode mode;
+  Tape tape;
+  TeacherPass pass;
+  pass.z.resize(static_cast<std::size_t>(L));
   std::vector<Var> values(static_cast<std::size_t>(L));
-  Var shortcut, shortcut_step;
-  for (int j = k; j < L; ++j) {
-    const int add = student_.geometry()[static_cast<std::size_t>(j)].add;
-    if (add < 0 || add >= k) continue;
-    const double step = static_cast<double>(student_.unit(add).out_step.value[0]);
-    TensorF codes = codes_to_float(
-        engine_->codes(add), batched(student_.geometry()[static_cast<std::size_t>(add)].output, N));
-    if (j == k) {
-      shortcut = tape.constant(codes.clone());
-      shortcut_step = tape.constant(one(step));
-    }
-    for (float& v : codes) v *= static_cast<float>(step);
-    values[static_cast<std::size_t>(add)] = tape.constant(codes);
+  Var x = tape.constant(normalize(images, student_.normalization()));
+  if (first > 0) x = teacher_.forward(tape, 0, first, x, values, mode);
+  for (int j = first; j <= k; ++j) {
+    const auto at = static_cast<std::size_t>(j);
+    const Var z = teacher_.preactivation(tape, j, x, values, mode);
+    pass.z[at] = z->value;
+    x = values[at] = teacher_.finish(tape, j, z, mode);
   }
-
-  const SimulatedUnit unit =
-      simulate_unit(tape, student_, k, x, in_step, shortcut, shortcut_step, mode);
-  if (!with_logits) return {unit.z, nullptr};
-  if (student_.is_last(k)) return {unit.z, unit.z};
-  const Var step = mode.train ? tape.parameter(student_.unit(k).out_step)
-                              : tape.constant(student_.unit(k).out_step.value);
-  const Var y = scale(tape, unit.codes, step);
-  values[static_cast<std::size_t>(k)] = y;
-  return {unit.z, teacher_.forward(tape, k + 1, L, y, values, FloatNetwork::Mode{})};
+  if (!with_logits) return pass;
+  if (k + 1 < L) x = teacher_.forward(tape, k + 1, L, x, values, mode);
+  pass.logits = x->value;
+  return pass;
 }
 
-Var Hybrid::run_student(Tape& tape, const TensorU8& images, bool train) {
+bool Hybrid::is_read_from(int j, int first) const {
+  for (int reader = first; reader < student_.unit_count(); ++reader) {
+    const int add = student_.geometry()[static_cast<std::size_t>(reader)].add;
+    if (reader == j + 1 || add == j) return true;
+  }
+  return false;
+}
+
+std::vector<TensorF> Hybrid::teacher_codes(const TensorU8& images, int first) {
+  Tape tape;
+  std::vector<Var> values(static_cast<std::size_t>(teacher_.unit_count()));
+  teacher_.forward(tape, 0, first, tape.constant(normalize(images, student_.normalization())),
+                   values, FloatNetwork::Mode{});
+  std::vector<TensorF> codes(values.size());
+  for (int j = 0; j < first; ++j) {
+    if (!is_read_from(j, first)) continue;
+    const auto at = static_cast<std::size_t>(j);
+    const float inverse = 1.0f / student_.unit(j).out_step.value[0];
+    const auto high = static_cast<float>(student_.max_code(j));
+    codes[at] = TensorF(values[at]->value.shape());
+    const float* y = values[at]->value.data();
+    float* code = codes[at].data();
+    parallel_for(codes[at].size(), 1 << 14, [=](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t i = begin; i < end; ++i) {
+        code[i] = std::clamp(std::floor(y[i] * inverse + 0.5f), 0.0f, high);
+      }
+    });
+  }
+  return codes;
+}
+
+std::vector<TensorF> Hybrid::prefix_codes(const TensorU8& images, int first, StageInput input) {
+  if (first == 0) return std::vector<TensorF>(static_cast<std::size_t>(student_.unit_count()));
+  if (input == StageInput::teacher) return teacher_codes(images, first);
+  const std::int64_t N = images.dim(0);
+  engine_->run_prefix(images.data(), N, first);
+  std::vector<TensorF> codes(static_cast<std::size_t>(student_.unit_count()));
+  for (int j = 0; j < first; ++j) {
+    if (!is_read_from(j, first)) continue;
+    const auto at = static_cast<std::size_t>(j);
+    codes[at] = codes_to_float(engine_->codes(j), batched(student_.geometry()[at].output, N));
+  }
+  return codes;
+}
+
+HybridPass Hybrid::run(Tape& tape, const TensorU8& images, int first, int k,
+                       const SimulationMode& mode, StageInput input, bool with_logits) {
   const int L = student_.unit_count();
   std::vector<Var> codes(static_cast<std::size_t>(L));
-  const auto step_of = [&](int k) {
-    Parameter& step = student_.unit(k).out_step;
-    return train ? tape.parameter(step) : tape.constant(step.value);
-  };
-  Var x = tape.constant(centered_pixels(images, student_.normalization()));
-  for (int k = 0; k < L; ++k) {
-    const Var in_step = k == 0 ? tape.constant(one(1.0)) : step_of(k - 1);
-    const int add = student_.geometry()[static_cast<std::size_t>(k)].add;
-    const Var shortcut = add >= 0 ? codes[static_cast<std::size_t>(add)] : nullptr;
-    const Var shortcut_step = add >= 0 ? step_of(add) : nullptr;
-    SimulationMode mode;
-    mode.train = train;
-    const SimulatedUnit unit =
-        simulate_unit(tape, student_, k, x, in_step, shortcut, shortcut_step, mode);
-    if (student_.is_last(k)) return unit.z;
-    x = unit.codes;
-    codes[static_cast<std::size_t>(k)] = x;
+  const std::vector<TensorF> prefix = prefix_codes(images, first, input);
+  for (std::size_t j = 0; j < prefix.size(); ++j) {
+    if (!prefix[j].empty()) codes[j] = tape.constant(prefix[j]);
   }
-  return x;
+  const Var pixels =
+      first == 0 ? tape.constant(centered_pixels(images, student_.normalization())) : nullptr;
+  HybridPass pass;
+  pass.z = simulate_units(tape, student_, first, k + 1, pixels, codes, mode).z;
+  if (!with_logits) return pass;
+  if (student_.is_last(k)) {
+    pass.logits = pass.z[static_cast<std::size_t>(k)];
+    return pass;
+  }
+  // The suffix reads real values: code · step.
+  std::vector<Var> values(static_cast<std::size_t>(L));
+  for (int j = 0; j <= k; ++j) {
+    const auto at = static_cast<std::size_t>(j);
+    if (!codes[at] || !is_read_from(j, k + 1)) continue;
+    Parameter& step = student_.unit(j).out_step;
+    const bool trained = mode.train && j >= first;
+    values[at] = scale(tape, codes[at], trained ? tape.parameter(step) : tape.constant(step.value));
+  }
+  pass.logits = teacher_.forward(tape, k + 1, L, values[static_cast<std::size_t>(k)], values,
+                                 FloatNetwork::Mode{});
+  return pass;
 }
 
 }  // namespace intandem

@@ -1,4 +1,5 @@
-// The hybrid network of stage k: frozen integer prefix, the student's layer k, teacher suffix.
+// The hybrid network of stage k: frozen integer prefix, the student's units that are being trained,
+// teacher suffix. With all units trained it is the whole student.
 #pragma once
 
 #include <memory>
@@ -13,14 +14,20 @@ namespace intandem {
 
 /// What the teacher says about a batch, without gradients.
 struct TeacherPass {
-  TensorF z;       ///< post-BN activation of unit k, before ReLU and pooling
-  TensorF logits;  ///< [N][classes]
+  std::vector<TensorF> z;  ///< by unit: post-BN activation before ReLU and pooling, where asked for
+  TensorF logits;          ///< [N][classes]; empty if they were not asked for
 };
 
 /// What the hybrid gives for the same batch.
 struct HybridPass {
-  Var z;       ///< the student's preactivation of unit k (D2)
-  Var logits;  ///< hybrid logits; null if they were not asked for
+  std::vector<Var> z;  ///< by unit: the student's preactivations (D2); null outside first … k
+  Var logits;          ///< hybrid logits; null if they were not asked for
+};
+
+/// Whose activations the trained units are fed with.
+enum class StageInput {
+  student,  ///< the frozen prefix's codes: what a layer learns from is what it will get
+  teacher,  ///< the teacher's activations in the student's codes: no compensation (an ablation)
 };
 
 class Hybrid {
@@ -28,27 +35,27 @@ class Hybrid {
   /// Both must outlive the hybrid. max_batch: largest batch that will be passed.
   Hybrid(FloatNetwork& teacher, Student& student, std::int64_t max_batch);
 
-  /// Lowers and packs units 0 … k−1 for the integer engine; call when they have changed.
-  void freeze_prefix(int k);
+  /// Lowers and packs units 0 … first−1 for the integer engine; call when they have changed.
+  void freeze(int first);
 
-  /// Teacher in evaluation mode on pixels [N][H][W][C].
-  TeacherPass teacher_pass(const TensorU8& images, int k);
-  /// D1: input codes of unit k from the integer engine, in floats.
-  TensorF input_codes(const TensorU8& images, int k);
-  /// Real values [N][P][Q][K] of the codes that unit k's shortcut adds; empty without one. After
-  /// input_codes(images, k).
-  TensorF shortcut_values(std::int64_t N, int k) const;
-  /// Prefix on the integer engine, unit k on the tape, teacher suffix on the tape if with_logits.
-  /// freeze_prefix(k) must have been called.
-  HybridPass run(Tape& tape, const TensorU8& images, int k, const SimulationMode& mode,
-                 bool with_logits);
-  /// All units of the student on the tape (joint phase); steps are parameters, alpha is fixed.
-  Var run_student(Tape& tape, const TensorU8& images, bool train);
+  /// Teacher in evaluation mode on pixels [N][H][W][C]: z of units first … k, and the logits.
+  TeacherPass teacher_pass(const TensorU8& images, int first, int k, bool with_logits);
+  /// D1: the output codes, in floats, of every frozen unit that a later one reads; by unit, the
+  /// others empty. freeze(first) must have been called.
+  std::vector<TensorF> prefix_codes(const TensorU8& images, int first, StageInput input);
+  /// Units 0 … first−1 on the integer engine, units first … k on the tape, the teacher's suffix on
+  /// the tape if with_logits. freeze(first) must have been called.
+  HybridPass run(Tape& tape, const TensorU8& images, int first, int k, const SimulationMode& mode,
+                 StageInput input, bool with_logits);
 
   FloatNetwork& teacher() { return teacher_; }
   Student& student() { return student_; }
 
  private:
+  /// Whether a unit from `first` on reads the output of unit j.
+  bool is_read_from(int j, int first) const;
+  std::vector<TensorF> teacher_codes(const TensorU8& images, int first);
+
   FloatNetwork& teacher_;
   Student& student_;
   std::int64_t max_batch_;

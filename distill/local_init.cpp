@@ -25,14 +25,16 @@ class ClosedForm {
  public:
   explicit ClosedForm(std::int64_t channels) : sums_(static_cast<std::size_t>(channels)) {}
 
-  /// product: accumulators without bias, in units of `unit`. shortcut: what the residual unit adds
-  /// to the product, or empty; the rest of the target is what product and bias must give.
-  void add(const TensorS32& product, double unit, const TensorF& target, const TensorF& shortcut) {
+  /// product: accumulators without bias, in units of `unit`. shortcut: the codes that a residual
+  /// unit adds to the product, or empty; the rest of the target is what product and bias must give.
+  void add(const TensorS32& product, double unit, const TensorF& target, const TensorF& shortcut,
+           float shortcut_step) {
     const auto K = static_cast<std::int64_t>(sums_.size());
     for (std::int64_t i = 0; i < target.size(); ++i) {
       ChannelSums& sum = sums_[static_cast<std::size_t>(i % K)];
       const double s = unit * product[i];
-      const double t = static_cast<double>(target[i] - (shortcut.empty() ? 0.0f : shortcut[i]));
+      const double t =
+          static_cast<double>(target[i] - (shortcut.empty() ? 0.0f : shortcut_step * shortcut[i]));
       sum.s += s;
       sum.t += t;
       sum.ss += s * s;
@@ -108,11 +110,15 @@ void local_init(Hybrid& hybrid, int k, const Dataset& data, const DistillOptions
   ClosedForm closed_form(student.geometry()[static_cast<std::size_t>(k)].shape.K);
   std::optional<MagnitudeHistogram> outputs;
   for_each_calibration_batch(data, options, [&](const TensorU8& batch) {
-    const TensorF z = hybrid.teacher_pass(batch, k).z;
+    const TensorF z = hybrid.teacher_pass(batch, k, k, false).z[static_cast<std::size_t>(k)];
     if (unit.quantizer) {
-      const TensorF x = hybrid.input_codes(batch, k);
+      const std::vector<TensorF> codes = hybrid.prefix_codes(batch, k, options.stage_input);
+      const TensorF x = k == 0 ? centered_pixels(batch, student.normalization())
+                               : codes[static_cast<std::size_t>(k - 1)];
+      const int add = student.geometry()[static_cast<std::size_t>(k)].add;
       closed_form.add(unit_product(student, k, x, weights), product_unit, z,
-                      hybrid.shortcut_values(batch.dim(0), k));
+                      add < 0 ? TensorF() : codes[static_cast<std::size_t>(add)],
+                      add < 0 ? 0.0f : student.unit(add).out_step.value[0]);
     }
     if (!outputs)
       outputs.emplace(std::max(1e-3, static_cast<double>(*std::max_element(z.begin(), z.end()))));

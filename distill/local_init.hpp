@@ -8,7 +8,7 @@
 namespace intandem {
 
 /// Sets every parameter of unit k from the teacher and the first options.calibration_images of
-/// `data`, fed through the student's own frozen prefix (hybrid.freeze_prefix(k) has been called):
+/// `data`, fed through the student's own frozen prefix (hybrid.freeze(k) has been called):
 ///   latent weights   folded teacher weights (Q12), or He-normal ones with options.random_init
 ///   weight step      least squared error on them (Q15)
 ///   output step      least squared error on the teacher's ReLU output (Q15)

@@ -1,74 +1,205 @@
 #include "distill/loss.hpp"
 
 #include <algorithm>
-#include <vector>
 
 #include "core/parallel.hpp"
+#include "distill/evaluate.hpp"
+#include "nn/ops.hpp"
 
 namespace intandem {
 namespace {
 
-// Rows are summed in fixed chunks; per channel Σ t, Σ t² and the squared error.
-struct Moments {
-  std::vector<double> sum, square;
-  double error = 0.0;
-
-  Moments& operator+=(const Moments& other) {
-    if (sum.empty()) {
-      *this = other;
-      return *this;
-    }
-    for (std::size_t c = 0; c < sum.size(); ++c) {
-      sum[c] += other.sum[c];
-      square[c] += other.square[c];
-    }
-    error += other.error;
-    return *this;
-  }
-};
-
 constexpr double kEpsilon = 1e-12;
+
+float clipped(float v, float low, float high) { return low < high ? std::clamp(v, low, high) : v; }
+
+/// Largest real value that unit k's codes can represent; 0 for the last unit, which has no codes.
+float code_range(const Student& student, int k) {
+  return student.is_last(k)
+             ? 0.0f
+             : student.unit(k).out_step.value[0] * static_cast<float>(student.max_code(k));
+}
+
+/// inner · mean over the inner units of D3; null if there are none.
+Var inner_loss(Tape& tape, const Student& student, int first, int k, const HybridPass& hybrid,
+               const TeacherPass& teacher, const LossWeights& weights) {
+  std::vector<Var> terms;
+  for (int j = first; j < k; ++j) {
+    if (!has_inner_loss(j, first, k, weights)) continue;
+    const auto at = static_cast<std::size_t>(j);
+    terms.push_back(local_loss(tape, hybrid.z[at], teacher.z[at], 0.0f, code_range(student, j)));
+  }
+  if (terms.empty()) return nullptr;
+  const float share = weights.inner / static_cast<float>(terms.size());
+  return weighted_sum(tape, terms, std::vector<float>(terms.size(), share));
+}
+
+/// Σ weight·term over the terms that are there.
+Var sum_of(Tape& tape, const std::vector<std::pair<Var, float>>& terms) {
+  std::vector<Var> vars;
+  std::vector<float> weights;
+  for (const auto& [term, weight] : terms) {
+    if (!term) continue;
+    vars.push_back(term);
+    weights.push_back(weight);
+  }
+  return weighted_sum(tape, vars, weights);
+}
+
+double value_of(const Var& loss) { return static_cast<double>(loss->value[0]); }
 
 }  // namespace
 
-Var local_loss(Tape& tape, const Var& z, const TensorF& target, float low, float high) {
-  check_same_shape(target.shape(), z->value.shape(), "teacher's activation");
-  const std::int64_t C = target.dim(target.rank() - 1);
-  const std::int64_t rows = target.size() / C;
-  const bool clip = low < high;
-  const auto clipped = [clip, low, high](float v) { return clip ? std::clamp(v, low, high) : v; };
-
-  const auto total =
-      parallel_sum<Moments>(rows, 1 + (1 << 14) / C, [&](std::int64_t b, std::int64_t e) {
-        Moments m{std::vector<double>(static_cast<std::size_t>(C)),
-                  std::vector<double>(static_cast<std::size_t>(C)), 0.0};
-        for (std::int64_t row = b; row < e; ++row) {
-          for (std::int64_t c = 0; c < C; ++c) {
-            const double t = static_cast<double>(clipped(target[row * C + c]));
-            const double d = static_cast<double>(clipped(z->value[row * C + c])) - t;
-            m.sum[static_cast<std::size_t>(c)] += t;
-            m.square[static_cast<std::size_t>(c)] += t * t;
-            m.error += d * d;
-          }
-        }
-        return m;
-      });
-  double variance = kEpsilon;
-  for (std::size_t c = 0; c < total.sum.size(); ++c) {
-    variance += total.square[c] - total.sum[c] * total.sum[c] / static_cast<double>(rows);
+LocalSums& LocalSums::operator+=(const LocalSums& other) {
+  if (sum.empty()) {
+    *this = other;
+    return *this;
   }
-  return tape.record(TensorF::full({1}, static_cast<float>(total.error / variance)), {z},
-                     [z, target, clipped, variance](const Node& self) {
-                       const auto factor =
-                           static_cast<float>(2.0 / variance * static_cast<double>(self.grad[0]));
-                       TensorF dz(z->value.shape());
-                       parallel_for(dz.size(), 1 << 14, [&](std::int64_t begin, std::int64_t end) {
-                         for (std::int64_t i = begin; i < end; ++i) {
-                           dz[i] = factor * (clipped(z->value[i]) - clipped(target[i]));
-                         }
-                       });
-                       accumulate(z, std::move(dz));
-                     });
+  for (std::size_t c = 0; c < sum.size(); ++c) {
+    sum[c] += other.sum[c];
+    square[c] += other.square[c];
+  }
+  error += other.error;
+  rows += other.rows;
+  return *this;
+}
+
+double LocalSums::variance() const {
+  double variance = kEpsilon;
+  for (std::size_t c = 0; c < sum.size(); ++c) {
+    variance += square[c] - sum[c] * sum[c] / static_cast<double>(rows);
+  }
+  return variance;
+}
+
+LocalSums local_sums(const TensorF& z, const TensorF& target, float low, float high) {
+  check_same_shape(target.shape(), z.shape(), "teacher's activation");
+  const std::int64_t C = target.dim(target.rank() - 1);
+  return parallel_sum<
+      LocalSums>(target.size() / C, 1 + (1 << 14) / C, [&](std::int64_t begin, std::int64_t end) {
+    const auto channels = static_cast<std::size_t>(C);
+    LocalSums part{0.0, end - begin, std::vector<double>(channels), std::vector<double>(channels)};
+    for (std::int64_t row = begin; row < end; ++row) {
+      for (std::int64_t c = 0; c < C; ++c) {
+        const double t = static_cast<double>(clipped(target[row * C + c], low, high));
+        const double d = static_cast<double>(clipped(z[row * C + c], low, high)) - t;
+        part.sum[static_cast<std::size_t>(c)] += t;
+        part.square[static_cast<std::size_t>(c)] += t * t;
+        part.error += d * d;
+      }
+    }
+    return part;
+  });
+}
+
+Var local_loss(Tape& tape, const Var& z, const TensorF& target, float low, float high) {
+  const LocalSums sums = local_sums(z->value, target, low, high);
+  const double variance = sums.variance();
+  return tape.record(
+      TensorF::full({1}, static_cast<float>(sums.loss())), {z},
+      [z, target, low, high, variance](const Node& self) {
+        const auto factor = static_cast<float>(2.0 / variance * static_cast<double>(self.grad[0]));
+        TensorF dz(z->value.shape());
+        parallel_for(dz.size(), 1 << 14, [&](std::int64_t begin, std::int64_t end) {
+          for (std::int64_t i = begin; i < end; ++i) {
+            dz[i] = factor * (clipped(z->value[i], low, high) - clipped(target[i], low, high));
+          }
+        });
+        accumulate(z, std::move(dz));
+      });
+}
+
+bool has_inner_loss(int j, int first, int k, const LossWeights& weights) {
+  return weights.inner > 0.0f && j >= first && j < k;
+}
+
+StageLoss stage_loss(Tape& tape, const Student& student, int first, int k, const HybridPass& hybrid,
+                     const TeacherPass& teacher, const LossWeights& weights) {
+  const auto unit = static_cast<std::size_t>(k);
+  StageLoss loss;
+  loss.local = local_loss(tape, hybrid.z[unit], teacher.z[unit], 0.0f, code_range(student, k));
+  if (weights.lambda > 0.0f) {
+    loss.kd = kl_divergence(tape, hybrid.logits, teacher.logits, weights.tau);
+  }
+  loss.inner = inner_loss(tape, student, first, k, hybrid, teacher, weights);
+  loss.total = sum_of(tape, {{loss.local, 1.0f}, {loss.kd, weights.lambda}, {loss.inner, 1.0f}});
+  return loss;
+}
+
+JointLoss joint_loss(Tape& tape, const Student& student, const HybridPass& hybrid,
+                     const TeacherPass& teacher, const std::vector<std::int32_t>& labels,
+                     const LossWeights& weights) {
+  JointLoss loss;
+  if (weights.kd > 0.0f) {
+    loss.kd = kl_divergence(tape, hybrid.logits, teacher.logits, weights.tau);
+  }
+  if (weights.ce > 0.0f) loss.ce = cross_entropy(tape, hybrid.logits, labels, 0.0f);
+  loss.inner = inner_loss(tape, student, 0, student.unit_count() - 1, hybrid, teacher, weights);
+  loss.total = sum_of(tape, {{loss.kd, weights.kd}, {loss.ce, weights.ce}, {loss.inner, 1.0f}});
+  return loss;
+}
+
+LossMeans& LossMeans::operator+=(const LossMeans& other) {
+  total += other.total;
+  local += other.local;
+  kd += other.kd;
+  ce += other.ce;
+  inner += other.inner;
+  top1 += other.top1;
+  return *this;
+}
+
+LossMeans LossMeans::operator/(double count) const {
+  return {total / count, local / count, kd / count, ce / count, inner / count, top1 / count};
+}
+
+LossSums::LossSums(const Student& student, int first, int k, bool joint, const LossWeights& weights)
+    : student_(student),
+      first_(first),
+      k_(k),
+      joint_(joint),
+      weights_(weights),
+      local_(static_cast<std::size_t>(k + 1)) {}
+
+void LossSums::add(const HybridPass& hybrid, const TeacherPass& teacher,
+                   const std::vector<std::int32_t>& labels) {
+  Tape tape;
+  const auto count = static_cast<std::int64_t>(labels.size());
+  for (int j = first_; j <= k_; ++j) {
+    const bool own = j == k_ && !joint_;
+    if (!own && !has_inner_loss(j, first_, k_, weights_)) continue;
+    const auto at = static_cast<std::size_t>(j);
+    local_[at] += local_sums(hybrid.z[at]->value, teacher.z[at], 0.0f, code_range(student_, j));
+  }
+  const Var logits = tape.constant(hybrid.logits->value);
+  const auto images = static_cast<double>(count);
+  kd_ += images * value_of(kl_divergence(tape, logits, teacher.logits, weights_.tau));
+  if (joint_) ce_ += images * value_of(cross_entropy(tape, logits, labels, 0.0f));
+  correct_ += count_correct(hybrid.logits->value, labels);
+  images_ += count;
+}
+
+LossMeans LossSums::means() const {
+  LossMeans means;
+  const auto images = static_cast<double>(images_);
+  means.kd = kd_ / images;
+  means.ce = ce_ / images;
+  means.top1 = static_cast<double>(correct_) / images;
+  int inner = 0;
+  for (int j = first_; j < k_; ++j) {
+    if (!has_inner_loss(j, first_, k_, weights_)) continue;
+    means.inner += local_[static_cast<std::size_t>(j)].loss();
+    ++inner;
+  }
+  if (inner > 0) means.inner *= static_cast<double>(weights_.inner) / inner;
+  if (joint_) {
+    means.total = static_cast<double>(weights_.kd) * means.kd +
+                  static_cast<double>(weights_.ce) * means.ce + means.inner;
+  } else {
+    means.local = local_[static_cast<std::size_t>(k_)].loss();
+    means.total = means.local + static_cast<double>(weights_.lambda) * means.kd + means.inner;
+  }
+  return means;
 }
 
 }  // namespace intandem

@@ -1,30 +1,35 @@
 #include "distill/schedule.hpp"
 
+#include <algorithm>
+#include <cmath>
+
 #include "core/error.hpp"
 
 namespace intandem {
 
+Budget make_budget(double epochs, std::int64_t evals, std::int64_t batches_per_epoch) {
+  if (epochs <= 0.0) return {};
+  const double steps = std::floor(epochs * static_cast<double>(batches_per_epoch) + 0.5);
+  const std::int64_t whole = std::max<std::int64_t>(1, static_cast<std::int64_t>(steps));
+  return {whole, std::min(evals, whole)};
+}
+
 Schedule::Schedule(const ScheduleOptions& options, const ScheduleState& state)
     : options_(options), state_(state) {
-  INTANDEM_CHECK(options.stages >= 1 && options.steps_per_eval >= 1 &&
-                     options.evals_per_stage >= 0 && options.patience >= 1 &&
-                     options.joint_steps_per_eval >= 1 && options.joint_evals >= 0,
+  const auto possible = [](std::int64_t steps, std::int64_t evals) {
+    return steps >= 0 && evals <= steps && (steps == 0 ? evals == 0 : evals >= 1);
+  };
+  INTANDEM_CHECK(options.stages >= 1 && options.patience >= 1 &&
+                     possible(options.stage_steps, options.stage_evals) &&
+                     possible(options.joint_steps, options.joint_evals),
                  "impossible schedule");
-}
-
-std::int64_t Schedule::steps_per_eval() const {
-  return is_joint() ? options_.joint_steps_per_eval : options_.steps_per_eval;
-}
-
-std::int64_t Schedule::max_evals() const {
-  return is_joint() ? options_.joint_evals : options_.evals_per_stage;
 }
 
 Action Schedule::next() const {
   Action action{state_.phase, state_.stage, 0, 0};
   if (state_.phase == ActionKind::train) {
     action.first_step = state_.step;
-    action.last_step = state_.evals * steps_per_eval();
+    action.last_step = max_steps() * state_.evals / max_evals();
   }
   return action;
 }
@@ -60,7 +65,7 @@ void Schedule::finished() {
   }
   INTANDEM_CHECK(state_.phase == ActionKind::freeze, "stage finished out of turn");
   const int next_stage = state_.stage + 1;
-  const int stages = options_.stages + (options_.joint_evals > 0 ? 1 : 0);
+  const int stages = options_.stages + (options_.joint_steps > 0 ? 1 : 0);
   state_ = ScheduleState{};
   state_.stage = next_stage;
   if (next_stage >= stages) state_.phase = ActionKind::done;

@@ -7,13 +7,21 @@
 namespace intandem {
 
 struct ScheduleOptions {
-  int stages = 1;                    ///< units of the network; stage `stages` is the joint phase
-  std::int64_t steps_per_eval = 1;   ///< training steps between evaluations of a stage
-  std::int64_t evals_per_stage = 1;  ///< evaluations after training steps, at most
-  std::int64_t patience = 1;         ///< evaluations in a row without a new best before freezing
-  std::int64_t joint_steps_per_eval = 1;
-  std::int64_t joint_evals = 0;  ///< 0: no joint phase
+  int stages = 1;                ///< units of the network; stage `stages` is the joint phase
+  std::int64_t stage_steps = 0;  ///< training steps of a stage, at most; 0: none
+  std::int64_t stage_evals = 0;  ///< evaluations in that time, evenly spaced; at most stage_steps
+  std::int64_t joint_steps = 0;  ///< the same for the joint phase; 0: there is none
+  std::int64_t joint_evals = 0;
+  std::int64_t patience = 1;  ///< evaluations in a row without a new best before freezing
 };
+
+/// Fills in steps and evaluations of a stage and of the joint phase from passes over the data:
+/// ⌊epochs·batches_per_epoch + ½⌋ steps, at least 1 unless epochs is 0, and no more evaluations
+/// than steps.
+struct Budget {
+  std::int64_t steps = 0, evals = 0;
+};
+Budget make_budget(double epochs, std::int64_t evals, std::int64_t batches_per_epoch);
 
 enum class ActionKind {
   init,      ///< local init of unit `stage`, or the start of the joint phase
@@ -44,7 +52,7 @@ struct ScheduleState {
 };
 
 /// init → evaluate → (train → evaluate)* → freeze, for each stage and then the joint phase (D6).
-/// A stage ends after evals_per_stage trainings or when `patience` evaluations in a row brought no
+/// A stage ends after its budget of steps or when `patience` evaluations in a row brought no
 /// new best. A metric that is not a number never is a new best.
 class Schedule {
  public:
@@ -63,11 +71,14 @@ class Schedule {
   const ScheduleOptions& options() const { return options_; }
   bool is_joint() const { return state_.stage == options_.stages; }
   /// Steps the stage can have at most: the horizon of its learning-rate schedule.
-  std::int64_t max_steps() const { return steps_per_eval() * max_evals(); }
+  std::int64_t max_steps() const {
+    return is_joint() ? options_.joint_steps : options_.stage_steps;
+  }
 
  private:
-  std::int64_t steps_per_eval() const;
-  std::int64_t max_evals() const;
+  std::int64_t max_evals() const {
+    return is_joint() ? options_.joint_evals : options_.stage_evals;
+  }
 
   ScheduleOptions options_;
   ScheduleState state_;

@@ -7,9 +7,7 @@
 #include "core/progress.hpp"
 #include "data/loader.hpp"
 #include "distill/evaluate.hpp"
-#include "distill/loss.hpp"
 #include "nn/conv2d_winograd.hpp"
-#include "nn/ops.hpp"
 #include "nn/sgd.hpp"
 
 namespace intandem {
@@ -36,75 +34,79 @@ StageTrainer::StageTrainer(Hybrid& hybrid, const DistillOptions& options, const 
                            const Dataset& held_out)
     : hybrid_(hybrid),
       options_(options),
+      weights_(options.loss_weights()),
       train_(train),
       held_out_(held_out),
-      normalization_(hybrid.student().normalization()) {}
+      normalization_(hybrid.student().normalization()) {
+  if (std::min(options.batch, train.size()) < 2) {
+    throw Error("--batch", "the losses compare images of a batch, and one image is no batch",
+                "use batches of 2 or more, and as many training images", ExitCode::usage);
+  }
+}
 
 std::int64_t StageTrainer::batches_per_epoch() const {
   return std::max<std::int64_t>(1, train_.size() / options_.batch);
 }
 
+int StageTrainer::first_unit(int stage) const {
+  if (is_joint(stage) || options_.window == 0) return 0;
+  return std::max(0, stage - options_.window + 1);
+}
+
+int StageTrainer::last_unit(int stage) const {
+  return is_joint(stage) ? hybrid_.student().unit_count() - 1 : stage;
+}
+
 void StageTrainer::begin(int stage) {
-  Student& student = hybrid_.student();
-  const bool joint = is_joint(stage);
+  const bool with_alpha = !is_joint(stage);
   std::vector<Parameter*> parameters;
   rates_.clear();
-  for (int k = joint ? 0 : stage; k <= (joint ? student.unit_count() - 1 : stage); ++k) {
-    const auto list = student.unit(k).parameters(!joint);
+  for (int k = first_unit(stage); k <= last_unit(stage); ++k) {
+    StudentUnit& unit = hybrid_.student().unit(k);
+    const auto list = unit.parameters(with_alpha);
     parameters.insert(parameters.end(), list.begin(), list.end());
-    append_rates(student.unit(k), !joint, rates_);
+    append_rates(unit, with_alpha, rates_);
   }
+  hybrid_.freeze(first_unit(stage));
   adam_ = std::make_unique<Adam>(std::move(parameters));
   sums_ = {};
   summed_steps_ = 0;
 }
 
-StageLosses StageTrainer::step(const TensorU8& images, const std::vector<std::int32_t>& labels,
-                               int stage, bool train, std::int64_t* correct) {
+int StageTrainer::first_target(int stage) const {
+  return weights_.inner > 0.0f ? first_unit(stage) : last_unit(stage);
+}
+
+LossMeans StageTrainer::step(const TensorU8& images, const std::vector<std::int32_t>& labels,
+                             int stage) {
   const UseWinograd winograd(true);  // in the teacher and in all gradients
+  const int first = first_unit(stage), k = last_unit(stage);
+  const bool joint = is_joint(stage);
+  const bool with_logits = joint || weights_.lambda > 0.0f;
+  const TeacherPass teacher = hybrid_.teacher_pass(images, first_target(stage), k, with_logits);
   Tape tape;
-  StageLosses losses;
-  std::vector<Var> terms;
-  std::vector<float> weights;
-  Var logits;
-  const auto lambda = static_cast<float>(options_.lambda);
-  const auto tau = static_cast<float>(options_.tau);
-  if (is_joint(stage)) {  // D7: τ²·KL(teacher ‖ student) + w·CE(labels)
-    const TensorF target = hybrid_.teacher_pass(images, hybrid_.student().unit_count() - 1).logits;
-    logits = hybrid_.run_student(tape, images, train);
-    terms = {kl_divergence(tape, logits, target, tau), cross_entropy(tape, logits, labels, 0.0f)};
-    weights = {1.0f, static_cast<float>(options_.ce_weight)};
-    losses.kd = static_cast<double>(terms[0]->value[0]);
-    losses.local = static_cast<double>(terms[1]->value[0]);
-  } else {  // D5: local loss + λ·τ²·KL(teacher ‖ hybrid)
-    Student& student = hybrid_.student();
-    const TeacherPass teacher = hybrid_.teacher_pass(images, stage);
-    const bool with_logits = lambda > 0.0f || !train;
-    const HybridPass pass =
-        hybrid_.run(tape, images, stage, SimulationMode{train, train}, with_logits);
-    logits = pass.logits;
-    const float high = student.is_last(stage) ? 0.0f
-                                              : student.unit(stage).out_step.value[0] *
-                                                    static_cast<float>(student.max_code(stage));
-    terms = {local_loss(tape, pass.z, teacher.z, 0.0f, high)};
-    weights = {1.0f};
-    losses.local = static_cast<double>(terms[0]->value[0]);
-    if (with_logits) {
-      terms.push_back(kl_divergence(tape, logits, teacher.logits, tau));
-      weights.push_back(lambda);
-      losses.kd = static_cast<double>(terms[1]->value[0]);
-    }
+  const SimulationMode mode{true, !joint};
+  const HybridPass hybrid =
+      hybrid_.run(tape, images, first, k, mode, options_.stage_input, with_logits);
+  LossMeans means;
+  const auto value = [](const Var& v) { return v ? static_cast<double>(v->value[0]) : 0.0; };
+  Var total;
+  if (joint) {
+    const JointLoss loss = joint_loss(tape, hybrid_.student(), hybrid, teacher, labels, weights_);
+    total = loss.total;
+    means = {value(total), 0.0, value(loss.kd), value(loss.ce), value(loss.inner), 0.0};
+  } else {
+    const StageLoss loss = stage_loss(tape, hybrid_.student(), first, k, hybrid, teacher, weights_);
+    total = loss.total;
+    means = {value(total), value(loss.local), value(loss.kd), 0.0, value(loss.inner), 0.0};
   }
-  const Var loss = weighted_sum(tape, terms, weights);
-  losses.total = static_cast<double>(loss->value[0]);
-  if (correct != nullptr) *correct = count_correct(logits->value, labels);
   // Without the hybrid term nothing of an average-pool unit is in the loss: nothing to train.
-  if (train && loss->needs_grad) {
+  if (total->needs_grad) {
     adam_->zero_grad();
-    tape.backward(loss);
+    tape.backward(total);
     adam_->step(static_cast<float>(lr_), rates_);
   }
-  return losses;
+  return means;
 }
 
 std::int64_t StageTrainer::train(const Action& action, std::int64_t max_steps,
@@ -131,10 +133,8 @@ std::int64_t StageTrainer::train(const Action& action, std::int64_t max_steps,
     Batch batch;
     while (step_index < action.last_step && loader.next(batch)) {
       lr_ = rate.at(step_index);
-      const StageLosses losses = step(batch.images, batch.labels, action.stage, true, nullptr);
-      sums_.total += losses.total;
-      sums_.local += losses.local;
-      sums_.kd += losses.kd;
+      const LossMeans losses = step(batch.images, batch.labels, action.stage);
+      sums_ += losses;
       ++summed_steps_;
       ++step_index;
       progress.update(step_index, "loss " + std::to_string(losses.total));
@@ -144,37 +144,31 @@ std::int64_t StageTrainer::train(const Action& action, std::int64_t max_steps,
   return step_index;
 }
 
-StageLosses StageTrainer::evaluate(int stage) {
-  StageLosses mean;
-  std::int64_t total_correct = 0;
+LossMeans StageTrainer::evaluate(int stage) {
+  const UseWinograd winograd(true);
+  const int first = first_unit(stage), k = last_unit(stage);
+  LossSums sums(hybrid_.student(), first, k, is_joint(stage), weights_);
   Loader::Options loading;
   loading.batch = options_.batch;
   loading.shuffle = false;
   loading.drop_last = false;
   Loader loader(held_out_, normalization_, loading, 0);
   for (Batch batch; loader.next(batch);) {
-    std::int64_t correct = 0;
-    const StageLosses losses = step(batch.images, batch.labels, stage, false, &correct);
-    const double share =
-        static_cast<double>(batch.labels.size()) / static_cast<double>(held_out_.size());
-    mean.total += share * losses.total;
-    mean.local += share * losses.local;
-    mean.kd += share * losses.kd;
-    total_correct += correct;
+    const TeacherPass teacher = hybrid_.teacher_pass(batch.images, first_target(stage), k, true);
+    Tape tape;
+    const HybridPass hybrid =
+        hybrid_.run(tape, batch.images, first, k, SimulationMode{}, StageInput::student, true);
+    const bool labelled = weights_.ce > 0.0f;
+    sums.add(hybrid, teacher, labelled ? batch.labels : predicted_classes(teacher.logits));
   }
-  mean.top1 = static_cast<double>(total_correct) / static_cast<double>(held_out_.size());
-  return mean;
+  return sums.means();
 }
 
-StageLosses StageTrainer::take_training_losses() {
-  StageLosses mean = sums_;
-  const double steps = static_cast<double>(std::max<std::int64_t>(1, summed_steps_));
-  mean.total /= steps;
-  mean.local /= steps;
-  mean.kd /= steps;
+LossMeans StageTrainer::take_training_losses() {
+  const LossMeans means = sums_ / static_cast<double>(std::max<std::int64_t>(1, summed_steps_));
   sums_ = {};
   summed_steps_ = 0;
-  return mean;
+  return means;
 }
 
 void StageTrainer::store(Container& file) const {
@@ -183,8 +177,9 @@ void StageTrainer::store(Container& file) const {
   TensorF rates({static_cast<std::int64_t>(rates_.size())});
   std::copy(rates_.begin(), rates_.end(), rates.begin());
   file.put("adam/rates", rates);
-  Tensor<double> sums({5});
-  const double values[] = {sums_.total, sums_.local, sums_.kd, static_cast<double>(summed_steps_),
+  Tensor<double> sums({7});
+  const double values[] = {sums_.total, sums_.local, sums_.kd,
+                           sums_.ce,    sums_.inner, static_cast<double>(summed_steps_),
                            lr_};
   std::copy(std::begin(values), std::end(values), sums.begin());
   file.put("trainer/sums", sums);
@@ -194,10 +189,10 @@ void StageTrainer::load(const Container& file) {
   adam_->load(file, "adam");
   const auto rates = file.tensor<float>("adam/rates", {static_cast<std::int64_t>(rates_.size())});
   std::copy(rates.begin(), rates.end(), rates_.begin());
-  const auto sums = file.tensor<double>("trainer/sums", {5});
-  sums_ = {sums[0], sums[1], sums[2], 0.0};
-  summed_steps_ = static_cast<std::int64_t>(sums[3]);
-  lr_ = sums[4];
+  const auto sums = file.tensor<double>("trainer/sums", {7});
+  sums_ = {sums[0], sums[1], sums[2], sums[3], sums[4], 0.0};
+  summed_steps_ = static_cast<std::int64_t>(sums[5]);
+  lr_ = sums[6];
 }
 
 }  // namespace intandem

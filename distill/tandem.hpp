@@ -21,8 +21,8 @@ struct TandemEvent {
   std::int64_t eval = 0;  ///< 0: before any training of this stage
   std::int64_t step = 0;
   double lr = 0;
-  StageLosses training;  ///< means since the evaluation before
-  StageLosses held_out;
+  LossMeans training;  ///< since the evaluation before
+  LossMeans held_out;
   bool new_best = false;
 };
 
@@ -53,10 +53,12 @@ class Tandem {
   const Schedule& schedule() const { return schedule_; }
 
  private:
+  /// Closed-form start of unit k (stage k), and a fresh optimizer.
+  void init(int stage);
+  void train(const Action& action);
+  void evaluate(int stage);
   void keep_best(int stage);
   void restore_best(int stage);
-  void evaluate(int stage);
-  void train(const Action& action);
   void save_checkpoint();
 
   const DistillOptions& options_;

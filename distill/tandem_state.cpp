@@ -1,32 +1,18 @@
 // What surrounds the algorithm in tandem.cpp: evaluation, the best parameters, checkpoints.
-#include <algorithm>
-#include <cmath>
-
 #include "core/container.hpp"
 #include "core/progress.hpp"
+#include "distill/local_init.hpp"
 #include "distill/tandem.hpp"
 
 namespace intandem {
 namespace {
 
-std::int64_t steps_per_eval(double epochs, std::int64_t evals, std::int64_t batches_per_epoch) {
-  const double steps = epochs * static_cast<double>(batches_per_epoch);
-  return std::max<std::int64_t>(
-      1, std::llround(steps / static_cast<double>(std::max<std::int64_t>(1, evals))));
-}
-
 ScheduleOptions schedule_options(const DistillOptions& options, int stages,
                                  std::int64_t batches_per_epoch) {
-  ScheduleOptions schedule;
-  schedule.stages = stages;
-  schedule.evals_per_stage = options.epochs_per_stage > 0.0 ? options.evals_per_stage : 0;
-  schedule.steps_per_eval =
-      steps_per_eval(options.epochs_per_stage, options.evals_per_stage, batches_per_epoch);
-  schedule.patience = options.patience;
-  schedule.joint_evals = options.joint_epochs > 0.0 ? options.joint_evals : 0;
-  schedule.joint_steps_per_eval =
-      steps_per_eval(options.joint_epochs, options.joint_evals, batches_per_epoch);
-  return schedule;
+  const Budget stage =
+      make_budget(options.epochs_per_stage, options.evals_per_stage, batches_per_epoch);
+  const Budget joint = make_budget(options.joint_epochs, options.joint_evals, batches_per_epoch);
+  return {stages, stage.steps, stage.evals, joint.steps, joint.evals, options.patience};
 }
 
 }  // namespace
@@ -41,6 +27,14 @@ Tandem::Tandem(FloatNetwork& teacher, const Normalization& normalization, const 
       trainer_(hybrid_, options, train, held_out),
       schedule_(schedule_options(options, teacher.unit_count(), trainer_.batches_per_epoch())),
       best_("checkpoint") {}
+
+void Tandem::init(int stage) {
+  if (!schedule_.is_joint()) {
+    hybrid_.freeze(stage);
+    local_init(hybrid_, stage, train_, options_);
+  }
+  trainer_.begin(stage);
+}
 
 void Tandem::train(const Action& action) {
   const Stopwatch watch;
@@ -69,8 +63,7 @@ void Tandem::evaluate(int stage) {
 
 void Tandem::keep_best(int stage) {
   best_ = Container("checkpoint");
-  const bool joint = stage == student_.unit_count();
-  for (int k = joint ? 0 : stage; k < (joint ? student_.unit_count() : stage + 1); ++k) {
+  for (int k = trainer_.first_unit(stage); k <= trainer_.last_unit(stage); ++k) {
     store_unit(student_, k, best_, "best");
   }
 }
@@ -80,8 +73,7 @@ void Tandem::restore_best(int stage) {
     throw Error("stage " + std::to_string(stage + 1), "the held-out loss was never a number",
                 "training diverged from the start; lower the learning rate");
   }
-  const bool joint = stage == student_.unit_count();
-  for (int k = joint ? 0 : stage; k < (joint ? student_.unit_count() : stage + 1); ++k) {
+  for (int k = trainer_.first_unit(stage); k <= trainer_.last_unit(stage); ++k) {
     load_unit(student_, k, best_, "best");
   }
   best_ = Container("checkpoint");
@@ -125,7 +117,6 @@ void Tandem::resume(const Container& file) {
   }
   const bool inside_stage = state.phase != ActionKind::init && state.phase != ActionKind::done;
   if (!inside_stage) return;
-  if (!schedule_.is_joint()) hybrid_.freeze_prefix(state.stage);
   trainer_.begin(state.stage);
   trainer_.load(file);
 }

@@ -26,6 +26,20 @@ std::int64_t steps_in(const Dataset& train, std::int64_t batch) {
   return train.size() / batch;
 }
 
+/// Batch norm of a linear layer over one image gives 0 whatever the image: nothing can be learned.
+void check_statistics(const NetworkSpec& spec, std::int64_t batch) {
+  if (batch > 1) return;
+  const std::vector<UnitGeometry> geometry = infer_geometry(spec);
+  for (std::size_t k = 0; k < spec.units.size(); ++k) {
+    const Shape& product = geometry[k].product;
+    if (!spec.units[k].batch_norm || product.size() > product[product.rank() - 1]) continue;
+    throw Error("--batch",
+                "the batch norm of unit " + spec.units[k].name +
+                    " would see one value per channel, and its variance is nothing",
+                "use batches of 2 or more", ExitCode::usage);
+  }
+}
+
 LearningRate make_rate(const TeacherOptions& options, std::int64_t steps_per_epoch) {
   LearningRate rate;
   rate.kind = options.schedule;
@@ -61,6 +75,7 @@ TeacherTrainer::TeacherTrainer(const NetworkSpec& spec, const Split& data,
                   : FloatNetwork(spec, Rng(options.seed).stream("teacher"))),
       sgd_(net_.parameters(), options.sgd),
       rate_(make_rate(options, steps_per_epoch_)) {
+  check_statistics(spec, options.batch);
   if (resume == nullptr) return;
   sgd_.load(*resume, "sgd");
   step_ = resume->get_int("step");

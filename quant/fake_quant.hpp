@@ -41,6 +41,18 @@ SimulatedUnit simulate_unit(Tape& tape, Student& student, int k, const Var& x, c
                             const Var& shortcut, const Var& shortcut_step,
                             const SimulationMode& mode);
 
+/// What a range of units gives.
+struct SimulatedUnits {
+  std::vector<Var> z;      ///< by unit; null outside the range
+  TensorS32 accumulators;  ///< of the network's last unit, if it is in the range
+};
+
+/// Units first … last−1. pixels: centered_pixels of the batch; null if first > 0. codes, by unit:
+/// on entry the codes of the units before `first` that these units read, on return those of units
+/// first … last−1 as well. Output steps of the units before `first` are constants.
+SimulatedUnits simulate_units(Tape& tape, Student& student, int first, int last, const Var& pixels,
+                              std::vector<Var>& codes, const SimulationMode& mode);
+
 /// Pixels [N][H][W][C] → pixel − zero point in floats: the input codes of unit 0.
 TensorF centered_pixels(const TensorU8& images, const Normalization& normalization);
 /// u8 codes → floats, reshaped.

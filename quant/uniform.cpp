@@ -20,6 +20,9 @@ double largest_magnitude(const float* values, std::int64_t n, bool positive_only
   return static_cast<double>(largest);
 }
 
+/// The smallest power of two that is at least `v`; 0 for 0.
+double power_of_two(double v) { return v > 0.0 ? std::exp2(std::ceil(std::log2(v))) : 0.0; }
+
 }  // namespace
 
 StepMethod step_method_from_name(const std::string& name) {
@@ -31,7 +34,7 @@ StepMethod step_method_from_name(const std::string& name) {
 }
 
 MagnitudeHistogram::MagnitudeHistogram(double limit)
-    : limit_(limit), bins_(static_cast<std::size_t>(kBins), 0) {
+    : limit_(power_of_two(limit)), bins_(static_cast<std::size_t>(kBins), 0) {
   INTANDEM_CHECK(limit >= 0.0, "the limit of a histogram is negative");
 }
 
@@ -43,7 +46,7 @@ void MagnitudeHistogram::double_limit() {
 }
 
 void MagnitudeHistogram::add(const float* values, std::int64_t n, bool positive_only) {
-  if (limit_ == 0.0) limit_ = largest_magnitude(values, n, positive_only);
+  if (limit_ == 0.0) limit_ = power_of_two(largest_magnitude(values, n, positive_only));
   for (std::int64_t i = 0; i < n; ++i) {
     const double v = static_cast<double>(values[i]);
     if (positive_only && v <= 0.0) continue;
@@ -52,6 +55,7 @@ void MagnitudeHistogram::add(const float* values, std::int64_t n, bool positive_
                   "the numbers of the teacher overflow; train it again");
     }
     while (std::abs(v) > limit_) double_limit();
+    largest_ = std::max(largest_, std::abs(v));
     const auto bin = limit_ == 0.0 ? 0 : static_cast<std::int64_t>(std::abs(v) / limit_ * kBins);
     ++bins_[static_cast<std::size_t>(std::min<std::int64_t>(bin, kBins - 1))];
     ++count_;
@@ -63,9 +67,9 @@ double MagnitudeHistogram::quantile(double fraction) const {
   std::int64_t seen = 0;
   for (int bin = 0; bin < kBins; ++bin) {
     seen += bins_[static_cast<std::size_t>(bin)];
-    if (static_cast<double>(seen) >= wanted) return limit_ * (bin + 1) / kBins;
+    if (static_cast<double>(seen) >= wanted) return std::min(largest_, limit_ * (bin + 1) / kBins);
   }
-  return limit_;
+  return largest_;
 }
 
 double MagnitudeHistogram::squared_error(double step, std::int32_t high) const {

@@ -25,7 +25,8 @@ class MagnitudeHistogram {
   static constexpr int kBins = 4096;
 
   /// limit: the first guess of the largest magnitude, or 0: that of the first values that are not
-  /// all zero. A larger one doubles it, merging bins.
+  /// all zero; rounded up to a power of two. A larger value doubles it, merging bins, so that the
+  /// bins in the end do not depend on the first guess.
   explicit MagnitudeHistogram(double limit = 0.0);
   void add(const float* values, std::int64_t n, bool positive_only);
   double limit() const { return limit_; }
@@ -38,7 +39,7 @@ class MagnitudeHistogram {
  private:
   void double_limit();
 
-  double limit_;
+  double limit_, largest_ = 0;
   std::int64_t count_ = 0;
   std::vector<std::int64_t> bins_;
 };

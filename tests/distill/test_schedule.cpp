@@ -42,8 +42,8 @@ std::string trace(Schedule& schedule, const std::vector<double>& metrics, std::s
 ScheduleOptions two_stages() {
   ScheduleOptions options;
   options.stages = 2;
-  options.steps_per_eval = 5;
-  options.evals_per_stage = 3;
+  options.stage_steps = 15;
+  options.stage_evals = 3;
   options.patience = 2;
   return options;
 }
@@ -75,9 +75,9 @@ TEST_CASE("an equal metric is not a new best, nor is one that is not a number") 
 TEST_CASE("the joint phase is a last stage with its own budget") {
   ScheduleOptions options = two_stages();
   options.stages = 1;
-  options.evals_per_stage = 0;
+  options.stage_steps = options.stage_evals = 0;
+  options.joint_steps = 14;
   options.joint_evals = 2;
-  options.joint_steps_per_eval = 7;
   Schedule schedule(options);
   std::size_t used = 0;
   CHECK(trace(schedule, {1, 3, 2, 1}, used) == "i0 E f i1 E t0-7 E t7-14 E f ");
@@ -109,4 +109,25 @@ TEST_CASE("reports out of turn are refused") {
   ScheduleOptions bad = two_stages();
   bad.patience = 0;
   CHECK_THROWS_AS(Schedule(bad), Error);
+}
+
+TEST_CASE("a budget is never longer than the passes asked for") {
+  CHECK(make_budget(0.1, 4, 11).steps == 1);  // 1.1 steps: one, with one evaluation
+  CHECK(make_budget(0.1, 4, 11).evals == 1);
+  CHECK(make_budget(0.3, 4, 11).steps == 3);
+  CHECK(make_budget(0.3, 4, 11).evals == 3);
+  CHECK(make_budget(2.0, 4, 11).steps == 22);
+  CHECK(make_budget(2.0, 4, 11).evals == 4);
+  CHECK(make_budget(0.0, 4, 11).steps == 0);
+  CHECK(make_budget(1e-9, 4, 11).steps == 1);
+}
+
+TEST_CASE("evaluations are spread evenly over steps that they do not divide") {
+  ScheduleOptions options;
+  options.stage_steps = 11;
+  options.stage_evals = 4;
+  options.patience = 9;
+  Schedule schedule(options);
+  std::size_t used = 0;
+  CHECK(trace(schedule, {5, 4, 3, 2, 1}, used) == "i0 E t0-2 E t2-5 E t5-8 E t8-11 E f ");
 }

@@ -1,4 +1,4 @@
-// The operands of the simulation, and the whole simulated student as integers.
+// The operands of the simulation: codes as bytes and as floats.
 #include <algorithm>
 
 #include "core/parallel.hpp"
@@ -68,34 +68,6 @@ TensorF codes_to_float(const std::uint8_t* codes, const Shape& shape) {
     for (std::int64_t i = begin; i < end; ++i) x[i] = static_cast<float>(codes[i]);
   });
   return x;
-}
-
-SimulatedOutputs simulate_student(Student& student, const TensorU8& images) {
-  SimulatedOutputs outputs;
-  std::vector<Var> codes;
-  Tape tape;
-  Var x = tape.constant(centered_pixels(images, student.normalization()));
-  for (int k = 0; k < student.unit_count(); ++k) {
-    const Var step = tape.constant(TensorF::full({1}, static_cast<float>(student.in_step(k))));
-    const int add = student.geometry()[static_cast<std::size_t>(k)].add;
-    Var shortcut, shortcut_step;
-    if (add >= 0) {
-      shortcut = codes[static_cast<std::size_t>(add)];
-      shortcut_step = tape.constant(student.unit(add).out_step.value);
-    }
-    const SimulatedUnit unit =
-        simulate_unit(tape, student, k, x, step, shortcut, shortcut_step, SimulationMode{});
-    if (student.is_last(k)) {
-      outputs.accumulators = unit.accumulators;
-      break;
-    }
-    x = unit.codes;
-    codes.push_back(x);
-    TensorU8 bytes(x->value.shape());
-    std::copy(x->value.begin(), x->value.end(), bytes.begin());
-    outputs.codes.push_back(std::move(bytes));
-  }
-  return outputs;
 }
 
 }  // namespace intandem

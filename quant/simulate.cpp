@@ -1,0 +1,51 @@
+// A range of the student's units on the tape, and the whole student without one.
+#include <algorithm>
+
+#include "quant/fake_quant.hpp"
+
+namespace intandem {
+
+SimulatedUnits simulate_units(Tape& tape, Student& student, int first, int last, const Var& pixels,
+                              std::vector<Var>& codes, const SimulationMode& mode) {
+  codes.resize(static_cast<std::size_t>(student.unit_count()));
+  // Steps of units that are trained here take part in it; those before are given.
+  const auto step_of = [&](int k) {
+    Parameter& step = student.unit(k).out_step;
+    return mode.train && k >= first ? tape.parameter(step) : tape.constant(step.value);
+  };
+  SimulatedUnits result;
+  result.z.resize(codes.size());
+  for (int k = first; k < last; ++k) {
+    const auto at = static_cast<std::size_t>(k);
+    const Var x = k == 0 ? pixels : codes[at - 1];
+    const Var in_step = k == 0 ? tape.constant(TensorF::full({1}, 1.0f)) : step_of(k - 1);
+    const int add = student.geometry()[at].add;
+    const Var shortcut = add >= 0 ? codes[static_cast<std::size_t>(add)] : nullptr;
+    const Var shortcut_step = add >= 0 ? step_of(add) : nullptr;
+    const SimulatedUnit unit =
+        simulate_unit(tape, student, k, x, in_step, shortcut, shortcut_step, mode);
+    result.z[at] = unit.z;
+    codes[at] = unit.codes;
+    if (student.is_last(k)) result.accumulators = unit.accumulators;
+  }
+  return result;
+}
+
+SimulatedOutputs simulate_student(Student& student, const TensorU8& images) {
+  Tape tape;
+  std::vector<Var> codes;
+  const Var pixels = tape.constant(centered_pixels(images, student.normalization()));
+  SimulatedOutputs outputs;
+  outputs.accumulators =
+      simulate_units(tape, student, 0, student.unit_count(), pixels, codes, SimulationMode{})
+          .accumulators;
+  for (int k = 0; !student.is_last(k); ++k) {
+    const TensorF& values = codes[static_cast<std::size_t>(k)]->value;
+    TensorU8 bytes(values.shape());
+    std::copy(values.begin(), values.end(), bytes.begin());
+    outputs.codes.push_back(std::move(bytes));
+  }
+  return outputs;
+}
+
+}  // namespace intandem
