@@ -9,7 +9,9 @@ comma := ,
 # ThreadSanitizer understands LLVM's OpenMP run time (with Archer) but not GCC's: always clang.
 override CXX := $(if $(filter thread,$(subst $(comma), ,$(SAN))),$(patsubst g++,clang++,$(CXX)),$(CXX))
 CLANG := $(findstring clang,$(CXX))
-variant := $(notdir $(lastword $(CXX)))$(if $(SAN),-$(subst $(comma),-,$(SAN)))
+# FUZZ=1, set by `make fuzz`: with the instrumentation of libFuzzer.
+FUZZ ?=
+variant := $(if $(FUZZ),fuzz,$(notdir $(lastword $(CXX)))$(if $(SAN),-$(subst $(comma),-,$(SAN))))
 B := build/$(variant)
 
 # Parallel unless the user gave a -j of his own.
@@ -24,11 +26,12 @@ SUBMAKE = +$(Q)$(MAKE) --no-print-directory
 # 105651). Sanitizer instrumentation brings more such warnings; `make check` has the last word.
 WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion \
             $(if $(CLANG),,-Wno-restrict) $(if $(SAN),-Wno-error,-Werror)
-OPT := $(if $(SAN),-O2,-O3) -g1
+OPT := $(if $(FUZZ),-O1,$(if $(SAN),-O2,-O3)) -g1
 ARCH := $(shell $(CXX) -dumpmachine 2>/dev/null)
 X86 := $(filter x86_64%,$(ARCH))
 BASE_ISA := $(if $(X86),-march=x86-64-v2)
-SAN_FLAGS := $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=all)
+SAN_FLAGS := $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=all) \
+             $(if $(FUZZ),-fsanitize=fuzzer-no-link -DINTANDEM_FUZZING)
 ALL_CXXFLAGS := -std=c++20 $(OPT) $(BASE_ISA) $(WARNINGS) -ffp-contract=off -fopenmp -I. \
                 -isystem /usr/include/stb $(SAN_FLAGS) $(CXXFLAGS)
 ALL_LDFLAGS := -fopenmp $(SAN_FLAGS) $(LDFLAGS)
@@ -51,6 +54,7 @@ file_flags = $(if $(findstring _avx2.cpp,$1),$(AVX2_FLAGS))$(if $(findstring _av
 LIB_SRC := $(wildcard core/*.cpp nn/*.cpp nn/networks/*.cpp quant/*.cpp quant/integer/*.cpp distill/*.cpp data/*.cpp)
 APP_SRC := $(wildcard apps/*.cpp apps/*/*.cpp)
 TEST_SRC := $(wildcard tests/*.cpp tests/*/*.cpp)
+FUZZ_SRC := $(wildcard tests/fuzz/fuzz_*.cpp)
 BENCH_SRC := $(filter-out bench/distill_steps.cpp,$(wildcard bench/*.cpp))
 TESTED_BENCH := $(addprefix bench/,bar_chart.cpp bench_options.cpp int_case.cpp shapes.cpp)
 ALL_SRC := $(LIB_SRC) $(APP_SRC) $(TEST_SRC) $(BENCH_SRC) bench/distill_steps.cpp
@@ -59,10 +63,15 @@ LIB := $(B)/libintandem.a
 BIN := $(if $(APP_SRC),$(B)/intandem)
 TESTS := $(B)/intandem_tests
 BENCH := $(if $(BENCH_SRC),$(B)/intandem_bench)
+FUZZERS := $(patsubst tests/fuzz/%.cpp,$(B)/%,$(FUZZ_SRC))
 DATA ?=
+SECONDS ?= 60
+HARNESS ?=
+MODELS ?= 10000
+FIRST_MODEL ?= 1
 
-.PHONY: build demo test check bench bench-distill bench-peers deps clean help FORCE
-.PHONY: run-bench run-float-peers run-int-peers run-tests everything syntax check-format check-layers check-gcc check-clang
+.PHONY: build demo test check fuzz fuzz-models bench bench-distill bench-peers deps clean help FORCE
+.PHONY: run-bench run-float-peers run-int-peers run-tests run-fuzz run-fuzz-models everything syntax check-format check-layers check-gcc check-clang
 .DELETE_ON_ERROR:
 
 build: $(LIB) $(BIN)
@@ -73,6 +82,10 @@ help:
 	@echo "                 (DATA=DIR: its four IDX .gz files are there)"
 	@echo "make test        all tests; TEST='[core]' selects, SAN=address,undefined or SAN=thread"
 	@echo "make check       format, layering, warnings as errors under g++ and clang++"
+	@echo "make fuzz        hostile files: SECONDS=60 for every harness under tests/fuzz (HARNESS='config …'),"
+	@echo "                 clang, address and undefined-behaviour sanitizers"
+	@echo "make fuzz-models MODELS=10000 random integer models by every kernel against the plain loops,"
+	@echo "                 from FIRST_MODEL=1 on"
 	@echo "make bench       benchmarks: table, build/bench/*.svg, bench.json; docs/benchmarks.md for BENCH_ARGS"
 	@echo "make bench-distill  steps of distillation beside one of the teacher (DISTILL_ARGS)"
 	@echo "make bench-peers kernels, a training step and whole networks beside OpenBLAS, oneDNN, PyTorch,"
@@ -100,6 +113,19 @@ check:
 	$(SUBMAKE) check-gcc
 	$(SUBMAKE) check-clang
 	@echo "check: all good"
+
+# Harnesses: tests/fuzz/harness.hpp. RUNS=N: so many inputs, however long they take.
+fuzz:
+	@.ci/deps fuzz
+	$(SUBMAKE) CXX=clang++ SAN=address,undefined FUZZ=1 run-fuzz
+run-fuzz: $(FUZZERS)
+	$(Q)RUNS="$(RUNS)" tests/fuzz/run.sh "$(B)" "$(SECONDS)" $(HARNESS)
+fuzz-models:
+	@.ci/deps test$(if $(CLANG),-clang)
+	$(SUBMAKE) run-fuzz-models
+run-fuzz-models: $(TESTS)
+	$(Q)BUILD="$(B)" BIN="$(BIN)" CXX="$(CXX)" SAN="$(SAN)" TEST="[random]" INTANDEM_MODELS="$(MODELS)" \
+	  INTANDEM_FIRST_MODEL="$(FIRST_MODEL)" tests/run.sh
 
 bench:
 	@.ci/deps bench
@@ -173,6 +199,10 @@ $(B)/intandem: $(APP_SRC:%.cpp=$(B)/%.o) $(LIB)
 $(TESTS): $(TEST_SRC:%.cpp=$(B)/%.o) $(patsubst %.cpp,$(B)/%.o,$(filter-out apps/intandem.cpp,$(APP_SRC)) $(TESTED_BENCH)) $(LIB)
 	$(call say,LINK $@)
 	$(Q)$(CXX) $(ALL_LDFLAGS) $(filter %.o,$^) $(LIB) $(LDLIBS) -o $@
+# A harness each, with libFuzzer's main(); they too may link the command-line modules.
+$(FUZZERS): $(B)/%: $(B)/tests/fuzz/%.o $(patsubst %.cpp,$(B)/%.o,$(filter-out apps/intandem.cpp,$(APP_SRC))) $(LIB)
+	$(call say,LINK $@)
+	$(Q)$(CXX) -fsanitize=fuzzer $(ALL_LDFLAGS) $(filter %.o,$^) $(LIB) $(LDLIBS) -o $@
 $(B)/intandem_bench: $(BENCH_SRC:%.cpp=$(B)/%.o) $(B)/apps/report/svg_chart.o $(LIB)
 	$(call say,LINK $@)
 	$(Q)$(CXX) $(ALL_LDFLAGS) $(filter %.o,$^) $(LIB) $(LDLIBS) -lbenchmark -o $@

@@ -27,6 +27,8 @@ if [ -n "$SAN" ] && setarch "$(uname -m)" -R true 2>/dev/null; then
   # With more than 28 random address bits the sanitizers' shadow memory does not fit.
   launcher=(setarch "$(uname -m)" -R)
 fi
+# Threads that wait must not keep the others from a processor: the machine may have other work.
+export OMP_WAIT_POLICY=${OMP_WAIT_POLICY:-passive}
 export UBSAN_OPTIONS="print_stacktrace=1 ${UBSAN_OPTIONS:-}"
 
 "${launcher[@]}" "$BUILD/intandem_tests" ${TEST:+"$TEST"}
