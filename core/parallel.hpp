@@ -138,4 +138,23 @@ Sum parallel_sum(std::int64_t n, std::int64_t grain, const F& f) {
   return total;
 }
 
+/// Σ f(i) over [begin, end) in double, as 16 interleaved sums that are added at the end: an order a
+/// compiler may compute with vectors and need not, so the bits do not depend on it. f returns what
+/// is exact in double, or whose rounding is its own.
+template <class F>
+double interleaved_sum(std::int64_t begin, std::int64_t end, const F& f) {
+  constexpr std::int64_t kLanes = 16;
+  double lanes[kLanes] = {};
+  std::int64_t i = begin;
+  for (; i + kLanes <= end; i += kLanes) {
+    for (std::int64_t lane = 0; lane < kLanes; ++lane) {
+      lanes[lane] += static_cast<double>(f(i + lane));
+    }
+  }
+  for (; i < end; ++i) lanes[0] += static_cast<double>(f(i));
+  double sum = 0.0;
+  for (const double lane : lanes) sum += lane;
+  return sum;
+}
+
 }  // namespace intandem

@@ -20,7 +20,8 @@ struct TeacherPass {
 
 /// What the hybrid gives for the same batch.
 struct HybridPass {
-  std::vector<Var> z;  ///< by unit: the student's preactivations (D2); null outside first … k
+  std::vector<Var> z;  ///< by unit: the student's preactivations (D2); null outside first … k,
+                       ///< before mode.first_z
   Var logits;          ///< hybrid logits; null if they were not asked for
 };
 

@@ -85,7 +85,7 @@ LossMeans StageTrainer::step(const TensorU8& images, const std::vector<std::int3
   const bool with_logits = joint || weights_.lambda > 0.0f;
   const TeacherPass teacher = hybrid_.teacher_pass(images, first_target(stage), k, with_logits);
   Tape tape;
-  const SimulationMode mode{true, !joint};
+  const SimulationMode mode{true, !joint, first_target(stage)};
   const HybridPass hybrid =
       hybrid_.run(tape, images, first, k, mode, options_.stage_input, with_logits);
   LossMeans means;
@@ -156,8 +156,9 @@ LossMeans StageTrainer::evaluate(int stage) {
   for (Batch batch; loader.next(batch);) {
     const TeacherPass teacher = hybrid_.teacher_pass(batch.images, first_target(stage), k, true);
     Tape tape;
+    const SimulationMode mode{false, false, first_target(stage)};
     const HybridPass hybrid =
-        hybrid_.run(tape, batch.images, first, k, SimulationMode{}, StageInput::student, true);
+        hybrid_.run(tape, batch.images, first, k, mode, StageInput::student, true);
     const bool labelled = weights_.ce > 0.0f;
     sums.add(hybrid, teacher, labelled ? batch.labels : predicted_classes(teacher.logits));
   }

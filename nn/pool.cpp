@@ -51,6 +51,18 @@ void average_backward_image(const PoolShape& s, const float* dy, float* dx) {
 
 }  // namespace
 
+void max_pool_backward(const PoolShape& s, std::int64_t N, const float* dy,
+                       const std::uint8_t* places, float* dx) {
+  const ElementwiseKernels& kernels = elementwise_kernels();
+  const std::int64_t image = s.P * s.Q * s.C, row = s.W * s.C;
+  parallel_for(N * s.H, grain(row), [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = begin; i < end; ++i) {
+      const std::int64_t n = i / s.H;
+      kernels.max_pool_backward_row(s, i % s.H, dy + n * image, places + n * image, dx + i * row);
+    }
+  });
+}
+
 Var max_pool(Tape& tape, const Var& x, std::int64_t kernel, std::int64_t stride) {
   const PoolShape s = pool_shape(x->value.shape(), kernel, stride);
   const std::int64_t N = x->value.dim(0);
@@ -71,19 +83,9 @@ Var max_pool(Tape& tape, const Var& x, std::int64_t kernel, std::int64_t stride)
     }
   });
   return tape.record(std::move(y), {x}, [s, N, x, argmax](const Node& self) {
-    const ElementwiseKernels& k = elementwise_kernels();
     TensorF dx(x->value.shape());
     const ProfileScope backward_scope("pool backward", 0, bytes(dx, self.grad));
-    float* out = dx.data();
-    const float* dy = self.grad.data();
-    const std::int64_t image = s.P * s.Q * s.C, in_row = s.W * s.C;
-    parallel_for(N * s.H, grain(in_row), [&](std::int64_t begin, std::int64_t end) {
-      for (std::int64_t i = begin; i < end; ++i) {
-        const std::int64_t n = i / s.H;
-        k.max_pool_backward_row(s, i % s.H, dy + n * image, argmax.data() + n * image,
-                                out + i * in_row);
-      }
-    });
+    max_pool_backward(s, N, self.grad.data(), argmax.data(), dx.data());
     accumulate(x, std::move(dx));
   });
 }

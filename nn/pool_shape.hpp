@@ -21,4 +21,8 @@ inline PoolShape pool_shape(const Shape& x, std::int64_t kernel, std::int64_t st
           kernel, stride};
 }
 
+/// dx [N][H][W][C] of a max-pool from dy [N][P][Q][C] and the places of the maxima.
+void max_pool_backward(const PoolShape& shape, std::int64_t N, const float* dy,
+                       const std::uint8_t* places, float* dx);
+
 }  // namespace intandem

@@ -3,183 +3,113 @@
 #include <algorithm>
 #include <cmath>
 #include <memory>
+#include <utility>
 
 #include "core/parallel.hpp"
-#include "nn/conv2d_passes.hpp"
-#include "nn/conv2d_winograd.hpp"
+#include "core/profile.hpp"
 #include "nn/ops.hpp"
+#include "nn/pool_shape.hpp"
 #include "quant/integer/accumulate.hpp"
 #include "quant/multiplier.hpp"
+#include "quant/unit_gradients.hpp"
 
 namespace intandem {
 namespace {
 
 constexpr std::int64_t kGrain = 1 << 14;
 
-TensorF to_float(const TensorS8& codes) {
-  TensorF result(codes.shape());
-  std::copy(codes.begin(), codes.end(), result.begin());
-  return result;
-}
-
 Shape product_shape(const ConvShape& shape, bool linear) {
   return linear ? Shape{shape.N, shape.K} : Shape{shape.N, shape.P(), shape.Q(), shape.K};
 }
 
-// Everything the two backward passes of a unit need. Kept alive by their closures.
-struct UnitRecord {
-  ConvShape shape;
-  UnitCodes codes;
-  TensorS32 acc;     // product + bias, [N][P][Q][K]
-  TensorF shortcut;  // codes of the shortcut, or empty
-  std::int32_t max_code = 0;
-  bool winograd = winograd_in_use();  // in the gradients
+/// What accumulators and codes of the shortcut are worth in z.
+struct RealUnits {
+  double acc, shortcut;
 };
 
-// The gradient of window sums: spreads each over its window.
-TensorF spread_windows(const ConvShape& shape, const TensorF& g, float factor, const Shape& to) {
-  TensorF dx = TensorF::zeros(to);
-  parallel_for(shape.N, 1, [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t n = begin; n < end; ++n) {
-      for (std::int64_t i = 0; i < shape.P() * shape.Q() * shape.R * shape.S; ++i) {
-        const std::int64_t s = i % shape.S;
-        const std::int64_t r = i / shape.S % shape.R;
-        const std::int64_t q = i / (shape.S * shape.R) % shape.Q();
-        const std::int64_t p = i / (shape.S * shape.R * shape.Q());
-        float* out =
-            dx.data() +
-            ((n * shape.H + p * shape.stride + r) * shape.W + q * shape.stride + s) * shape.C;
-        const float* in = g.data() + ((n * shape.P() + p) * shape.Q() + q) * shape.C;
-        for (std::int64_t c = 0; c < shape.C; ++c) out[c] += factor * in[c];
-      }
-    }
-  });
-  return dx;
+RealUnits real_units(const UnitCodes& codes, double out_step, bool last) {
+  if (last) return {codes.unit, 0.0};
+  return {multiplier_value(codes.scale) * out_step,
+          std::ldexp(static_cast<double>(codes.add_m), -codes.scale.n) * out_step};
 }
 
-TensorF real_values(const UnitRecord& record, double out_step, bool last) {
-  TensorF z(record.acc.shape());
-  const double unit = last ? record.codes.unit : multiplier_value(record.codes.scale) * out_step;
-  const double shortcut_unit =
-      last ? 0.0
-           : std::ldexp(static_cast<double>(record.codes.add_m), -record.codes.scale.n) * out_step;
-  parallel_for(z.size(), kGrain, [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t i = begin; i < end; ++i) {
-      double value = unit * static_cast<double>(record.acc[i]);
-      if (!record.shortcut.empty()) {
-        value += shortcut_unit * static_cast<double>(record.shortcut[i]);
-      }
-      z[i] = static_cast<float>(value);
-    }
-  });
-  return z;
-}
-
-// d z / d (x, weights, step_in, step_w, alpha, bias, shortcut): Q13 with the straight-through
-// estimator for the roundings of weights, bias and multiplier.
-void backward_product(const UnitRecord& record, StudentUnit& unit, const Var& x, const Var& in_step,
-                      const Var& shortcut, const Var& shortcut_step, const SimulationMode& mode,
-                      const TensorF& dz) {
-  const double step = static_cast<double>(in_step->value[0]);
-  if (record.codes.weights.empty()) {  // average pool: z = step_in·sum/(R·S)
-    if (x->needs_grad) {
-      accumulate(x, spread_windows(record.shape, dz, static_cast<float>(record.codes.unit),
-                                   x->value.shape()));
-    }
-    if (in_step->needs_grad) {
-      const double d = parallel_sum<double>(dz.size(), kGrain, [&](std::int64_t b, std::int64_t e) {
-        double sum = 0.0;
-        for (std::int64_t i = b; i < e; ++i) {
-          sum += static_cast<double>(dz[i]) * record.acc[i];
-        }
-        return sum;
-      });
-      accumulate(in_step, TensorF::full({1}, static_cast<float>(d * record.codes.unit / step)));
-    }
+void real_values(const RealUnits& units, const std::int32_t* acc, const std::uint8_t* shortcut,
+                 std::int64_t n, float* z) {
+  if (shortcut == nullptr) {
+    for (std::int64_t i = 0; i < n; ++i) z[i] = static_cast<float>(units.acc * acc[i]);
     return;
   }
-  const double alpha = static_cast<double>(unit.alpha.value[0]);
-  const TensorF q = to_float(record.codes.weights);
-  if (mode.train || mode.train_alpha || in_step->needs_grad) {
-    TensorF dw = TensorF::zeros(q.shape());
-    weight_gradient_pass(record.shape, record.winograd, x->value.data(), dz.data(), dw.data(),
-                         mode.train ? unit.bias.grad.data() : nullptr);
-    // dw is d/d(q) per unit of z; ⟨dw, q⟩ = ⟨dz, Σ q_w q_x⟩ gives every scale's gradient at once.
-    const double along =
-        parallel_sum<double>(dw.size(), kGrain, [&](std::int64_t begin, std::int64_t end) {
-          double sum = 0.0;
-          for (std::int64_t i = begin; i < end; ++i) sum += static_cast<double>(dw[i] * q[i]);
-          return sum;
-        });
-    if (mode.train_alpha) {
-      unit.alpha.grad[0] += static_cast<float>(along * record.codes.unit / alpha);
-    }
-    if (in_step->needs_grad) {
-      accumulate(in_step, TensorF::full({1}, static_cast<float>(along * record.codes.unit / step)));
-    }
-    if (mode.train) {
-      const auto factor = static_cast<float>(alpha * step);
-      parallel_for(dw.size(), kGrain, [&](std::int64_t begin, std::int64_t end) {
-        for (std::int64_t i = begin; i < end; ++i) dw[i] *= factor;
-      });
-      unit.quantizer->backward(unit.weight.value, record.codes.weights, dw, unit.weight.grad);
-    }
-  }
-  if (x->needs_grad) {
-    TensorF w_real(q.shape());
-    const auto factor = static_cast<float>(record.codes.unit);
-    for (std::int64_t i = 0; i < q.size(); ++i) w_real[i] = factor * q[i];
-    TensorF dx(x->value.shape());
-    data_gradient_pass(record.shape, record.winograd, dz.data(), w_real.data(), dx.data());
-    accumulate(x, std::move(dx));
-  }
-  if (shortcut && (shortcut->needs_grad || shortcut_step->needs_grad)) {
-    const float s = shortcut_step->value[0];
-    TensorF d(dz.shape());
-    double d_step = 0.0;
-    for (std::int64_t i = 0; i < dz.size(); ++i) {
-      d[i] = s * dz[i];
-      d_step += static_cast<double>(dz[i] * shortcut->value[i]);
-    }
-    accumulate(shortcut, std::move(d));
-    accumulate(shortcut_step, TensorF::full({1}, static_cast<float>(d_step)));
+  for (std::int64_t i = 0; i < n; ++i) {
+    z[i] = static_cast<float>(units.acc * acc[i] + units.shortcut * shortcut[i]);
   }
 }
 
-// Q5/Q6 forward; backward of code = clamp(round(z/s)): d/dz = 1/s and d/ds = −z/s² where
-// 0 < z/s < max_code, else 0 (LSQ eq. 3 follows when code·s is taken).
-Var requantize_on_tape(Tape& tape, const std::shared_ptr<UnitRecord>& record, const Var& z,
-                       const Var& out_step) {
-  const std::int32_t max_code = record->max_code;
-  TensorF codes(z->value.shape());
-  parallel_for(codes.size(), kGrain, [&](std::int64_t begin, std::int64_t end) {
-    const Multiplier scale = record->codes.scale;
-    for (std::int64_t i = begin; i < end; ++i) {
-      codes[i] = record->shortcut.empty()
-                     ? requantize(record->acc[i], scale, max_code)
-                     : requantize_add(record->acc[i], scale,
-                                      static_cast<std::uint8_t>(record->shortcut[i]),
-                                      record->codes.add_m, max_code);
-    }
+/// Accumulators whose codes are the unit's output, and where max-pool found them.
+struct Chosen {
+  TensorS32 acc;
+  TensorU8 places;  // empty without max-pool
+  PoolShape pool{};
+};
+
+/// Output codes in floats and, if wanted, the real preactivation behind each.
+struct Activation {
+  TensorF codes, z;
+};
+
+Activation activate(const IntLayer& layer, const RealUnits& units, const TensorS32& acc,
+                    const TensorU8& shortcut, bool with_z) {
+  const ProfileScope scope("requantize", 0, 12.0 * static_cast<double>(acc.size()));
+  const Requantizer requantizer(layer);
+  Activation result;
+  result.codes = TensorF(acc.shape());
+  if (with_z) result.z = TensorF(acc.shape());
+  const std::int64_t K = layer.shape.K, rows = std::max<std::int64_t>(1, kGrain / K);
+  parallel_for(acc.size() / K, rows, [&](std::int64_t begin, std::int64_t end) {
+    const std::int64_t first = begin * K, n = (end - begin) * K;
+    const std::uint8_t* added = shortcut.empty() ? nullptr : shortcut.data() + first;
+    std::vector<std::uint8_t> bytes(static_cast<std::size_t>(n));
+    requantizer.run(acc.data() + first, added, end - begin, bytes.data());
+    float* codes = result.codes.data() + first;
+    const std::uint8_t* in = bytes.data();
+    for (std::int64_t i = 0; i < n; ++i) codes[i] = static_cast<float>(in[i]);
+    if (with_z) real_values(units, acc.data() + first, added, n, result.z.data() + first);
   });
-  return tape.record(std::move(codes), {z, out_step}, [z, out_step, max_code](const Node& self) {
-    const float inverse = 1.0f / out_step->value[0];
-    const auto high = static_cast<float>(max_code);
-    TensorF dz(z->value.shape());
+  return result;
+}
+
+/// code = clamp(round(z/s)): d/dz = 1/s and d/ds = −z/s² where 0 < z/s < max_code, else 0 (LSQ eq.
+/// 3 follows when code·s is taken). dz of n values; returns their share of dL/ds.
+double backward_codes(const float* z, const float* g, std::int64_t n, float step, float max_code,
+                      float* dz) {
+  const float inverse = 1.0f / step;
+  for (std::int64_t i = 0; i < n; ++i) {
+    const float u = z[i] * inverse, kept = g[i];
+    dz[i] = (u > 0.0f) & (u < max_code) ? kept * inverse : 0.0f;
+  }
+  return -interleaved_sum(0, n, [=](std::int64_t i) { return dz[i] * z[i] * inverse; });
+}
+
+/// dL/dz of the whole unit from the gradient of its codes. `z`: behind the codes.
+TensorF backward_activation(const UnitRecord& record, StudentUnit& unit, const TensorF& z,
+                            const Chosen& chosen, const Var& out_step, float max_code,
+                            const TensorF& g, bool with_bias) {
+  TensorF dz(z.shape());
+  {
+    const ProfileScope scope("requantize backward", 0, 3.0 * static_cast<double>(z.size_bytes()));
     const double d_step =
         parallel_sum<double>(dz.size(), kGrain, [&](std::int64_t begin, std::int64_t end) {
-          double sum = 0.0;
-          for (std::int64_t i = begin; i < end; ++i) {
-            const float u = z->value[i] * inverse;
-            const bool inside = u > 0.0f && u < high;
-            dz[i] = inside ? self.grad[i] * inverse : 0.0f;
-            if (inside) sum -= static_cast<double>(self.grad[i] * u);
-          }
-          return sum;
+          return backward_codes(z.data() + begin, g.data() + begin, end - begin, out_step->value[0],
+                                max_code, dz.data() + begin);
         });
-    accumulate(z, std::move(dz));
-    accumulate(out_step, TensorF::full({1}, static_cast<float>(d_step) * inverse));
-  });
+    accumulate(out_step, TensorF::full({1}, static_cast<float>(d_step)));
+  }
+  if (with_bias) add_bias_gradient(record, unit, dz);
+  if (chosen.places.empty()) return dz;
+  const PoolShape& pool = chosen.pool;
+  TensorF spread({record.shape.N, pool.H, pool.W, pool.C});
+  const ProfileScope scope("pool backward", 0, static_cast<double>(spread.size_bytes()));
+  max_pool_backward(pool, record.shape.N, dz.data(), chosen.places.data(), spread.data());
+  return spread;
 }
 
 }  // namespace
@@ -189,35 +119,83 @@ SimulatedUnit simulate_unit(Tape& tape, Student& student, int k, const Var& x, c
                             const SimulationMode& mode) {
   StudentUnit& unit = student.unit(k);
   const UnitSpec& spec = student.spec().units[static_cast<std::size_t>(k)];
-  const UnitGeometry& geometry = student.geometry()[static_cast<std::size_t>(k)];
+  const ProfileUnit profile_unit(spec.name);
   auto record = std::make_shared<UnitRecord>();
-  record->shape = geometry.shape;
+  record->shape = student.geometry()[static_cast<std::size_t>(k)].shape;
   record->shape.N = x->value.dim(0);
-  record->codes = quantize_unit(student, k);
-  record->max_code = student.max_code(k);
-  if (geometry.add >= 0) record->shortcut = shortcut->value;
-
-  const IntLayer layer = lower_product(student, k, record->codes);
-  record->acc = accumulate(layer, input_bytes(layer, x->value))
-                    .reshaped(product_shape(record->shape, spec.kind == UnitKind::linear));
+  record->x = x, record->in_step = in_step;
+  record->shortcut = shortcut, record->shortcut_step = shortcut_step;
+  record->mode = mode;
+  IntLayer layer;
+  {
+    const ProfileScope scope("lower", 0, 0);
+    record->codes = quantize_unit(student, k);
+    layer = lower_codes(student, k, record->codes);
+  }
+  Chosen chosen;
+  {
+    const ProfileScope scope("integer product", 2.0 * static_cast<double>(record->shape.macs()), 0);
+    chosen.acc = accumulate(layer, input_bytes(layer, x->value))
+                     .reshaped(product_shape(record->shape, spec.kind == UnitKind::linear));
+  }
+  const bool last = student.is_last(k);
+  const TensorS32 acc = chosen.acc;
+  if (spec.kind == UnitKind::avg_pool) record->window_sums = acc;
+  const TensorU8 added = shortcut ? code_bytes_of(shortcut->value) : TensorU8{};
+  const RealUnits units =
+      real_units(record->codes, static_cast<double>(unit.out_step.value[0]), last);
 
   std::vector<Var> inputs = {x, in_step};
   if (shortcut) inputs.insert(inputs.end(), {shortcut, shortcut_step});
   // Parameters get their gradients directly; their Vars only make the tape keep the closure.
   if (mode.train && unit.quantizer) inputs.push_back(tape.parameter(unit.bias));
   if (mode.train_alpha && unit.quantizer) inputs.push_back(tape.parameter(unit.alpha));
-  const Var z = tape.record(
-      real_values(*record, static_cast<double>(unit.out_step.value[0]), student.is_last(k)), inputs,
-      [record, &unit, x, in_step, shortcut, shortcut_step, mode](const Node& self) {
-        backward_product(*record, unit, x, in_step, shortcut, shortcut_step, mode, self.grad);
-      });
-  if (student.is_last(k)) return {z, nullptr, record->acc};
+  Var z;
+  if (last || k >= mode.first_z) {
+    TensorF real(acc.shape());
+    const ProfileScope scope("real values", 0, 2.0 * static_cast<double>(real.size_bytes()));
+    parallel_for(real.size(), kGrain, [&](std::int64_t begin, std::int64_t end) {
+      real_values(units, acc.data() + begin, added.empty() ? nullptr : added.data() + begin,
+                  end - begin, real.data() + begin);
+    });
+    z = tape.record(std::move(real), inputs, [record, &unit](const Node& self) {
+      add_bias_gradient(*record, unit, self.grad);
+      backward_product(*record, unit, self.grad);
+    });
+    if (last) return {z, nullptr, acc};
+  }
 
+  // Max-pool first where that is the same: fewer codes to work out, and a gradient that goes to the
+  // largest preactivation instead of the first of equal codes.
+  const bool pools_first = spec.pool_kernel > 0 && !shortcut;
+  if (pools_first) {
+    const ProfileScope scope("pool", 0, static_cast<double>(acc.size_bytes()));
+    chosen.pool = pool_shape(acc.shape(), spec.pool_kernel, spec.pool_stride);
+    chosen.acc = max_pool_accumulators(acc, spec.pool_kernel, spec.pool_stride, &chosen.places);
+  }
   const Var out_step =
       mode.train ? tape.parameter(unit.out_step) : tape.constant(unit.out_step.value);
-  Var codes = requantize_on_tape(tape, record, z, out_step);
-  if (spec.pool_kernel > 0) codes = max_pool(tape, codes, spec.pool_kernel, spec.pool_stride);
-  return {z, codes, record->acc};
+  if (z) inputs = {z};
+  inputs.push_back(out_step);
+  const bool grads =
+      std::any_of(inputs.begin(), inputs.end(), [](const Var& v) { return v->needs_grad; });
+  const bool own_z = pools_first || !z;  // else z itself is behind the codes
+  Activation activation = activate(layer, units, chosen.acc, added, own_z && grads);
+  const TensorF behind = own_z ? activation.z : z->value;
+  chosen.acc = {};
+  const auto max_code = static_cast<float>(student.max_code(k));
+  Var codes = tape.record(std::move(activation.codes), inputs,
+                          [record, &unit, behind, chosen, z, out_step, max_code](const Node& self) {
+                            TensorF dz =
+                                backward_activation(*record, unit, behind, chosen, out_step,
+                                                    max_code, self.grad, z == nullptr);
+                            if (z) return accumulate(z, std::move(dz));
+                            backward_product(*record, unit, dz);
+                          });
+  if (spec.pool_kernel > 0 && !pools_first) {
+    codes = max_pool(tape, codes, spec.pool_kernel, spec.pool_stride);
+  }
+  return {z, codes, acc};
 }
 
 }  // namespace intandem

@@ -14,6 +14,8 @@ namespace intandem {
 // value is that times the step. Products are those of the engine's kernels on the codes as bytes
 // (Q11); floats carry what gradients need.
 
+/// Codes in floats as bytes, same shape.
+TensorU8 code_bytes_of(const TensorF& codes);
 /// x of a unit, codes less zero points in floats, as the bytes its integer layer reads.
 TensorU8 input_bytes(const IntLayer& layer, const TensorF& x);
 
@@ -23,8 +25,8 @@ TensorS32 unit_product(const Student& student, int k, const TensorF& x, const Te
 
 /// What a unit of the student gives.
 struct SimulatedUnit {
-  Var z;                   ///< real preactivation [N][P][Q][K] (or [N][K])
-  Var codes;               ///< output codes in floats after max-pool; null for the last unit
+  Var z;      ///< real preactivation [N][P][Q][K] (or [N][K]); null before mode.first_z
+  Var codes;  ///< output codes in floats after max-pool; null for the last unit
   TensorS32 accumulators;  ///< product + bias, [N][P][Q][K] (or [N][K])
 };
 
@@ -32,6 +34,9 @@ struct SimulatedUnit {
 struct SimulationMode {
   bool train = false;        ///< weights, bias, steps
   bool train_alpha = false;  ///< and the per-layer scale
+  /// z is on the tape for units from this one on, and for the last of all; it costs passes over
+  /// memory.
+  int first_z = 0;
 };
 
 /// Unit k on input codes x (for unit 0: pixel − zero point). in_step: the one-element step of x, a

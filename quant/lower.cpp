@@ -116,26 +116,26 @@ void fold_zero_point(IntLayer& layer, const Normalization& normalization) {
   }
 }
 
-IntLayer lower_product(const Student& student, int k, const UnitCodes& codes) {
+IntLayer lower_codes(const Student& student, int k, const UnitCodes& codes) {
   IntLayer layer = layer_frame(student.spec(), student.geometry()[static_cast<std::size_t>(k)], k,
                                student.normalization());
+  const bool weights = layer.kind != IntLayerKind::avg_pool;
   layer.weights = codes.weights;
   layer.bias = codes.bias;
+  layer.weight_bits = weights ? student.unit(k).weight_bits : 8;
   layer.in_max = student.in_max(k);
-  if (k == 0 && layer.kind != IntLayerKind::avg_pool) {
-    layer.bias = layer.bias.clone();
+  layer.max_code = student.max_code(k);
+  if (!student.is_last(k)) layer.scale = {codes.scale};
+  if (layer.add >= 0) layer.add_m = {codes.add_m};
+  if (k == 0 && weights) {
+    layer.bias = codes.bias.clone();
     fold_zero_point(layer, student.normalization());
   }
   return layer;
 }
 
 IntLayer lower_unit(const Student& student, int k) {
-  const UnitCodes codes = quantize_unit(student, k);
-  IntLayer layer = lower_product(student, k, codes);
-  layer.weight_bits = layer.kind == IntLayerKind::avg_pool ? 8 : student.unit(k).weight_bits;
-  layer.max_code = student.max_code(k);
-  if (!student.is_last(k)) layer.scale = {codes.scale};
-  if (layer.add >= 0) layer.add_m = {codes.add_m};
+  IntLayer layer = lower_codes(student, k, quantize_unit(student, k));
   measure_bounds(layer);
   return layer;
 }

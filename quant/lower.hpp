@@ -43,9 +43,8 @@ UnitCodes quantize_unit(const Student& student, int k);
 /// Unit k as an integer layer, bounds measured (Q7), zero points folded for unit 0 (Q8).
 IntLayer lower_unit(const Student& student, int k);
 
-/// The product of unit k with given integers: kind, shape, padding codes, weights and bias (zero
-/// points folded in) of lower_unit(), no scales, bounds not measured.
-IntLayer lower_product(const Student& student, int k, const UnitCodes& codes);
+/// The same from given integers, without measuring its bounds: what training simulates.
+IntLayer lower_codes(const Student& student, int k, const UnitCodes& codes);
 
 /// Units 0 … count−1 as an integer model (count = unit_count(): the deployed one).
 IntModel lower(const Student& student, int count);

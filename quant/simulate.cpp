@@ -35,10 +35,11 @@ SimulatedOutputs simulate_student(Student& student, const TensorU8& images) {
   Tape tape;
   std::vector<Var> codes;
   const Var pixels = tape.constant(centered_pixels(images, student.normalization()));
+  SimulationMode mode;
+  mode.first_z = student.unit_count();
   SimulatedOutputs outputs;
   outputs.accumulators =
-      simulate_units(tape, student, 0, student.unit_count(), pixels, codes, SimulationMode{})
-          .accumulators;
+      simulate_units(tape, student, 0, student.unit_count(), pixels, codes, mode).accumulators;
   for (int k = 0; !student.is_last(k); ++k) {
     const TensorF& values = codes[static_cast<std::size_t>(k)]->value;
     TensorU8 bytes(values.shape());

@@ -12,21 +12,28 @@ constexpr std::int64_t kGrain = 1 << 14;
 
 }  // namespace
 
+TensorU8 code_bytes_of(const TensorF& codes) {
+  TensorU8 bytes(codes.shape());
+  const float* in = codes.data();
+  std::uint8_t* out = bytes.data();
+  parallel_for(codes.size(), kGrain, [=](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = begin; i < end; ++i) {
+      out[i] = static_cast<std::uint8_t>(static_cast<std::int32_t>(in[i]));
+    }
+  });
+  return bytes;
+}
+
 TensorU8 input_bytes(const IntLayer& layer, const TensorF& x) {
+  if (std::all_of(layer.pad_code.begin(), layer.pad_code.end(), [](auto z) { return z == 0; })) {
+    return code_bytes_of(x);
+  }
+  // The codes of a pixel, one after the other, less the zero point of their channel.
   TensorU8 bytes(x.shape());
   const float* in = x.data();
   std::uint8_t* out = bytes.data();
   const std::uint8_t* zero = layer.pad_code.data();
   const std::int64_t C = layer.shape.C;
-  // The codes of a pixel, one after the other, less the zero point of their channel.
-  if (std::all_of(layer.pad_code.begin(), layer.pad_code.end(), [](auto z) { return z == 0; })) {
-    parallel_for(x.size(), kGrain, [=](std::int64_t begin, std::int64_t end) {
-      for (std::int64_t i = begin; i < end; ++i) {
-        out[i] = static_cast<std::uint8_t>(static_cast<std::int32_t>(in[i]));
-      }
-    });
-    return bytes;
-  }
   parallel_for(x.size() / C, kGrain / C + 1, [=](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end; ++i) {
       for (std::int64_t c = 0; c < C; ++c) {
@@ -42,7 +49,7 @@ TensorS32 unit_product(const Student& student, int k, const TensorF& x, const Te
   UnitCodes codes;
   codes.weights = weights;
   codes.bias = TensorS32::zeros({student.geometry()[static_cast<std::size_t>(k)].shape.K});
-  const IntLayer layer = lower_product(student, k, codes);
+  const IntLayer layer = lower_codes(student, k, codes);
   return accumulate(layer, input_bytes(layer, x));
 }
 

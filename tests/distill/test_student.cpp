@@ -198,6 +198,39 @@ TEST_CASE("output codes pass gradients inside their range only, LSQ's for the st
   CHECK(unit.alpha.grad[0] == 0.0f);
 }
 
+TEST_CASE("a unit with max-pool: the same gradients whether z is on the tape or not") {
+  const auto gradients = [](bool with_z) {
+    Student student = make_student(4, 2, true, 9);
+    REQUIRE(student.spec().units[0].pool_kernel > 0);
+    StudentUnit& unit = student.unit(0);
+    Tape tape;
+    const Var in =
+        tape.constant(centered_pixels(tiny::images(3, 5).images, student.normalization()));
+    const Var step = tape.constant(TensorF::full({1}, 1.0f));
+    SimulationMode mode{true, true};
+    mode.first_z = with_z ? 0 : 1;
+    const SimulatedUnit simulated =
+        simulate_unit(tape, student, 0, in, step, nullptr, nullptr, mode);
+    CHECK((simulated.z != nullptr) == with_z);
+    TensorF target = simulated.codes->value.clone();
+    const Rng rng(4);
+    for (std::int64_t i = 0; i < target.size(); ++i)
+      target[i] += rng.normal(static_cast<std::uint64_t>(i)) * static_cast<float>(target.size());
+    tape.backward(mse(tape, simulated.codes, target));
+    std::vector<float> all = {unit.alpha.grad[0], unit.out_step.grad[0]};
+    all.insert(all.end(), unit.weight.grad.begin(), unit.weight.grad.end());
+    all.insert(all.end(), unit.bias.grad.begin(), unit.bias.grad.end());
+    return all;
+  };
+  const std::vector<float> with = gradients(true), without = gradients(false);
+  double largest = 0.0;
+  for (const float g : with) largest = std::max(largest, std::abs(static_cast<double>(g)));
+  CHECK(largest > 0.0);
+  for (std::size_t i = 0; i < with.size(); ++i) {
+    CHECK(without[i] == Approx(with[i]).epsilon(1e-4).margin(1e-5 * largest));
+  }
+}
+
 TEST_CASE("the simulation gives the same bits for 1 and 2 threads and every ISA") {
   const Dataset data = tiny::images(40, 3);
   Student student = make_student(4, 4, true, 12);

