@@ -1,8 +1,10 @@
 #include "distill/loss.hpp"
 
 #include <algorithm>
+#include <limits>
 
 #include "core/parallel.hpp"
+#include "core/profile.hpp"
 #include "distill/evaluate.hpp"
 #include "nn/ops.hpp"
 
@@ -11,7 +13,14 @@ namespace {
 
 constexpr double kEpsilon = 1e-12;
 
-float clipped(float v, float low, float high) { return low < high ? std::clamp(v, low, high) : v; }
+/// C of D3; equal bounds mean no clipping.
+struct Clip {
+  Clip(float low_bound, float high_bound)
+      : low(low_bound < high_bound ? low_bound : -std::numeric_limits<float>::infinity()),
+        high(low_bound < high_bound ? high_bound : std::numeric_limits<float>::infinity()) {}
+  float operator()(float v) const { return std::clamp(v, low, high); }
+  float low, high;
+};
 
 /// Largest real value that unit k's codes can represent; 0 for the last unit, which has no codes.
 float code_range(const Student& student, int k) {
@@ -74,20 +83,26 @@ double LocalSums::variance() const {
 
 LocalSums local_sums(const TensorF& z, const TensorF& target, float low, float high) {
   check_same_shape(target.shape(), z.shape(), "teacher's activation");
+  const ProfileScope scope("local loss", 0, 2.0 * static_cast<double>(z.size_bytes()));
   const std::int64_t C = target.dim(target.rank() - 1);
+  const Clip clip(low, high);
   return parallel_sum<
       LocalSums>(target.size() / C, 1 + (1 << 14) / C, [&](std::int64_t begin, std::int64_t end) {
     const auto channels = static_cast<std::size_t>(C);
     LocalSums part{0.0, end - begin, std::vector<double>(channels), std::vector<double>(channels)};
+    std::vector<double> errors(channels);
+    double *sum = part.sum.data(), *square = part.square.data(), *error = errors.data();
     for (std::int64_t row = begin; row < end; ++row) {
+      const float *zr = z.data() + row * C, *tr = target.data() + row * C;
       for (std::int64_t c = 0; c < C; ++c) {
-        const double t = static_cast<double>(clipped(target[row * C + c], low, high));
-        const double d = static_cast<double>(clipped(z[row * C + c], low, high)) - t;
-        part.sum[static_cast<std::size_t>(c)] += t;
-        part.square[static_cast<std::size_t>(c)] += t * t;
-        part.error += d * d;
+        const double t = static_cast<double>(clip(tr[c]));
+        const double d = static_cast<double>(clip(zr[c])) - t;
+        sum[c] += t;
+        square[c] += t * t;
+        error[c] += d * d;
       }
     }
+    for (const double e : errors) part.error += e;
     return part;
   });
 }
@@ -97,13 +112,14 @@ Var local_loss(Tape& tape, const Var& z, const TensorF& target, float low, float
   const double variance = sums.variance();
   return tape.record(
       TensorF::full({1}, static_cast<float>(sums.loss())), {z},
-      [z, target, low, high, variance](const Node& self) {
+      [z, target, clip = Clip(low, high), variance](const Node& self) {
+        const ProfileScope scope("local loss", 0, 3.0 * static_cast<double>(z->value.size_bytes()));
         const auto factor = static_cast<float>(2.0 / variance * static_cast<double>(self.grad[0]));
         TensorF dz(z->value.shape());
-        parallel_for(dz.size(), 1 << 14, [&](std::int64_t begin, std::int64_t end) {
-          for (std::int64_t i = begin; i < end; ++i) {
-            dz[i] = factor * (clipped(z->value[i], low, high) - clipped(target[i], low, high));
-          }
+        float* out = dz.data();
+        const float *zs = z->value.data(), *ts = target.data();
+        parallel_for(dz.size(), 1 << 14, [=](std::int64_t begin, std::int64_t end) {
+          for (std::int64_t i = begin; i < end; ++i) out[i] = factor * (clip(zs[i]) - clip(ts[i]));
         });
         accumulate(z, std::move(dz));
       });
