@@ -49,9 +49,9 @@ AMX_FLAGS := $(if $(X86),$(VNNI_FLAGS) -mamx-tile -mamx-int8)
 # The reference integer engine gets no floating-point or vector register at all (g++ only: with the
 # flag clang++ refuses the declaration of std::stod in <string>, and sanitizers call into run times).
 INTEGER_FLAGS := $(if $(X86),$(if $(SAN)$(CLANG),,-mgeneral-regs-only))
-file_flags = $(if $(findstring _avx2.cpp,$1),$(AVX2_FLAGS))$(if $(findstring _avx512.cpp,$1),$(AVX512_FLAGS))$(if $(findstring _avx512vnni.cpp,$1),$(VNNI_FLAGS))$(if $(findstring _avx512vpopcnt.cpp,$1),$(VPOPCNT_FLAGS))$(if $(findstring _avx512vbmi.cpp,$1),$(VBMI_FLAGS))$(if $(findstring _amx.cpp,$1),$(AMX_FLAGS))$(if $(and $(findstring quant/integer/,$1),$(findstring _ref.cpp,$1)),$(INTEGER_FLAGS))$(if $(filter core/version.cpp,$1),-I$(B)/generated)
+file_flags = $(if $(findstring _avx2.cpp,$1),$(AVX2_FLAGS))$(if $(findstring _avx512.cpp,$1),$(AVX512_FLAGS))$(if $(findstring _avx512vnni.cpp,$1),$(VNNI_FLAGS))$(if $(findstring _avx512vpopcnt.cpp,$1),$(VPOPCNT_FLAGS))$(if $(findstring _avx512vbmi.cpp,$1),$(VBMI_FLAGS))$(if $(findstring _amx.cpp,$1),$(AMX_FLAGS))$(if $(and $(findstring quant/integer/,$1),$(findstring _ref.cpp,$1)),$(INTEGER_FLAGS))$(if $(filter core/version.cpp,$1),-I$(B)/generated)$(if $(filter data/image/stb.cpp,$1),-fwrapv)
 
-LIB_SRC := $(wildcard core/*.cpp nn/*.cpp nn/networks/*.cpp quant/*.cpp quant/integer/*.cpp distill/*.cpp data/*.cpp)
+LIB_SRC := $(wildcard core/*.cpp nn/*.cpp nn/networks/*.cpp quant/*.cpp quant/integer/*.cpp distill/*.cpp data/*.cpp data/image/*.cpp)
 APP_SRC := $(wildcard apps/*.cpp apps/*/*.cpp)
 TEST_SRC := $(wildcard tests/*.cpp tests/*/*.cpp)
 FUZZ_SRC := $(wildcard tests/fuzz/fuzz_*.cpp)

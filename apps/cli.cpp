@@ -169,7 +169,9 @@ class Program {
   void add_infer() {
     CLI::App* command = app_.add_subcommand("infer", "classify image files in integers");
     command->add_option("model", infer_.model, "integer model (.safetensors)")->required();
-    command->add_option("images", infer_.images, "PNG or JPEG files, resized to the model's input")
+    command
+        ->add_option("images", infer_.images,
+                     "JPEG, PNG, BMP or GIF files, resized to the model's input")
         ->required();
     command->add_flag("--invert", infer_.invert,
                       "255 - pixel first; Fashion-MNIST shows light items on black");

@@ -1,4 +1,4 @@
-// PNG and JPEG files as raw pixels, and resizing them to a network's input.
+// Image files as raw pixels, and resizing them to a network's input.
 #pragma once
 
 #include <cstdint>
@@ -6,20 +6,27 @@
 #include <string_view>
 
 #include "core/tensor.hpp"
+#include "data/image/checks.hpp"  // kMaxImageSide, kMaxImagePixels
 
 namespace intandem {
 
-/// Larger images are refused before anything is allocated for them.
-inline constexpr std::int64_t kMaxImageSide = 16384;
-inline constexpr std::int64_t kMaxImagePixels = std::int64_t{1} << 26;
-
-/// Decodes a PNG or JPEG file to u8 [H][W][channels]; channels 1 (luma of colour images) or 3 (grey
-/// is repeated). Transparency is ignored, 16-bit PNG loses its low bytes. Errors name the file:
-/// missing, not PNG or JPEG, damaged, truncated, larger than the limits above.
+/// Decodes a JPEG, PNG, BMP or GIF file (its first frame) to u8 [H][W][channels]; channels 1 (luma
+/// of colour images, (77·R + 150·G + 29·B) >> 8) or 3 (grey is repeated). The kind is told by the
+/// contents, not the name. The picture is upright: the EXIF orientation of JPEG and PNG files is
+/// applied. Transparent pixels are laid on white. 16-bit PNG loses its low bytes.
+/// Errors name the file: missing, none of the four kinds, damaged anywhere up to the last pixel
+/// (data/image/checks.hpp), larger than the limits there.
 TensorU8 read_image(const std::string& path, std::int64_t channels);
 
 /// As read_image for bytes in memory; `source` names them in errors.
 TensorU8 decode_image(std::string_view bytes, const std::string& source, std::int64_t channels);
+
+/// Whether a file that starts with these bytes (16 suffice) is of one of the four kinds.
+bool is_image(std::string_view bytes);
+
+/// u8 [H][W][C] turned as EXIF orientation 1 … 8 asks: 2 mirrored, 3 by 180°, 4 upside down, 5
+/// transposed, 6 by 90° clockwise, 7 transposed across, 8 by 90° counterclockwise.
+TensorU8 turn_upright(const TensorU8& image, int orientation);
 
 /// u8 [H][W][C] → [height][width][C], separable tent filter: bilinear interpolation when enlarging;
 /// when shrinking the tent is as wide as two output pixels, so nothing aliases. Weights are exact

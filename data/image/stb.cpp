@@ -1,0 +1,42 @@
+#include "data/image/stb.hpp"
+
+#include <algorithm>
+#include <memory>
+
+// The only file that holds stb_image's code; its warnings are not ours.
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wunused-function"
+#define STB_IMAGE_IMPLEMENTATION
+#define STB_IMAGE_STATIC
+#define STBI_ONLY_BMP
+#define STBI_ONLY_GIF
+#define STBI_ONLY_JPEG
+#define STBI_ONLY_PNG
+#define STBI_NO_STDIO
+#include <stb_image.h>
+#pragma GCC diagnostic pop
+#if !defined(__clang__)
+// Where the code is inlined below: g++ does not see that a file in memory needs no callbacks.
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#endif
+
+namespace intandem {
+namespace {
+
+struct FreeStb {
+  void operator()(stbi_uc* pixels) const { stbi_image_free(pixels); }
+};
+
+}  // namespace
+
+TensorU8 decode_with_stb(const ImageBytes& file, int channels) {
+  int W = 0, H = 0, stored = 0;
+  const std::unique_ptr<stbi_uc, FreeStb> pixels(
+      stbi_load_from_memory(file.data(), static_cast<int>(file.size()), &W, &H, &stored, channels));
+  if (!pixels) file.damaged(stbi_failure_reason());
+  TensorU8 image({H, W, channels});
+  std::copy_n(pixels.get(), image.size(), image.data());
+  return image;
+}
+
+}  // namespace intandem
