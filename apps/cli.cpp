@@ -6,6 +6,7 @@
 
 #include "apps/cli_config.hpp"
 #include "apps/commands.hpp"
+#include "apps/shell.hpp"
 #include "core/error.hpp"
 #include "core/progress.hpp"
 #include "core/version.hpp"
@@ -20,16 +21,6 @@ constexpr const char* kDescription =
 constexpr const char* kFooter =
     "Exit codes: 0 ok, 1 data or run-time error, 2 usage, 3 integers differ (verify),\n"
     "75 stopped with a checkpoint (run again with --resume).";
-
-std::string quoted(const std::string& argument) {
-  const bool plain = !argument.empty() && argument.find_first_not_of(
-                                              "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWX"
-                                              "YZ0123456789_-+=./,:@%") == std::string::npos;
-  if (plain) return argument;
-  std::string text = "'";
-  for (const char c : argument) text += c == '\'' ? std::string("'\\''") : std::string(1, c);
-  return text + "'";
-}
 
 /// Everything the command line can set, and what to run for each command.
 class Program {
@@ -50,12 +41,14 @@ class Program {
     add_inspect();
     add_infer();
     add_report();
+    add_sweep();
   }
 
   int run(int argc, const char* const* argv) {
     for (int i = 0; i < argc; ++i) {
-      job_.command_line += (i > 0 ? " " : "") + quoted(argv[i]);
+      job_.command_line += (i > 0 ? " " : "") + shell_word(argv[i]);
     }
+    if (argc > 0) program_ = argv[0];
     if (argc <= 1) {
       std::fprintf(stderr, "%s", app_.help().c_str());
       return static_cast<int>(ExitCode::usage);
@@ -183,10 +176,44 @@ class Program {
   }
 
   void add_report() {
-    CLI::App* command = app_.add_subcommand("report", "write report.html of a run");
-    command->add_option("--run", report_run_, "run directory")->type_name("DIR")->required();
-    command->add_option("--output", report_output_, "file to write; default: DIR/report.html");
-    actions_[command] = [this] { return report_command(report_run_, report_output_); };
+    CLI::App* command =
+        app_.add_subcommand("report", "write report.html of a run, or the report of sweeps");
+    command
+        ->add_option("--run", report_.runs,
+                     "run directory; a sweep's may be given several times for one page")
+        ->type_name("DIR")
+        ->required();
+    command->add_option("--output", report_.output, "HTML file; default: DIR/report.html");
+    command->add_option("--markdown", report_.markdown,
+                        "Markdown file of a sweep, its plots beside it; default: DIR/report.md");
+    actions_[command] = [this] { return report_command(report_); };
+  }
+
+  void add_sweep() {
+    CLI::App* command = app_.add_subcommand(
+        "sweep", "run the teachers and students of a file (docs/sweeps.md), then report");
+    command->add_option("file", sweep_.file, "what to run, a JSON file")->required();
+    command->add_option("--run", sweep_.run, "directory of the sweep; default: runs/<file's name>")
+        ->type_name("DIR");
+    command->add_flag("--list,--dry-run", sweep_.list,
+                      "print the commands of all jobs, numbered, and run none");
+    command->add_option("--only", sweep_.only,
+                        "run these jobs (and the teachers they need), such as 3,5-7");
+    command->add_option("--data-dir", sweep_.overrides.data_dir,
+                        "directory of the dataset; default: the file's");
+    command->add_option("--dataset", sweep_.overrides.dataset,
+                        "dataset of every teacher that is trained; default: the file's");
+    command
+        ->add_option("--teacher", sweep_.overrides.teachers,
+                     "NAME=FILE: take this teacher instead of training NAME")
+        ->type_name("NAME=FILE");
+    command->add_option("--threads", sweep_.overrides.threads, "threads; 0: all processors")
+        ->check(CLI::Range(0, 4096));
+    actions_[command] = [this] {
+      sweep_.quiet = job_.quiet;
+      sweep_.program = program_;
+      return sweep_command(sweep_);
+    };
   }
 
   CLI::App app_;
@@ -199,7 +226,9 @@ class Program {
   EvalOptions eval_;
   InspectOptions inspect_;
   InferOptions infer_;
-  std::string report_run_, report_output_;
+  ReportOptions report_;
+  SweepOptions sweep_;
+  std::string program_;
   std::map<const CLI::App*, std::function<ExitCode()>> actions_;
 };
 

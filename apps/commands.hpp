@@ -8,6 +8,7 @@
 
 #include "apps/config.hpp"
 #include "apps/run_dir.hpp"
+#include "apps/sweep/sweep_options.hpp"
 #include "core/error.hpp"
 
 namespace intandem {
@@ -61,7 +62,15 @@ struct InferOptions {
 /// Classifies image files with an integer model.
 ExitCode infer_command(const InferOptions& options);
 
-/// Writes report.html of a run (apps/report/report.hpp).
-ExitCode report_command(const std::string& run, const std::string& output);
+struct ReportOptions {
+  std::vector<std::string> runs;  ///< directories; more than one only of sweeps
+  std::string output;             ///< HTML; empty: report.html in the (first) directory
+  std::string markdown;           ///< of sweeps; empty: report.md in the (first) directory
+};
+/// Writes the report of a run (apps/report/report.hpp) or of sweeps (apps/sweep/sweep_report.hpp).
+ExitCode report_command(const ReportOptions& options);
+
+/// Runs the jobs of a sweep file and reports. Errors of a job are named at the end.
+ExitCode sweep_command(SweepOptions options);
 
 }  // namespace intandem

@@ -8,6 +8,8 @@
 #include "apps/report/page.hpp"
 #include "apps/report/report_inputs.hpp"
 #include "apps/report/svg_chart.hpp"
+#include "apps/sweep/sweep_report.hpp"
+#include "core/error.hpp"
 #include "core/file.hpp"
 
 namespace intandem {
@@ -70,8 +72,19 @@ std::string render_report(const std::string& run) {
                        provenance_section(inputs));
 }
 
-ExitCode report_command(const std::string& run, const std::string& output) {
-  const std::string path = output.empty() ? run + "/report.html" : output;
+ExitCode report_command(const ReportOptions& options) {
+  const std::string& run = options.runs.front();
+  const std::string path = options.output.empty() ? run + "/report.html" : options.output;
+  if (options.runs.size() > 1 || is_sweep(run)) {
+    const std::string markdown = options.markdown.empty() ? run + "/report.md" : options.markdown;
+    const std::string table = write_sweep_report(options.runs, path, markdown);
+    std::printf("%s\nreport: %s, %s\n", table.c_str(), path.c_str(), markdown.c_str());
+    return ExitCode::ok;
+  }
+  if (!options.markdown.empty()) {
+    throw Error("--markdown", "is for sweeps, and " + run + " is a single run",
+                "give the directory of a sweep", ExitCode::usage);
+  }
   write_file_atomic(path, render_report(run));
   std::printf("%s\nreport: %s\n", results_table(read_report_inputs(run)).c_str(), path.c_str());
   return ExitCode::ok;

@@ -160,6 +160,43 @@ std::string draw_legend(const ChartSpec& spec) {
   return html + "</ul>\n";
 }
 
+/// Axes, marks and curves in a box of kWidth × kHeight; empty without any finite point.
+std::string draw_chart(const ChartSpec& spec) {
+  Frame frame;
+  for (const ChartSeries& series : spec.series) {
+    for (std::size_t i = 0; i < series.x.size(); ++i) {
+      if (!std::isfinite(series.y[i])) continue;
+      frame.x.include(series.x[i]);
+      frame.y.include(series.y[i]);
+    }
+  }
+  if (frame.y.empty()) return {};
+  if (!spec.reference_label.empty()) frame.y.include(spec.reference);
+  if (spec.from_zero) frame.y.include(0.0);
+  for (const ChartSpec::Divider& divider : spec.dividers) frame.x.include(divider.x);
+  if (!spec.categories.empty()) frame.x.include(static_cast<double>(spec.categories.size()) - 1);
+  frame.x.widen(0.04);
+  frame.y.widen(0.06);
+  // Room for the dividers' labels above the curves.
+  if (!spec.dividers.empty()) frame.y.high += 0.16 * (frame.y.high - frame.y.low);
+  if (spec.from_zero && frame.y.low < 0) frame.y.low = 0;
+  std::string svg = draw_axes(spec, frame) + draw_marks(spec, frame);
+  for (std::size_t i = 0; i < spec.series.size(); ++i) {
+    svg += draw_series(spec.series[i], i, frame);
+  }
+  return svg;
+}
+
+/// The page's styles that a chart needs, with the light colours.
+constexpr const char* kFileStyle =
+    "text{fill:#5b6570;font:13px system-ui,sans-serif}.label{fill:#1c2127;font-size:13.5px}"
+    ".mark{font-size:11.5px}line{stroke:#dfe3e8}.axis{stroke:#5b6570}"
+    ".divider{stroke:#5b6570;stroke-dasharray:1 4}.reference{stroke:#1c2127;stroke-dasharray:6 4}"
+    ".curve{fill:none;stroke:currentColor;stroke-width:2}.markers{fill:currentColor}"
+    ".markers .hollow{fill:none;stroke:currentColor;stroke-width:1.8}.series-1{color:#2471d6}"
+    ".series-2{color:#c25a00}.series-3{color:#14805e}.series-4{color:#a33b9c}"
+    ".series-5{color:#6b5fd0}.series-6{color:#71717a}";
+
 }  // namespace
 
 std::string html_escape(const std::string& text) {
@@ -203,34 +240,37 @@ std::vector<double> nice_ticks(double low, double high, int count) {
 }
 
 std::string line_chart(const ChartSpec& spec) {
-  Frame frame;
-  for (const ChartSeries& series : spec.series) {
-    for (std::size_t i = 0; i < series.x.size(); ++i) {
-      if (!std::isfinite(series.y[i])) continue;
-      frame.x.include(series.x[i]);
-      frame.y.include(series.y[i]);
-    }
-  }
+  const std::string drawing = draw_chart(spec);
   std::string html =
       "<figure class=\"chart\"><figcaption>" + html_escape(spec.title) + "</figcaption>\n";
-  if (frame.y.empty()) return html + "<p class=\"empty\">no data</p></figure>\n";
-  if (!spec.reference_label.empty()) frame.y.include(spec.reference);
-  if (spec.from_zero) frame.y.include(0.0);
-  for (const ChartSpec::Divider& divider : spec.dividers) frame.x.include(divider.x);
-  if (!spec.categories.empty()) frame.x.include(static_cast<double>(spec.categories.size()) - 1);
-  frame.x.widen(0.04);
-  frame.y.widen(0.06);
-  // Room for the dividers' labels above the curves.
-  if (!spec.dividers.empty()) frame.y.high += 0.16 * (frame.y.high - frame.y.low);
-  if (spec.from_zero && frame.y.low < 0) frame.y.low = 0;
+  if (drawing.empty()) return html + "<p class=\"empty\">no data</p></figure>\n";
   html += "<svg viewBox=\"0 0 " + fixed(kWidth, 0) + " " + fixed(kHeight, 0) +
           "\" role=\"img\" aria-label=\"" + html_escape(spec.title) + "\">\n<title>" +
           html_escape(spec.title) + "</title>\n";
-  html += draw_axes(spec, frame) + draw_marks(spec, frame);
+  return html + drawing + "</svg>\n" + draw_legend(spec) + "</figure>\n";
+}
+
+std::string line_chart_file(const ChartSpec& spec) {
+  constexpr double kTitle = 26, kLegendLine = 18;
+  const std::string drawing = draw_chart(spec);
+  const double height =
+      kTitle + kHeight + kLegendLine * static_cast<double>(spec.series.size()) + 6;
+  std::string svg = "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 " + fixed(kWidth, 0) +
+                    " " + fixed(height, 0) + "\" width=\"" + fixed(kWidth, 0) + "\" height=\"" +
+                    fixed(height, 0) + "\">\n<title>" + html_escape(spec.title) +
+                    "</title>\n<style>" + kFileStyle +
+                    "</style>\n<rect width=\"100%\" height=\"100%\" fill=\"#fff\"/>\n";
+  svg += text_at(kWidth / 2, 18, "label", "middle", spec.title);
+  if (drawing.empty())
+    return svg + text_at(kWidth / 2, 60, "tick", "middle", "no data") + "</svg>\n";
+  svg += "<g transform=\"translate(0 " + fixed(kTitle, 0) + ")\">\n" + drawing;
   for (std::size_t i = 0; i < spec.series.size(); ++i) {
-    html += draw_series(spec.series[i], i, frame);
+    const double y = kHeight + kLegendLine * (static_cast<double>(i) + 0.5);
+    svg += "<g class=\"" + color_class(i) + "\"><path class=\"curve\" d=\"M" + fixed(kLeft, 1) +
+           " " + fixed(y, 1) + "h26\"/><g class=\"markers\">" + marker(i, kLeft + 13, y) +
+           "</g></g>\n" + text_at(kLeft + 34, y + 4.5, "tick", "start", spec.series[i].name);
   }
-  return html + "</svg>\n" + draw_legend(spec) + "</figure>\n";
+  return svg + "</g>\n</svg>\n";
 }
 
 }  // namespace intandem

@@ -38,6 +38,9 @@ struct ChartSpec {
 /// shape of their markers. Without any finite point the figure says "no data".
 std::string line_chart(const ChartSpec& spec);
 
+/// The same as a file of its own, for Markdown pages: title and legend inside, light colours.
+std::string line_chart_file(const ChartSpec& spec);
+
 /// Round tick values (1, 2 or 5 times a power of ten) inside [low, high], about `count` of them.
 std::vector<double> nice_ticks(double low, double high, int count);
 
