@@ -30,10 +30,10 @@ ExitCode baseline_command(DistillConfig config, const JobOptions& job) {
     double seconds = 0;
     for (const bool per_channel : {true, false}) {
       const Stopwatch watch;
-      const IntModel model =
-          folded_baseline(inputs.teacher.net, inputs.teacher.info.norm, inputs.split.train,
-                          std::min(config.calibration_images, inputs.split.train.size()),
-                          per_channel, StepMethod::mse, options.student);
+      const IntModel model = folded_baseline(
+          inputs.teacher.net, inputs.teacher.info.norm, inputs.split.train,
+          std::min(config.calibration_images, inputs.split.train.size()), per_channel,
+          step_method_from_name(config.uniform_method), options.student);
       seconds += watch.seconds();
       const Evaluation test = evaluate_integer(model, inputs.test, kTestBatch);
       figures.update(

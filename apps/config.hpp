@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core/json.hpp"
+#include "quant/quantizer_options.hpp"
 
 namespace intandem {
 
@@ -37,18 +38,26 @@ struct TrainConfig {
   std::int64_t checkpoint_every = 100;
 };
 
-/// What `intandem distill` and `intandem baseline` need to know; meanings in distill/options.hpp.
-struct DistillConfig {
-  std::string teacher;   ///< empty: teacher.safetensors of the run
-  std::string data_dir;  ///< empty: as for the teacher
-  std::string name;      ///< empty: "w4a4" and the like, from the bits
-  std::int64_t seed = 1;
+/// Bits and quantizers of a network (quant/quantizer_options.hpp).
+struct QuantizerConfig {
+  std::string quantizer = "lsq";
+  std::string weight_quantizer = "auto";      ///< auto: as `quantizer` says
+  std::string activation_quantizer = "auto";  ///< auto: as `quantizer` says
   std::int64_t weight_bits = 4;
   std::int64_t activation_bits = 4;
   std::int64_t first_last_weight_bits = 8;
   std::string overrides;
-  std::string quantizer = "lsq";
   bool full_range = true;
+  std::string uniform_method = "mse";
+  double activation_range = 1.0;
+};
+
+/// What `intandem distill` and `intandem baseline` need to know; meanings in distill/options.hpp.
+struct DistillConfig : QuantizerConfig {
+  std::string teacher;   ///< empty: teacher.safetensors of the run
+  std::string data_dir;  ///< empty: as for the teacher
+  std::string name;      ///< empty: "w4a4" and the like, from the bits
+  std::int64_t seed = 1;
   std::int64_t multiplier_bits = 15;
   std::int64_t batch = 128;
   std::int64_t images = 0;
@@ -98,6 +107,9 @@ std::string closest_name(const std::vector<std::string>& candidates, const std::
 /// The table of all keys, bound to `config`, which must outlive it. (config_keys.cpp)
 ConfigKeys describe(TrainConfig& config);
 ConfigKeys describe(DistillConfig& config);
+
+/// The choice that the keys of QuantizerConfig come to.
+QuantizerOptions quantizer_options(const QuantizerConfig& config);
 
 /// Sets keys from a JSON object in a file. Usage errors name the file and key: unknown key (with
 /// the closest known one), wrong type, value out of range (with what is allowed), not JSON.

@@ -2,7 +2,7 @@
 #include "apps/config.hpp"
 #include "data/dataset.hpp"
 #include "nn/network.hpp"
-#include "quant/quantizer.hpp"
+#include "quant/quantizer_options.hpp"
 
 namespace intandem {
 namespace {
@@ -25,6 +25,34 @@ ConfigKey choice(std::string name, std::string& v, std::vector<std::string> choi
                  std::string help) {
   return {std::move(name), &v, 0, 0, std::move(choices), std::move(help), true};
 }
+std::vector<std::string> with_auto(std::vector<std::string> names) {
+  names.insert(names.begin(), "auto");
+  return names;
+}
+
+ConfigKeys quantizer_keys(QuantizerConfig& c) {
+  return {
+      integer("weight_bits", c.weight_bits, 1, 8, "bits of a weight"),
+      integer("activation_bits", c.activation_bits, 1, 8, "bits of an activation"),
+      integer("first_last_weight_bits", c.first_last_weight_bits, 1, 8,
+              "bits of a weight in the first and last layer"),
+      text("overrides", c.overrides,
+           "single layers, W/A or W/A:quantizers: conv3=2/4,fc6=4/4:dorefa/pact"),
+      choice("quantizer", c.quantizer, quantizer_names(), "how floats become codes"),
+      choice("weight_quantizer", c.weight_quantizer, with_auto(weight_quantizer_names()),
+             "the weights' quantizer; auto: as --quantizer"),
+      choice("activation_quantizer", c.activation_quantizer,
+             with_auto(activation_quantizer_names()),
+             "the activations' quantizer; auto: as --quantizer"),
+      boolean("full_range", c.full_range,
+              "lsq, uniform: let weight codes reach -2^(W-1), not just its negative"),
+      choice("uniform_method", c.uniform_method, {"mse", "min-max", "percentile"},
+             "uniform: how the step is fitted"),
+      real("activation_range", c.activation_range, 1e-3, 1000,
+           "dorefa: activations are clipped to 0 ... this"),
+  };
+}
+
 /// A key that changes speed or places, never figures.
 ConfigKey harmless(ConfigKey key) {
   key.changes_results = false;
@@ -62,19 +90,29 @@ ConfigKeys describe(TrainConfig& c) {
   };
 }
 
+QuantizerOptions quantizer_options(const QuantizerConfig& c) {
+  QuantizerOptions options;
+  options.weight_quantizer =
+      c.weight_quantizer == "auto" ? weight_quantizer_of(c.quantizer) : c.weight_quantizer;
+  options.activation_quantizer = c.activation_quantizer == "auto"
+                                     ? activation_quantizer_of(c.quantizer)
+                                     : c.activation_quantizer;
+  options.weight_bits = static_cast<int>(c.weight_bits);
+  options.activation_bits = static_cast<int>(c.activation_bits);
+  options.first_last_weight_bits = static_cast<int>(c.first_last_weight_bits);
+  options.full_range = c.full_range;
+  options.uniform_method = c.uniform_method;
+  options.activation_range = c.activation_range;
+  options.overrides = c.overrides;
+  return options;
+}
+
 ConfigKeys describe(DistillConfig& c) {
-  return {
+  ConfigKeys keys = {
       harmless(text("teacher", c.teacher, "teacher file; default: teacher.safetensors of the run")),
       harmless(text("data_dir", c.data_dir, "directory of the dataset; default: the teacher's")),
       text("name", c.name, "name of the student in the run; default: w4a4 and the like"),
       integer("seed", c.seed, 0, kMany, "seed of everything random"),
-      integer("weight_bits", c.weight_bits, 1, 8, "bits of a weight"),
-      integer("activation_bits", c.activation_bits, 1, 8, "bits of an activation"),
-      integer("first_last_weight_bits", c.first_last_weight_bits, 1, 8,
-              "bits of a weight in the first and last layer"),
-      text("overrides", c.overrides, "bits of single layers, W/A: conv3=2/4,fc6=4/4"),
-      choice("quantizer", c.quantizer, weight_quantizer_names(), "how weights become codes"),
-      boolean("full_range", c.full_range, "let weight codes reach -2^(W-1), not just its negative"),
       integer("multiplier_bits", c.multiplier_bits, 1, 15,
               "bits of the integer scale m of a layer; 1: powers of two"),
       integer("batch", c.batch, 1, 65536, "images per step"),
@@ -105,6 +143,10 @@ ConfigKeys describe(DistillConfig& c) {
       harmless(real("checkpoint_seconds", c.checkpoint_seconds, 0.1, 1e6,
                     "longest training between checkpoints")),
   };
+  // After name and seed, before the method's own keys.
+  const ConfigKeys quantizers = quantizer_keys(c);
+  keys.insert(keys.begin() + 4, quantizers.begin(), quantizers.end());
+  return keys;
 }
 
 }  // namespace intandem

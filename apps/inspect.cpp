@@ -85,7 +85,8 @@ void print_teacher(const std::string& path) {
 
 void print_origin(const Container& file) {
   std::printf("%s: %s", file.path().c_str(), file.kind().c_str());
-  for (const char* key : {"network", "dataset", "seed", "commit", "quantizer"}) {
+  for (const char* key :
+       {"network", "dataset", "seed", "commit", "weight_quantizer", "activation_quantizer"}) {
     if (file.has(key)) std::printf(", %s %s", key, file.get(key).c_str());
   }
   std::printf("\n");

@@ -106,13 +106,7 @@ TandemInputs load_inputs(const DistillConfig& config) {
 
 DistillOptions distill_options(const DistillConfig& config, const ModelInfo& teacher) {
   DistillOptions options;
-  options.student.quantizer = config.quantizer;
-  options.student.weight_bits = static_cast<int>(config.weight_bits);
-  options.student.activation_bits = static_cast<int>(config.activation_bits);
-  options.student.first_last_weight_bits = static_cast<int>(config.first_last_weight_bits);
-  options.student.full_range = config.full_range;
-  options.student.multiplier_bits = static_cast<int>(config.multiplier_bits);
-  options.student.overrides = config.overrides;
+  options.student = {quantizer_options(config), static_cast<int>(config.multiplier_bits)};
   options.seed = static_cast<std::uint64_t>(config.seed);
   options.batch = config.batch;
   options.augment = teacher.augment;
@@ -162,11 +156,13 @@ Evaluation evaluate_teacher(const std::string& run, const DistillConfig& config,
 }
 
 Json student_figures(const DistillConfig& config, const Evaluation& teacher) {
+  const QuantizerOptions quantizers = quantizer_options(config);
   return {{"weight_bits", config.weight_bits},
           {"activation_bits", config.activation_bits},
           {"first_last_weight_bits", config.first_last_weight_bits},
           {"overrides", config.overrides},
-          {"quantizer", config.quantizer},
+          {"weight_quantizer", quantizers.weight_quantizer},
+          {"activation_quantizer", quantizers.activation_quantizer},
           {"seed", config.seed},
           {"threads", thread_count()},
           {"teacher_crc", file_crc(config.teacher)},

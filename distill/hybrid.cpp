@@ -118,9 +118,8 @@ HybridPass Hybrid::run(Tape& tape, const TensorU8& images, int first, int k,
   for (int j = 0; j <= k; ++j) {
     const auto at = static_cast<std::size_t>(j);
     if (!codes[at] || !is_read_from(j, k + 1)) continue;
-    Parameter& step = student_.unit(j).out_step;
-    const bool trained = mode.train && j >= first;
-    values[at] = scale(tape, codes[at], trained ? tape.parameter(step) : tape.constant(step.value));
+    const Var step = out_step_on_tape(tape, student_.unit(j), mode.train && j >= first);
+    values[at] = scale(tape, codes[at], step);
   }
   pass.logits = teacher_.forward(tape, k + 1, L, values[static_cast<std::size_t>(k)], values,
                                  FloatNetwork::Mode{});

@@ -105,7 +105,8 @@ void local_init(Hybrid& hybrid, int k, const Dataset& data, const DistillOptions
     unit.quantizer->fit(unit.weight.value);
     weights = unit.quantizer->encode(unit.weight.value);
   }
-  const double product_unit = unit.quantizer ? student.in_step(k) * unit.quantizer->step() : 1.0;
+  const double product_unit =
+      unit.quantizer ? student.in_step(k) * unit.quantizer->step(unit.weight.value) : 1.0;
 
   ClosedForm closed_form(student.geometry()[static_cast<std::size_t>(k)].shape.K);
   std::optional<MagnitudeHistogram> outputs;
@@ -127,7 +128,7 @@ void local_init(Hybrid& hybrid, int k, const Dataset& data, const DistillOptions
   if (unit.quantizer) closed_form.solve(unit);
   if (!student.is_last(k)) {
     unit.out_step.value[0] =
-        static_cast<float>(fit_step(*outputs, student.max_code(k), StepMethod::mse));
+        static_cast<float>(unit.activation->fit(*outputs, student.max_code(k)));
   }
 }
 

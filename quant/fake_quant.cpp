@@ -77,31 +77,19 @@ Activation activate(const IntLayer& layer, const RealUnits& units, const TensorS
   return result;
 }
 
-/// code = clamp(round(z/s)): d/dz = 1/s and d/ds = −z/s² where 0 < z/s < max_code, else 0 (LSQ eq.
-/// 3 follows when code·s is taken). dz of n values; returns their share of dL/ds.
-double backward_codes(const float* z, const float* g, std::int64_t n, float step, float max_code,
-                      float* dz) {
-  const float inverse = 1.0f / step;
-  for (std::int64_t i = 0; i < n; ++i) {
-    const float u = z[i] * inverse;
-    // As a factor, because GCC 12 vectorizes no selection by two comparisons.
-    const int inside = static_cast<int>(u > 0.0f) & static_cast<int>(u < max_code);
-    dz[i] = g[i] * inverse * static_cast<float>(inside);
-  }
-  return -interleaved_sum(0, n, [=](std::int64_t i) { return dz[i] * z[i] * inverse; });
-}
-
-/// dL/dz of the whole unit from the gradient of its codes. `z`: behind the codes.
-TensorF backward_activation(const UnitRecord& record, StudentUnit& unit, const TensorF& z,
-                            const Chosen& chosen, const Var& out_step, float max_code,
-                            const TensorF& g, bool with_bias) {
+/// dL/dz of the whole unit from the gradient of its codes. `activation.z`: behind the codes.
+TensorF backward_activation(const UnitRecord& record, StudentUnit& unit,
+                            const Activation& activation, const Chosen& chosen, const Var& out_step,
+                            std::int32_t max_code, const TensorF& g, bool with_bias) {
+  const TensorF& z = activation.z;
   TensorF dz(z.shape());
   {
     const ProfileScope scope("requantize backward", 0, 3.0 * static_cast<double>(z.size_bytes()));
     const double d_step =
         parallel_sum<double>(dz.size(), kGrain, [&](std::int64_t begin, std::int64_t end) {
-          return backward_codes(z.data() + begin, g.data() + begin, end - begin, out_step->value[0],
-                                max_code, dz.data() + begin);
+          return unit.activation->backward(z.data() + begin, activation.codes.data() + begin,
+                                           g.data() + begin, end - begin, out_step->value[0],
+                                           {0, max_code}, dz.data() + begin);
         });
     accumulate(out_step, TensorF::full({1}, static_cast<float>(d_step)));
   }
@@ -115,6 +103,11 @@ TensorF backward_activation(const UnitRecord& record, StudentUnit& unit, const T
 }
 
 }  // namespace
+
+Var out_step_on_tape(Tape& tape, StudentUnit& unit, bool train) {
+  return train && unit.learns_out_step() ? tape.parameter(unit.out_step)
+                                         : tape.constant(unit.out_step.value);
+}
 
 SimulatedUnit simulate_unit(Tape& tape, Student& student, int k, const Var& x, const Var& in_step,
                             const Var& shortcut, const Var& shortcut_step,
@@ -175,25 +168,24 @@ SimulatedUnit simulate_unit(Tape& tape, Student& student, int k, const Var& x, c
     chosen.pool = pool_shape(acc.shape(), spec.pool_kernel, spec.pool_stride);
     chosen.acc = max_pool_accumulators(acc, spec.pool_kernel, spec.pool_stride, &chosen.places);
   }
-  const Var out_step =
-      mode.train ? tape.parameter(unit.out_step) : tape.constant(unit.out_step.value);
+  const Var out_step = out_step_on_tape(tape, unit, mode.train);
   if (z) inputs = {z};
   inputs.push_back(out_step);
   const bool grads =
       std::any_of(inputs.begin(), inputs.end(), [](const Var& v) { return v->needs_grad; });
   const bool own_z = pools_first || !z;  // else z itself is behind the codes
   Activation activation = activate(layer, units, chosen.acc, added, own_z && grads);
-  const TensorF behind = own_z ? activation.z : z->value;
+  if (!own_z) activation.z = z->value;
   chosen.acc = {};
-  const auto max_code = static_cast<float>(student.max_code(k));
-  Var codes = tape.record(std::move(activation.codes), inputs,
-                          [record, &unit, behind, chosen, z, out_step, max_code](const Node& self) {
-                            TensorF dz =
-                                backward_activation(*record, unit, behind, chosen, out_step,
-                                                    max_code, self.grad, z == nullptr);
-                            if (z) return accumulate(z, std::move(dz));
-                            backward_product(*record, unit, dz);
-                          });
+  const std::int32_t max_code = student.max_code(k);
+  Var codes =
+      tape.record(activation.codes, inputs,
+                  [record, &unit, activation, chosen, z, out_step, max_code](const Node& self) {
+                    TensorF dz = backward_activation(*record, unit, activation, chosen, out_step,
+                                                     max_code, self.grad, z == nullptr);
+                    if (z) return accumulate(z, std::move(dz));
+                    backward_product(*record, unit, dz);
+                  });
   if (spec.pool_kernel > 0 && !pools_first) {
     codes = max_pool(tape, codes, spec.pool_kernel, spec.pool_stride);
   }

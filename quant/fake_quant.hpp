@@ -39,6 +39,9 @@ struct SimulationMode {
   int first_z = 0;
 };
 
+/// The unit's output step: a parameter where training moves it, else a constant.
+Var out_step_on_tape(Tape& tape, StudentUnit& unit, bool train);
+
 /// Unit k on input codes x (for unit 0: pixel − zero point). in_step: the one-element step of x, a
 /// constant or a parameter's Var. shortcut, shortcut_step: codes and step of the `add` unit, or
 /// null.

@@ -55,8 +55,8 @@ UnitCodes quantize_unit(const Student& student, int k) {
     codes.unit = student.in_step(k) / static_cast<double>(geometry.shape.R * geometry.shape.S);
   } else {
     codes.weights = unit.quantizer->encode(unit.weight.value);
-    codes.unit =
-        static_cast<double>(unit.alpha.value[0]) * student.in_step(k) * unit.quantizer->step();
+    codes.unit = static_cast<double>(unit.alpha.value[0]) * student.in_step(k) *
+                 unit.quantizer->step(unit.weight.value);
   }
   UnitScales scales;
   scales.unit = {codes.unit};

@@ -1,11 +1,10 @@
-// Weight quantizers: from latent floats to the integer codes that are deployed, and back again for
-// the gradient. One interface, chosen by name.
+// Quantizers: from latent floats to the integer codes that are deployed, and back again for the
+// gradient. One interface for weights, one for activations (quant/activation_quantizer.hpp); both
+// are chosen by name (quant/quantizer_registry.cpp). Formulas and sources: docs/quantizers.md.
 #pragma once
 
 #include <cstdint>
-#include <memory>
 #include <string>
-#include <vector>
 
 #include "nn/tape.hpp"
 
@@ -25,33 +24,35 @@ std::int32_t max_activation_code(int activation_bits);
 /// Q1: clamp(⌊value/step + ½⌋, low, high); with the range −1 … 1 of one bit, the sign, +1 for 0.
 /// Computed in double so that training and lowering cannot differ.
 std::int8_t encode_weight(float value, double step, CodeRange range, int weight_bits);
+/// encode_weight of every element.
+TensorS8 encode_weights(const TensorF& w, double step, CodeRange range, int weight_bits);
 
-/// How the weights of one layer become codes. The real value of a code q is step()·q.
+/// How the weights of one layer become codes. The real value of a code q is step(w)·q.
 class WeightQuantizer {
  public:
   virtual ~WeightQuantizer() = default;
 
   /// The name it is chosen by.
   virtual std::string name() const = 0;
-  /// Chooses the step for latent weights w (any shape), before training.
-  virtual void fit(const TensorF& w) = 0;
+  /// Prepares the state for weights w (any shape), before training. May replace w by latents whose
+  /// codes stand for w up to a positive factor, which the layer's scale or batch norm makes good.
+  virtual void fit(TensorF& w) = 0;
   /// Codes of w, same shape.
   virtual TensorS8 encode(const TensorF& w) const = 0;
-  /// Real value of one code, > 0.
-  virtual double step() const = 0;
-  /// Straight-through gradient: given g = dL/dŵ with ŵ = step()·codes, adds dL/dw to grad_w and
-  /// dL/dstep to the gradient of the learned step, if there is one.
+  /// Real value of code 1 for latents w, > 0.
+  virtual double step(const TensorF& w) const = 0;
+  /// Straight-through gradient: given g = dL/dŵ with ŵ = step(w)·codes, adds dL/dw to grad_w and,
+  /// if learns_state(), the state's gradient to state()->grad.
   virtual void backward(const TensorF& w, const TensorS8& codes, const TensorF& g,
                         TensorF& grad_w) = 0;
-  /// What it learns besides w (at most the step); null if nothing.
-  virtual Parameter* learned() = 0;
-};
 
-/// name: "lsq" (learned step), "uniform" (step refitted to w at every call of fit, not learned).
-/// Error (usage) for another name or bits outside 1 … 8.
-std::unique_ptr<WeightQuantizer> make_weight_quantizer(const std::string& name, int weight_bits,
-                                                       bool full_range,
-                                                       const std::string& parameter_name);
-std::vector<std::string> weight_quantizer_names();
+  /// What it has learned or fitted besides w: one element, stored with every model and checkpoint.
+  /// Null if w is all it needs.
+  virtual Parameter* state() = 0;
+  /// Whether training moves state().
+  virtual bool learns_state() const = 0;
+  /// Factor on the state's gradient under SGD, for `count` weights that share the state.
+  virtual double state_gradient_scale(std::int64_t /*count*/) const { return 1.0; }
+};
 
 }  // namespace intandem

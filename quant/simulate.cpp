@@ -10,8 +10,7 @@ SimulatedUnits simulate_units(Tape& tape, Student& student, int first, int last,
   codes.resize(static_cast<std::size_t>(student.unit_count()));
   // Steps of units that are trained here take part in it; those before are given.
   const auto step_of = [&](int k) {
-    Parameter& step = student.unit(k).out_step;
-    return mode.train && k >= first ? tape.parameter(step) : tape.constant(step.value);
+    return out_step_on_tape(tape, student.unit(k), mode.train && k >= first);
   };
   SimulatedUnits result;
   result.z.resize(codes.size());

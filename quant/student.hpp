@@ -8,21 +8,14 @@
 
 #include "core/normalization.hpp"
 #include "nn/network.hpp"
-#include "quant/quantizer.hpp"
+#include "quant/quantizer_options.hpp"
 
 namespace intandem {
 
 class Container;
 
-struct StudentOptions {
-  std::string quantizer = "lsq";
-  int weight_bits = 4;
-  int activation_bits = 4;
-  int first_last_weight_bits = 8;  ///< weights of the first and the last unit
-  bool full_range = true;          ///< weight codes down to −2^(W−1), as in the LSQ paper
-  int multiplier_bits = 15;        ///< b of Q4
-  /// Per-layer overrides "name=W/A", comma separated, e.g. "conv3=2/4,fc1=2/2".
-  std::string overrides;
+struct StudentOptions : QuantizerOptions {
+  int multiplier_bits = 15;  ///< b of Q4
 };
 
 /// One unit of the student. z = alpha·step_in·step_w·Σ q_w·q_in + bias (real units, Q3), output
@@ -32,13 +25,18 @@ struct StudentUnit {
   Parameter bias;      ///< [K], real units of z; empty for avg_pool
   Parameter alpha;     ///< [1], the per-layer scale that takes over from batch norm, > 0
   Parameter out_step;  ///< [1], real value of output code 1; unused by the last unit
-  std::unique_ptr<WeightQuantizer> quantizer;  ///< null for avg_pool
+  std::unique_ptr<WeightQuantizer> quantizer;       ///< null for avg_pool
+  std::unique_ptr<ActivationQuantizer> activation;  ///< null for the last unit
   int weight_bits = 0;
   int activation_bits = 0;
   float z_scale = 1.0f;  ///< root mean square of the teacher's z, the unit in which bias is moved
 
   /// Every parameter of the unit that training may move.
   std::vector<Parameter*> parameters(bool with_alpha);
+  /// Every parameter of the unit, also those that are only fitted: what is stored.
+  std::vector<Parameter*> state();
+  /// Whether training moves out_step.
+  bool learns_out_step() const { return activation && activation->learns_step(); }
 };
 
 class Student {

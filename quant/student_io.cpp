@@ -23,15 +23,12 @@ void check_scale(const Container& file, const std::string& name, float scale) {
               "training diverged or the file is damaged; distil the student again");
 }
 
-/// The parameters that exist for this unit, with those that training never moves.
-std::vector<Parameter*> stored_parameters(StudentUnit& unit) { return unit.parameters(true); }
-
 }  // namespace
 
 void store_unit(const Student& student, int k, Container& file, const std::string& prefix) {
-  // parameters() is non-const because training writes through it; here it is only read.
+  // state() is non-const because loading writes through it; here it is only read.
   auto& unit = const_cast<StudentUnit&>(student.unit(k));
-  for (const Parameter* parameter : stored_parameters(unit)) {
+  for (const Parameter* parameter : unit.state()) {
     file.put(key(prefix, *parameter), parameter->value.clone());
   }
   const std::string& name = student.spec().units[static_cast<std::size_t>(k)].name;
@@ -40,13 +37,19 @@ void store_unit(const Student& student, int k, Container& file, const std::strin
 
 void load_unit(Student& student, int k, const Container& file, const std::string& prefix) {
   StudentUnit& unit = student.unit(k);
-  for (Parameter* parameter : stored_parameters(unit)) load_parameter(*parameter, file, prefix);
+  for (Parameter* parameter : unit.state()) load_parameter(*parameter, file, prefix);
   const std::string& name = student.spec().units[static_cast<std::size_t>(k)].name;
   const std::string z_scale = prefix + "/" + name + "/z_scale";
   unit.z_scale = file.tensor<float>(z_scale, {1})[0];
   check_scale(file, z_scale, unit.z_scale);
   check_scale(file, key(prefix, unit.out_step), unit.out_step.value[0]);
-  if (unit.quantizer) check_scale(file, key(prefix, unit.alpha), unit.alpha.value[0]);
+  if (!unit.quantizer) return;
+  check_scale(file, key(prefix, unit.alpha), unit.alpha.value[0]);
+  // A learned step has a floor of its own (LsqQuantizer::step).
+  const Parameter* state = unit.quantizer->state();
+  if (state != nullptr && !unit.quantizer->learns_state()) {
+    check_scale(file, key(prefix, *state), state->value[0]);
+  }
 }
 
 void store_normalization(const Normalization& normalization, Container& file) {
@@ -86,13 +89,8 @@ Normalization load_normalization(const Container& file, std::int64_t channels) {
 }
 
 void store_student_options(const StudentOptions& options, Container& file) {
-  file.set("quantizer", options.quantizer);
-  file.set("weight_bits", std::to_string(options.weight_bits));
-  file.set("activation_bits", std::to_string(options.activation_bits));
-  file.set("first_last_weight_bits", std::to_string(options.first_last_weight_bits));
-  file.set("full_range", options.full_range ? "1" : "0");
+  store_quantizer_options(options, file);
   file.set("multiplier_bits", std::to_string(options.multiplier_bits));
-  file.set("overrides", options.overrides);
 }
 
 void store_student(const Student& student, Container& file) {
@@ -103,14 +101,8 @@ void store_student(const Student& student, Container& file) {
 }
 
 Student load_student(const Container& file) {
-  StudentOptions options;
-  options.quantizer = file.get("quantizer");
-  options.weight_bits = static_cast<int>(file.get_int("weight_bits"));
-  options.activation_bits = static_cast<int>(file.get_int("activation_bits"));
-  options.first_last_weight_bits = static_cast<int>(file.get_int("first_last_weight_bits"));
-  options.full_range = file.get_int("full_range") != 0;
-  options.multiplier_bits = static_cast<int>(file.get_int("multiplier_bits"));
-  options.overrides = file.get("overrides");
+  const StudentOptions options{load_quantizer_options(file),
+                               static_cast<int>(file.get_int("multiplier_bits"))};
   NetworkSpec spec = network_from_json(file.get("architecture"), file.path());
   const Normalization normalization = load_normalization(file, spec.channels);
   Student student(std::move(spec), normalization, options, Rng(0));

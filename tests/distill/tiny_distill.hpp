@@ -60,7 +60,7 @@ inline DistillOptions quick_options(int bits) {
 inline std::vector<float> all_latents(Student& student) {
   std::vector<float> all;
   for (int k = 0; k < student.unit_count(); ++k) {
-    for (const Parameter* p : student.unit(k).parameters(true)) {
+    for (const Parameter* p : student.unit(k).state()) {
       all.insert(all.end(), p->value.begin(), p->value.end());
     }
   }
