@@ -102,6 +102,17 @@ TensorF backward_activation(const UnitRecord& record, StudentUnit& unit,
   return spread;
 }
 
+/// What the product of a unit depends on.
+std::vector<Var> inputs_of(Tape& tape, const UnitRecord& record, StudentUnit& unit) {
+  std::vector<Var> inputs = {record.x, record.in_step};
+  if (record.shortcut) inputs.insert(inputs.end(), {record.shortcut, record.shortcut_step});
+  // Parameters get their gradients directly; their Vars only make the tape keep the closure.
+  const SimulationMode& mode = record.mode;
+  if (mode.train && unit.quantizer) inputs.push_back(tape.parameter(unit.bias));
+  if (mode.train_alpha && unit.quantizer) inputs.push_back(tape.parameter(unit.alpha));
+  return inputs;
+}
+
 }  // namespace
 
 Var out_step_on_tape(Tape& tape, StudentUnit& unit, bool train) {
@@ -140,11 +151,7 @@ SimulatedUnit simulate_unit(Tape& tape, Student& student, int k, const Var& x, c
   const RealUnits units =
       real_units(record->codes, static_cast<double>(unit.out_step.value[0]), last);
 
-  std::vector<Var> inputs = {x, in_step};
-  if (shortcut) inputs.insert(inputs.end(), {shortcut, shortcut_step});
-  // Parameters get their gradients directly; their Vars only make the tape keep the closure.
-  if (mode.train && unit.quantizer) inputs.push_back(tape.parameter(unit.bias));
-  if (mode.train_alpha && unit.quantizer) inputs.push_back(tape.parameter(unit.alpha));
+  std::vector<Var> inputs = inputs_of(tape, *record, unit);
   Var z;
   if (last || k >= mode.first_z) {
     TensorF real(acc.shape());
