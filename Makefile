@@ -65,11 +65,13 @@ TESTS := $(B)/intandem_tests
 BENCH := $(if $(BENCH_SRC),$(B)/intandem_bench)
 FUZZERS := $(patsubst tests/fuzz/%.cpp,$(B)/%,$(FUZZ_SRC))
 DATA ?=
+FROM ?=
 SECONDS ?= 60
 HARNESS ?=
 MODELS ?= 10000
 FIRST_MODEL ?= 1
 
+.PHONY: data-cifar10 claim
 .PHONY: build demo test check fuzz fuzz-models bench bench-distill bench-peers deps clean help FORCE
 .PHONY: run-bench run-float-peers run-int-peers run-tests run-fuzz run-fuzz-models everything syntax check-format check-layers check-gcc check-clang
 .DELETE_ON_ERROR:
@@ -80,6 +82,10 @@ help:
 	@echo "make [build]     the library and build/<compiler>/intandem"
 	@echo "make demo        installs what is missing, builds, runs the main job on Fashion-MNIST"
 	@echo "                 (DATA=DIR: its four IDX .gz files are there)"
+	@echo "make claim       2 bits on CIFAR-10, one seed: teacher, rival, tandem, table; within 30 minutes"
+	@echo "                 (DATA=DIR: CIFAR-10 is there; else it is fetched as by make data-cifar10)"
+	@echo "make data-cifar10  CIFAR-10 into build/data: the official archive, or FROM=ARCHIVE (that one, or"
+	@echo "                 train/ and test/ folders of images)"
 	@echo "make test        all tests; TEST='[core]' selects, SAN=address,undefined or SAN=thread"
 	@echo "make check       format, layering, warnings as errors under g++ and clang++"
 	@echo "make fuzz        hostile files: SECONDS=60 for every harness under tests/fuzz (HARNESS='config …'),"
@@ -102,6 +108,15 @@ demo:
 	@DATA="$(DATA)" .ci/deps demo
 	$(SUBMAKE) build
 	$(Q)apps/demo.sh "$(BIN)" "$${DATA:-$$(.ci/deps data-dir)}"
+
+data-cifar10:
+	@data/fetch_cifar10.sh build/data $(if $(FROM),"$(FROM)")
+
+# Goes on where it was stopped; RUN=DIR: where its results go.
+claim:
+	@DATA=none .ci/deps demo
+	$(SUBMAKE) build
+	$(Q)DATA="$(DATA)" apps/claim.sh "$(BIN)"
 
 test:
 	@.ci/deps test$(if $(CLANG),-clang)

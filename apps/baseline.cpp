@@ -4,6 +4,7 @@
 
 #include "apps/commands.hpp"
 #include "apps/figures.hpp"
+#include "apps/run_files.hpp"
 #include "apps/tandem_job.hpp"
 #include "core/parallel.hpp"
 #include "core/progress.hpp"
@@ -43,11 +44,13 @@ ExitCode baseline_command(DistillConfig config, const JobOptions& job) {
     merge_student(run.directory(), config.name, figures);
     run.finish();
   }
-  const Json results = read_results(job.run);
-  const Json& student = results.at("students").at(config.name);
+  const std::string path = job.run + "/results.json";
+  const Json results = read_results_file(path);
+  const Json& student =
+      required_object(required_object(results, "students", path), config.name.c_str(), path);
   std::printf("%s folded without training: per channel %.2f %%, per layer %.2f %% top-1\n",
-              config.name.c_str(), student.at("folded_per_channel_top1").get<double>(),
-              student.at("folded_per_layer_top1").get<double>());
+              config.name.c_str(), required_number(student, "folded_per_channel_top1", path),
+              required_number(student, "folded_per_layer_top1", path));
   return ExitCode::ok;
 }
 

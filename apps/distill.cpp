@@ -4,6 +4,7 @@
 
 #include "apps/commands.hpp"
 #include "apps/figures.hpp"
+#include "apps/run_files.hpp"
 #include "apps/stop_signal.hpp"
 #include "apps/tandem_job.hpp"
 #include "core/error.hpp"
@@ -167,12 +168,14 @@ ExitCode distill_command(DistillConfig config, const JobOptions& job) {
     }
     finish_student(run, config, inputs, tandem.student(), seconds_before + watch.seconds());
   }
-  const Json results = read_results(job.run);
-  const Json& student = results.at("students").at(config.name);
-  std::printf("%s top-1 %.2f %% (%lld of %lld test images), top-5 %.2f %%, teacher %.2f %%\n",
-              config.name.c_str(), student.at("student_top1").get<double>(),
-              student.at("student_correct").get<long long>(), student.at("images").get<long long>(),
-              student.at("student_top5").get<double>(), student.at("teacher_top1").get<double>());
+  const std::string path = job.run + "/results.json";
+  const Json results = read_results_file(path);
+  const Json& student =
+      required_object(required_object(results, "students", path), config.name.c_str(), path);
+  const auto number = [&](const char* key) { return required_number(student, key, path); };
+  std::printf("%s top-1 %.2f %% (%.0f of %.0f test images), top-5 %.2f %%, teacher %.2f %%\n",
+              config.name.c_str(), number("student_top1"), number("student_correct"),
+              number("images"), number("student_top5"), number("teacher_top1"));
   return ExitCode::ok;
 }
 

@@ -11,6 +11,7 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
+#include "apps/run_files.hpp"
 #include "core/error.hpp"
 #include "core/version.hpp"
 
@@ -24,15 +25,6 @@ std::string now_utc() {
   char text[32];
   std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &parts);
   return text;
-}
-
-Json read_object(const std::string& path) {
-  if (!file_exists(path)) return Json::object();
-  Json json = parse_json(read_file(path, "check its permissions"), path, false);
-  if (!json.is_object()) {
-    throw Error(path, "is not a JSON object", "restore it, or use another --run directory");
-  }
-  return json;
 }
 
 void write_object(const std::string& path, const Json& json) {
@@ -49,7 +41,8 @@ void remove_file(const std::string& path) {
 bool line_belongs_to(const std::string& line, const std::string& job) {
   // A line that does not parse was cut short by a crash; it belongs to nobody and is dropped.
   const Json json = try_parse_json(line);
-  return json.is_discarded() || json.value("job", "") == job;
+  const auto owner = json.is_object() ? json.find("job") : json.end();
+  return owner == json.end() || *owner == job;
 }
 
 /// The log without the lines of `job` after the first `keep_lines`.
@@ -89,7 +82,7 @@ DirectoryLock::DirectoryLock(const std::string& directory) {
 
 DirectoryLock::~DirectoryLock() { ::close(descriptor_); }
 
-Json read_results(const std::string& run) { return read_object(run + "/results.json"); }
+Json read_results(const std::string& run) { return read_results_file(run + "/results.json"); }
 
 void merge_results(const std::string& run, const Json& patch) {
   Json results = read_results(run);
@@ -117,7 +110,7 @@ RunDir::RunDir(const JobOptions& options, const std::string& job)
   make_directory(directory_);
   lock_ = std::make_unique<DirectoryLock>(directory_);
   remove_abandoned_temporaries(directory_);
-  const Json config = read_object(path("config.json"));
+  const Json config = read_config_file(path("config.json"));
   if (!config.contains(job_)) return;
   const bool was_finished = config.at(job_).contains("finished");
   if (options.resume) {
@@ -149,7 +142,7 @@ void RunDir::stamp(Container& checkpoint, const ConfigKeys& keys) {
 
 void RunDir::forget(const std::string& job) {
   // The config entry goes first: after a crash in between, the job counts as never begun.
-  Json config = read_object(path("config.json"));
+  Json config = read_config_file(path("config.json"));
   config.erase(job);
   write_object(path("config.json"), config);
   remove_file(path(job + ".checkpoint"));
@@ -160,17 +153,17 @@ void RunDir::forget(const std::string& job) {
 void RunDir::begin(const ConfigKeys& keys, bool starts_run) {
   std::string started = now_utc();
   if (resuming_) {
-    const Json config = read_object(path("config.json"));
+    const Json config = read_config_file(path("config.json"));
     started = config.at(job_).value("started", started);
   } else {
     forget(job_);
     if (starts_run) {
-      const Json config = read_object(path("config.json"));
+      const Json config = read_config_file(path("config.json"));
       for (const auto& [job, entry] : config.items()) forget(job);
       write_object(path("results.json"), Json::object());
     }
   }
-  Json config = read_object(path("config.json"));
+  Json config = read_config_file(path("config.json"));
   config[job_] = {{"command", command_line_},
                   {"version", intandem_version()},
                   {"commit", intandem_commit()},
@@ -197,7 +190,7 @@ void RunDir::log(const Json& fields) {
 }
 
 void RunDir::finish() {
-  Json config = read_object(path("config.json"));
+  Json config = read_config_file(path("config.json"));
   config[job_]["finished"] = now_utc();
   write_object(path("config.json"), config);
   remove_file(checkpoint_path());

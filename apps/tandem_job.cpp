@@ -4,13 +4,13 @@
 
 #include <algorithm>
 #include <charconv>
-#include <fstream>
 #include <numeric>
 
 #include "apps/figures.hpp"
 #include "apps/layer_text.hpp"
 #include "apps/load_data.hpp"
 #include "apps/png.hpp"
+#include "apps/run_files.hpp"
 #include "core/error.hpp"
 #include "core/file.hpp"
 #include "core/parallel.hpp"
@@ -49,7 +49,7 @@ void complete(DistillConfig& config, const std::string& run) {
   if (config.teacher.empty()) config.teacher = run + "/teacher.safetensors";
   const std::string record = run + "/config.json";
   if (config.data_dir.empty() && file_exists(record)) {
-    const Json json = parse_json(read_file(record, "check its permissions"), record, false);
+    const Json json = read_config_file(record);
     const Json::json_pointer key("/train/config/data_dir");
     if (json.contains(key) && json.at(key).is_string()) config.data_dir = json.at(key);
   }
@@ -187,10 +187,8 @@ std::string file_crc(const std::string& path) {
 LoggedStages read_logged_stages(const std::string& log_path, const std::string& job) {
   LoggedStages all;
   std::vector<std::int64_t> steps;
-  std::ifstream lines(log_path);
-  for (std::string text; std::getline(lines, text);) {
-    const Json line = try_parse_json(text);
-    if (!line.is_object() || line.value("job", "") != job) continue;
+  for (const Json& line : read_log_file(log_path)) {
+    if (line.value("job", "") != job) continue;
     const auto stage = line.value("stage", std::size_t{1});
     while (steps.size() < stage) {
       steps.push_back(0);

@@ -9,6 +9,7 @@
 #include "apps/commands.hpp"
 #include "apps/figures.hpp"
 #include "apps/load_data.hpp"
+#include "apps/run_files.hpp"
 #include "apps/stop_signal.hpp"
 #include "apps/tandem_job.hpp"
 #include "apps/training_profile.hpp"
@@ -193,11 +194,12 @@ ExitCode train_command(TrainConfig config, const JobOptions& job) {
     finish_run(run, config, trainer, teacher_info(config, data.train, norm), data.test,
                work.seconds());
   }
-  const Json results = read_results(job.run);
-  std::printf("teacher top-1 %.2f %% (%lld of %lld test images), top-5 %.2f %%\n",
-              results.at("teacher_top1").get<double>(),
-              results.at("teacher_correct").get<long long>(), results.at("images").get<long long>(),
-              results.at("teacher_top5").get<double>());
+  const std::string path = job.run + "/results.json";
+  const Json results = read_results_file(path);
+  const auto number = [&](const char* key) { return required_number(results, key, path); };
+  std::printf("teacher top-1 %.2f %% (%.0f of %.0f test images), top-5 %.2f %%\n",
+              number("teacher_top1"), number("teacher_correct"), number("images"),
+              number("teacher_top5"));
   return ExitCode::ok;
 }
 

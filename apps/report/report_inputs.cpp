@@ -4,8 +4,8 @@
 #include <filesystem>
 #include <limits>
 #include <set>
-#include <sstream>
 
+#include "apps/run_files.hpp"
 #include "core/error.hpp"
 #include "core/file.hpp"
 
@@ -87,23 +87,13 @@ ReportInputs read_report_inputs(const std::string& run) {
     throw Error(run, "holds neither results.json nor log.jsonl",
                 "give a run directory that a command has written to");
   }
-  if (file_exists(results)) inputs.results = parse_json(read_file(results, ""), results, false);
-  if (file_exists(config)) inputs.config = parse_json(read_file(config, ""), config, false);
-  const std::string profile = run + "/profile.json";
-  if (file_exists(profile)) inputs.profile = parse_json(read_file(profile, ""), profile, false);
-  if (file_exists(log)) {
-    std::istringstream lines(read_file(log, ""));
-    for (std::string text; std::getline(lines, text);) {
-      Json line = try_parse_json(text);
-      // The last line of a run that is still being written may be incomplete.
-      if (!line.is_discarded()) inputs.log.push_back(std::move(line));
-    }
-  }
+  inputs.results = read_results_file(results);
+  inputs.config = read_config_file(config);
+  inputs.profile = read_profile_file(run + "/profile.json");
+  inputs.log = read_log_file(log);
   for (const auto& [name, student] : students_of(inputs).items()) {
     const std::string samples = run + "/" + name + ".samples.json";
-    if (file_exists(samples)) {
-      inputs.samples[name] = parse_json(read_file(samples, ""), samples, false);
-    }
+    if (file_exists(samples)) inputs.samples[name] = read_samples_file(samples);
   }
   return inputs;
 }

@@ -7,6 +7,7 @@
 
 #include "apps/report/report_inputs.hpp"
 #include "apps/run_dir.hpp"
+#include "apps/run_files.hpp"
 #include "core/error.hpp"
 #include "core/file.hpp"
 
@@ -22,13 +23,6 @@ const Json& object_of(const Json& object, const std::string& key) {
   return found != object.end() && found->is_object() ? *found : empty;
 }
 
-Json read_object(const std::string& path) {
-  if (!file_exists(path)) return Json::object();
-  Json json = parse_json(read_file(path, "check its permissions"), path, false);
-  if (!json.is_object()) throw Error(path, "is not a JSON object", "restore it or remove it");
-  return json;
-}
-
 /// Reads the plan and collects the jobs into rows.
 class Collector {
  public:
@@ -39,7 +33,7 @@ class Collector {
     if (!file_exists(path)) {
       throw Error(directory_, "holds no sweep", "give the directory of an 'intandem sweep'");
     }
-    const Json plan = read_object(path);
+    const Json plan = read_plan_file(path);
     results_.title = text_of(plan, "title");
     for (const Json& job : array_of(plan, "jobs")) {
       const std::string kind = text_of(job, "kind"), label = text_of(job, "label");
@@ -75,7 +69,7 @@ class Collector {
     const std::string run = directory_ + "/" + text_of(job, "directory");
     SweepTeacher& teacher = teacher_of(text_of(job, "label"));
     teacher.command = text_of(job, "command");
-    const Json entry = object_of(read_object(run + "/config.json"), "train");
+    const Json entry = object_of(read_config_file(run + "/config.json"), "train");
     teacher.commit = text_of(entry, "commit");
     last_done_ = entry.contains("finished");
     if (!last_done_) return;
@@ -115,8 +109,8 @@ class Collector {
   /// The entry of config.json if the job is done; the row then knows its seed and commit.
   Json finished_entry(const Json& job, const std::string& key, SweepRow& row) {
     ++row.wanted;
-    const Json entry =
-        object_of(read_object(directory_ + "/" + text_of(job, "directory") + "/config.json"), key);
+    const Json entry = object_of(
+        read_config_file(directory_ + "/" + text_of(job, "directory") + "/config.json"), key);
     last_done_ = entry.contains("finished");
     if (!last_done_) return Json();
     row.seeds.push_back(std::llround(std::max(0.0, number_of(job, "seed"))));

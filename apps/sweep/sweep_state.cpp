@@ -10,6 +10,7 @@
 
 #include "apps/report/report_inputs.hpp"
 #include "apps/run_dir.hpp"
+#include "apps/run_files.hpp"
 #include "apps/sweep/sweep_settings.hpp"
 #include "apps/tandem_job.hpp"
 #include "core/error.hpp"
@@ -34,12 +35,11 @@ JobState job_state(const std::string& sweep_directory, const SweepJob& job) {
   const std::string run = sweep_directory + "/" + job.directory;
   const std::string config_path = run + "/config.json";
   if (!file_exists(config_path)) return JobState::absent;
-  const Json config =
-      parse_json(read_file(config_path, "check its permissions"), config_path, false);
+  const Json config = read_config_file(config_path);
   const std::string key = job_key(job);
-  if (!config.is_object() || !config.contains(key)) return JobState::absent;
+  if (!config.contains(key)) return JobState::absent;
   const Json& entry = config.at(key);
-  if (!entry.is_object() || !entry.contains("config") || !entry.at("config").is_object()) {
+  if (!entry.contains("config")) {
     throw Error(config_path, "does not describe '" + key + "'", "remove its directory");
   }
   const std::string difference =
@@ -53,7 +53,7 @@ JobState job_state(const std::string& sweep_directory, const SweepJob& job) {
   }
   const Json results = read_results(run);
   const auto students = results.find("students");
-  if (students == results.end() || !students->is_object() || !students->contains(job.name)) {
+  if (students == results.end() || !students->contains(job.name)) {
     throw Error(run, "has lost its results", "remove that directory to run the job again");
   }
   const Json& student = students->at(job.name);

@@ -108,11 +108,47 @@ TEST_CASE("the report of a run that has only begun leaves out what is missing", 
   const TemporaryDirectory scratch;
   data_test::check_error([&] { render_report(scratch.path()); },
                          {scratch.path(), "neither results.json nor log.jsonl"});
-  scratch.write("results.json", R"({"students": {"w2a2": {"weight_bits": 2}}, "images": "many"})");
+  scratch.write("results.json", R"({"students": {"w2a2": {"weight_bits": 2}}, "images": 7})");
   const std::string html = render_report(scratch.path());
   CHECK_THAT(html, Contains("w2a2") && Contains("not verified") && !Contains("Confusion"));
   scratch.write("results.json", "{");
   data_test::check_error([&] { render_report(scratch.path()); }, {"results.json"});
+}
+
+TEST_CASE("files of a run that do not fit their format are named, with the key", "[apps]") {
+  const TemporaryDirectory scratch;
+  const auto check = [&](const std::string& file, const std::string& text,
+                         const std::vector<std::string>& parts) {
+    write_run(scratch);
+    for (const char* other : {"config.json", "profile.json"}) scratch.write(other, "{}");
+    scratch.write(file, text);
+    INFO(text);
+    data_test::check_error([&] { render_report(scratch.path()); }, parts);
+  };
+  check("results.json", "[]", {"results.json", "is not an object"});
+  check("results.json", "7", {"results.json", "is not an object"});
+  check("results.json", R"({"images": "many"})", {"results.json", "'images'", "number"});
+  check("results.json", R"({"teacher_top1": [86]})", {"'teacher_top1'"});
+  check("results.json", R"({"students": []})", {"'students'", "object"});
+  check("results.json", R"({"students": {"w4a4": 3}})", {"'students.w4a4'"});
+  check("results.json", R"({"students": {"w4a4": {"student_top1": true}}})",
+        {"'students.w4a4.student_top1'"});
+  check("results.json", R"({"students": {"w4a4": {"layers": [{"m": "x"}]}}})",
+        {"'students.w4a4.layers[0].m'"});
+  check("results.json", R"({"students": {"w4a4": {"confusion": [[1, 2], 3]}}})",
+        {"'students.w4a4.confusion[1]'", "list"});
+  check("results.json", R"({"students": {"w4a4": {"mismatches": 1e300}}})",
+        {"'students.w4a4.mismatches'"});
+  check("results.json", R"({"students": {"w4a4": {"model_bytes": -1}}})",
+        {"'students.w4a4.model_bytes'"});
+  check("results.json", R"({"class_names": ["a", 2]})", {"'class_names[1]'"});
+  check("config.json", R"({"train": []})", {"config.json", "'train'"});
+  check("config.json", R"({"train": {"command": 3}})", {"config.json", "'train.command'"});
+  check("profile.json", R"({"rows": {}})", {"profile.json", "'rows'"});
+  check("w4a4.samples.json", R"({"first": [1]})", {"w4a4.samples.json", "'first[0]'"});
+  check("log.jsonl", "{\"job\": 3}\n", {"log.jsonl, line 1", "'job'"});
+  check("log.jsonl", "{}\n[]\n", {"log.jsonl, line 2", "object"});
+  check("log.jsonl", "{}\n{\n{}\n", {"log.jsonl, line 2", "JSON"});
 }
 
 TEST_CASE("a profile is shown as a table, on a terminal and in the report", "[apps]") {
@@ -142,7 +178,7 @@ TEST_CASE("a profile is shown as a table, on a terminal and in the report", "[ap
   const std::string html = render_report(scratch.path());
   CHECK_THAT(html, Contains("conv&lt;1&gt;") && Contains("1000.000") && Contains("spent its time"));
   check_balanced(html.substr(html.find("<body>"), html.rfind("</html>") - html.find("<body>")));
-  scratch.write("profile.json", R"({"rows": [{"unit": 1}, 7]})");
+  scratch.write("profile.json", R"({"rows": [{"phase": "forward"}]})");
   CHECK_THAT(render_report(scratch.path()), !Contains("nan"));
 }
 

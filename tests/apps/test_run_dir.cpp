@@ -136,7 +136,7 @@ TEST_CASE("results merge key by key; the first student is the headline", "[apps]
   const TemporaryDirectory scratch;
   const std::string run = scratch.path();
   merge_results(run, {{"teacher_top1", 90.5}, {"students", {{"old", {{"x", 1}}}}}});
-  merge_student(run, "w4a4", {{"student_top1", 89.25}, {"layers", Json::array({1})}});
+  merge_student(run, "w4a4", {{"student_top1", 89.25}, {"layers", Json::array({Json::object()})}});
   merge_student(run, "w2a2", {{"student_top1", 80.0}});
   merge_student(run, "w4a4", {{"mismatches", 0}});
   const Json results = read_results(run);

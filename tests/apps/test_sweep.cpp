@@ -161,6 +161,19 @@ TEST_CASE("faults of a sweep file are named before anything runs", "[apps][sweep
   data_test::check_error([&] { read_text(scratch, kFile, overrides); }, {"--teacher", "c=x"});
 }
 
+TEST_CASE("the sweep files that come with the program are valid", "[apps][sweep]") {
+  if (!fs::exists("apps/configs")) INTANDEM_SKIP("not run from the root of the repository");
+  int files = 0;
+  for (const auto& entry : fs::directory_iterator("apps/configs")) {
+    const std::string path = entry.path().string();
+    if (path.find("cifar10-") == std::string::npos) continue;
+    INFO(path);
+    CHECK_NOTHROW(read_sweep(path, "runs/x", {}));
+    ++files;
+  }
+  CHECK(files >= 4);
+}
+
 TEST_CASE("means and standard deviations", "[apps][sweep]") {
   Samples samples;
   CHECK(std::isnan(samples.mean()));

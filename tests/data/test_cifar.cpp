@@ -1,6 +1,9 @@
+#include <algorithm>
 #include <catch2/catch.hpp>
+#include <set>
 
 #include "data/cifar.hpp"
+#include "tests/data/image_writers.hpp"
 #include "tests/data/temporary_directory.hpp"
 
 using namespace intandem;
@@ -81,4 +84,46 @@ TEST_CASE("cifar: errors name the file", "[data]") {
               {dir.path("data_batch_4.bin"), "label 10 of record 1"});
   check_error([&] { load_dataset("cifar11", dir.path(), 0); },
               {"unknown name 'cifar11'", "fashion-mnist, cifar10, cifar100, image-folder"});
+}
+
+TEST_CASE("the binary version and folders of the same images give the same data", "[data]") {
+  const TemporaryDirectory binary, folders;
+  write_cifar10(binary, "");
+  LoadOptions options;
+  options.height = options.width = 32;
+  const TrainTest from_binary = load_dataset("cifar10", binary.path(), options);
+  const auto write_part = [&](const Dataset& part, const std::string& name) {
+    for (std::int64_t i = 0; i < part.size(); ++i) {
+      const std::string& label =
+          part.class_names[static_cast<std::size_t>(part.labels[static_cast<std::size_t>(i)])];
+      TensorU8 image({32, 32, 3});
+      std::copy_n(part.images.data() + i * image.size(), image.size(), image.data());
+      folders.write(name + "/" + label + "/" + std::to_string(i) + ".png", png(image));
+    }
+  };
+  // Ten training labels, 1 5 2 6 3 7 4 8 5 9: class 0 needs an image for its folder to be there.
+  Dataset train = from_binary.train;
+  train.labels[8] = 0;
+  write_part(train, "train");
+  write_part(from_binary.test, "test");
+  const TrainTest from_folders = load_dataset("image-folder", folders.path(), options);
+
+  CHECK(from_folders.train.class_names == from_binary.train.class_names);
+  CHECK(from_folders.train.classes == 10);
+  const auto images_of = [](const Dataset& data) {
+    std::multiset<std::string> images;
+    const std::int64_t size = 32 * 32 * 3;
+    for (std::int64_t i = 0; i < data.size(); ++i) {
+      const auto* pixels = reinterpret_cast<const char*>(data.images.data() + i * size);
+      images.insert(std::to_string(data.labels[static_cast<std::size_t>(i)]) + ": " +
+                    std::string(pixels, static_cast<std::size_t>(size)));
+    }
+    return images;
+  };
+  CHECK((images_of(from_folders.train) == images_of(train)));  // not to be printed
+  CHECK((images_of(from_folders.test) == images_of(from_binary.test)));
+  const Normalization a = measure_normalization(from_folders.train);
+  const Normalization b = measure_normalization(train);
+  CHECK(a.zero_point == b.zero_point);
+  CHECK(a.std_dev == b.std_dev);
 }
