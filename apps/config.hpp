@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -12,8 +13,24 @@
 
 namespace intandem {
 
+/// Bits and quantizers of a network (quant/quantizer_options.hpp).
+struct QuantizerConfig {
+  std::string quantizer = "lsq";
+  std::string weight_quantizer = "auto";      ///< auto: as `quantizer` says
+  std::string activation_quantizer = "auto";  ///< auto: as `quantizer` says
+  std::int64_t weight_bits = 4;
+  std::int64_t activation_bits = 4;
+  std::int64_t first_last_weight_bits = 8;
+  std::string overrides;
+  bool full_range = true;
+  std::string uniform_method = "mse";
+  double activation_range = 1.0;
+};
+
 /// What `intandem train` needs to know.
-struct TrainConfig {
+struct TrainConfig : QuantizerConfig {
+  TrainConfig() { quantizer = "none"; }  // a float teacher
+
   std::string dataset = "fashion-mnist";
   std::string data_dir;  ///< empty: where the dataset's Debian package puts it
   std::int64_t limit = 0;
@@ -34,22 +51,9 @@ struct TrainConfig {
   std::int64_t shift = 2;
   bool flip = true;
   bool winograd = true;
+  std::string init;  ///< teacher file to start from; empty: random weights
   std::int64_t threads = 0;
   std::int64_t checkpoint_every = 100;
-};
-
-/// Bits and quantizers of a network (quant/quantizer_options.hpp).
-struct QuantizerConfig {
-  std::string quantizer = "lsq";
-  std::string weight_quantizer = "auto";      ///< auto: as `quantizer` says
-  std::string activation_quantizer = "auto";  ///< auto: as `quantizer` says
-  std::int64_t weight_bits = 4;
-  std::int64_t activation_bits = 4;
-  std::int64_t first_last_weight_bits = 8;
-  std::string overrides;
-  bool full_range = true;
-  std::string uniform_method = "mse";
-  double activation_range = 1.0;
 };
 
 /// What `intandem distill` and `intandem baseline` need to know; meanings in distill/options.hpp.
@@ -72,6 +76,7 @@ struct DistillConfig : QuantizerConfig {
   std::int64_t patience = 2;
   std::int64_t calibration_images = 2048;
   bool random_init = false;
+  bool fix_alpha = false;
   std::string stage_input = "student";
   double joint_epochs = 1.0;
   std::int64_t joint_evals = 4;
@@ -108,7 +113,10 @@ std::string closest_name(const std::vector<std::string>& candidates, const std::
 ConfigKeys describe(TrainConfig& config);
 ConfigKeys describe(DistillConfig& config);
 
-/// The choice that the keys of QuantizerConfig come to.
+/// The choice that the keys of QuantizerConfig come to; none for "none" and "auto" throughout.
+/// Error (usage) if only weights or only activations are to be quantized.
+std::optional<QuantizerOptions> chosen_quantizers(const QuantizerConfig& config);
+/// The same where quantizers are a must.
 QuantizerOptions quantizer_options(const QuantizerConfig& config);
 
 /// Sets keys from a JSON object in a file. Usage errors name the file and key: unknown key (with

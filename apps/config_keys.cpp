@@ -1,5 +1,6 @@
 // The table of configuration keys: one line each.
 #include "apps/config.hpp"
+#include "core/error.hpp"
 #include "data/dataset.hpp"
 #include "nn/network.hpp"
 #include "quant/quantizer_options.hpp"
@@ -30,7 +31,8 @@ std::vector<std::string> with_auto(std::vector<std::string> names) {
   return names;
 }
 
-ConfigKeys quantizer_keys(QuantizerConfig& c) {
+/// names: of the choices that --quantizer has.
+ConfigKeys quantizer_keys(QuantizerConfig& c, std::vector<std::string> names) {
   return {
       integer("weight_bits", c.weight_bits, 1, 8, "bits of a weight"),
       integer("activation_bits", c.activation_bits, 1, 8, "bits of an activation"),
@@ -38,7 +40,7 @@ ConfigKeys quantizer_keys(QuantizerConfig& c) {
               "bits of a weight in the first and last layer"),
       text("overrides", c.overrides,
            "single layers, W/A or W/A:quantizers: conv3=2/4,fc6=4/4:dorefa/pact"),
-      choice("quantizer", c.quantizer, quantizer_names(), "how floats become codes"),
+      choice("quantizer", c.quantizer, std::move(names), "how floats become codes"),
       choice("weight_quantizer", c.weight_quantizer, with_auto(weight_quantizer_names()),
              "the weights' quantizer; auto: as --quantizer"),
       choice("activation_quantizer", c.activation_quantizer,
@@ -62,7 +64,7 @@ ConfigKey harmless(ConfigKey key) {
 }  // namespace
 
 ConfigKeys describe(TrainConfig& c) {
-  return {
+  ConfigKeys keys = {
       choice("dataset", c.dataset, dataset_names(), "dataset to train on"),
       harmless(
           text("data_dir", c.data_dir, "its files; default: where Debian's package puts them")),
@@ -87,7 +89,24 @@ ConfigKeys describe(TrainConfig& c) {
       harmless(integer("threads", c.threads, 0, 4096, "threads; 0: all processors")),
       harmless(integer("checkpoint_every", c.checkpoint_every, 1, kMany,
                        "steps between checkpoints (also one per epoch)")),
+      text("init", c.init, "teacher file to start from; default: random weights"),
   };
+  std::vector<std::string> names = quantizer_names();
+  names.insert(names.begin(), "none");
+  const ConfigKeys quantizers = quantizer_keys(c, std::move(names));
+  keys.insert(keys.end(), quantizers.begin(), quantizers.end());
+  return keys;
+}
+
+std::optional<QuantizerOptions> chosen_quantizers(const QuantizerConfig& c) {
+  if (c.quantizer != "none") return quantizer_options(c);
+  const bool weights = c.weight_quantizer != "auto";
+  const bool activations = c.activation_quantizer != "auto";
+  if (weights && activations) return quantizer_options(c);
+  if (!weights && !activations) return std::nullopt;
+  throw Error(weights ? "--weight-quantizer" : "--activation-quantizer",
+              "is given without the other one, and --quantizer is none",
+              "give both, or --quantizer", ExitCode::usage);
 }
 
 QuantizerOptions quantizer_options(const QuantizerConfig& c) {
@@ -130,6 +149,8 @@ ConfigKeys describe(DistillConfig& c) {
       integer("patience", c.patience, 1, 1000, "evaluations without progress that end a stage"),
       integer("calibration_images", c.calibration_images, 1, kMany,
               "images for the closed-form start of a layer"),
+      boolean("fix_alpha", c.fix_alpha,
+              "leave the layers' scales as the closed-form start made them"),
       boolean("random_init", c.random_init, "start from random weights, not the folded teacher"),
       choice("stage_input", c.stage_input, {"student", "teacher"},
              "whose activations feed a stage; teacher: an ablation, with window 1"),
@@ -144,7 +165,7 @@ ConfigKeys describe(DistillConfig& c) {
                     "longest training between checkpoints")),
   };
   // After name and seed, before the method's own keys.
-  const ConfigKeys quantizers = quantizer_keys(c);
+  const ConfigKeys quantizers = quantizer_keys(c, quantizer_names());
   keys.insert(keys.begin() + 4, quantizers.begin(), quantizers.end());
   return keys;
 }

@@ -95,6 +95,7 @@ TandemInputs load_inputs(const DistillConfig& config) {
     throw Error(config.teacher, "no such teacher", "run 'intandem train' first, or give --teacher");
   }
   Teacher teacher = load_teacher(config.teacher);
+  resolve_quantizers(teacher.net.spec(), quantizer_options(config));  // errors before data load
   TrainTest data =
       load_data(teacher.info.dataset, config.data_dir, teacher.info.limit, teacher.net.spec());
   Split split = split_held_out(data.train, teacher.info.held_out, teacher.info.seed);
@@ -125,6 +126,7 @@ DistillOptions distill_options(const DistillConfig& config, const ModelInfo& tea
   options.patience = config.patience;
   options.calibration_images = config.calibration_images;
   options.random_init = config.random_init;
+  options.fix_alpha = config.fix_alpha;
   options.joint_epochs = config.joint_epochs;
   options.joint_evals = config.joint_evals;
   options.joint_lr = config.joint_lr;

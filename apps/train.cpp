@@ -21,6 +21,7 @@
 #include "core/version.hpp"
 #include "distill/evaluate.hpp"
 #include "distill/teacher.hpp"
+#include "quant/quantized_network.hpp"
 
 namespace intandem {
 namespace {
@@ -40,6 +41,7 @@ TeacherOptions teacher_options(const TrainConfig& config) {
   options.augment = {static_cast<int>(config.shift), config.flip};
   options.seed = static_cast<std::uint64_t>(config.seed);
   options.winograd = config.winograd;
+  options.quantizers = chosen_quantizers(config);
   return options;
 }
 
@@ -174,12 +176,17 @@ ExitCode train_command(TrainConfig config, const JobOptions& job) {
     if (config.threads > 0) set_thread_count(static_cast<int>(config.threads));
     const std::optional<Container> resume = run.open_checkpoint(keys);
     NetworkSpec spec = make_network(config.network, config.width, kAnyClasses);
+    const TeacherOptions options = teacher_options(config);
+    if (options.quantizers) resolve_quantizers(spec, *options.quantizers);
+    std::optional<Container> init;
+    if (!config.init.empty() && !resume) init = Container::load(config.init, "teacher");
     const TrainTest data = load_data(config.dataset, config.data_dir, config.limit, spec);
     spec = make_network(config.network, config.width, data.train.classes);
     const Split split =
         split_held_out(data.train, config.held_out, static_cast<std::uint64_t>(config.seed));
     const Normalization norm = measure_normalization(split.train);
-    TeacherTrainer trainer(spec, split, norm, teacher_options(config), resume ? &*resume : nullptr);
+    TeacherTrainer trainer(spec, split, norm, options, resume ? &*resume : nullptr,
+                           init ? &*init : nullptr);
     run.begin(keys, true);
     run.open_log(resume ? &*resume : nullptr);
     watch_stop_signals();

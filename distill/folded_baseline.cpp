@@ -6,6 +6,7 @@
 #include "core/parallel.hpp"
 #include "quant/fold.hpp"
 #include "quant/lower.hpp"
+#include "quant/quantized_network.hpp"
 
 namespace intandem {
 namespace {
@@ -30,7 +31,12 @@ std::vector<double> fit_output_steps(FloatNetwork& teacher, const Student& frame
   }
   std::vector<double> steps;
   for (int k = 0; k + 1 < L; ++k) {
-    steps.push_back(fit_step(histograms[static_cast<std::size_t>(k)], frame.max_code(k), method));
+    // A quantized teacher's own grid, where the codes are as many.
+    const auto own = teacher_output(teacher, k);
+    steps.push_back(
+        own && own->max_code == frame.max_code(k)
+            ? own->step
+            : fit_step(histograms[static_cast<std::size_t>(k)], frame.max_code(k), method));
   }
   return steps;
 }
@@ -108,7 +114,6 @@ IntModel folded_baseline(FloatNetwork& teacher, const Normalization& normalizati
   const auto step_of = [&](int k) { return out_steps[static_cast<std::size_t>(k)]; };
   IntModel model = lower(frame, 0);
   for (int k = 0; k < frame.unit_count(); ++k) {
-    const UnitSpec& unit_spec = spec.units[static_cast<std::size_t>(k)];
     IntLayer layer =
         layer_frame(spec, frame.geometry()[static_cast<std::size_t>(k)], k, frame.normalization());
     layer.in_max = frame.in_max(k);
@@ -123,8 +128,7 @@ IntModel folded_baseline(FloatNetwork& teacher, const Normalization& normalizati
     if (layer.kind == IntLayerKind::avg_pool) {
       scales.unit = {fit.in_step / static_cast<double>(layer.shape.R * layer.shape.S)};
     } else {
-      const FoldedUnit folded =
-          fold_batch_norm(teacher.unit(k), unit_spec, k == 0 ? &normalization : nullptr);
+      const FoldedUnit folded = fold_batch_norm(teacher, k, k == 0 ? &normalization : nullptr);
       // The last layer's logits are compared with each other, so they share one step.
       quantize_folded(folded, per_channel && !frame.is_last(k), fit, scales, layer);
       bias = folded.bias;

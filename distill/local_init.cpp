@@ -8,6 +8,7 @@
 #include "nn/conv2d_winograd.hpp"
 #include "quant/fold.hpp"
 #include "quant/lower.hpp"
+#include "quant/quantized_network.hpp"
 #include "quant/uniform.hpp"
 
 namespace intandem {
@@ -74,11 +75,20 @@ class ClosedForm {
 
 TensorF initial_weights(Hybrid& hybrid, int k, const DistillOptions& options) {
   StudentUnit& unit = hybrid.student().unit(k);
-  const UnitSpec& spec = hybrid.student().spec().units[static_cast<std::size_t>(k)];
   // The constructor left He-normal latents: they are the random start.
   if (options.random_init) return unit.weight.value;
   const Normalization* input = k == 0 ? &hybrid.student().normalization() : nullptr;
-  return fold_batch_norm(hybrid.teacher().unit(k), spec, input).weight;
+  return fold_batch_norm(hybrid.teacher(), k, input).weight;
+}
+
+/// A quantized teacher's own step where the student has as many codes and may take any step, or
+/// quantizes in the same way: those are the values its suffix was trained on. Else the fitted one.
+double first_step(const FloatNetwork& teacher, int k, const StudentUnit& unit, int high,
+                  double fitted) {
+  const auto own = teacher_output(teacher, k);
+  if (!own || own->max_code != high) return fitted;
+  const bool takes_any = unit.activation->learns_step() || unit.activation->name() == "uniform";
+  return takes_any || unit.activation->name() == own->quantizer ? own->step : fitted;
 }
 
 template <class F>
@@ -127,8 +137,10 @@ void local_init(Hybrid& hybrid, int k, const Dataset& data, const DistillOptions
   });
   if (unit.quantizer) closed_form.solve(unit);
   if (!student.is_last(k)) {
+    const int high = student.max_code(k);
+    const double fitted = unit.activation->fit(*outputs, high);
     unit.out_step.value[0] =
-        static_cast<float>(unit.activation->fit(*outputs, student.max_code(k)));
+        static_cast<float>(first_step(hybrid.teacher(), k, unit, high, fitted));
   }
 }
 

@@ -26,6 +26,7 @@ struct DistillOptions {
   std::int64_t evals_per_stage = 4;        ///< held-out evaluations in that time, besides the first
   std::int64_t patience = 2;               ///< evaluations without improvement before freezing (D6)
   std::int64_t calibration_images = 2048;  ///< for the local init
+  bool fix_alpha = false;                  ///< the scales stay what the local init made them
   bool random_init = false;                ///< start from random weights, not the folded teacher's
   StageInput stage_input = StageInput::student;  ///< teacher: an ablation, with a window of 1
 

@@ -58,7 +58,7 @@ int StageTrainer::last_unit(int stage) const {
 }
 
 void StageTrainer::begin(int stage) {
-  const bool with_alpha = !is_joint(stage);
+  const bool with_alpha = trains_alpha(stage);
   std::vector<Parameter*> parameters;
   rates_.clear();
   for (int k = first_unit(stage); k <= last_unit(stage); ++k) {
@@ -85,7 +85,7 @@ LossMeans StageTrainer::step(const TensorU8& images, const std::vector<std::int3
   const bool with_logits = joint || weights_.lambda > 0.0f;
   const TeacherPass teacher = hybrid_.teacher_pass(images, first_target(stage), k, with_logits);
   Tape tape;
-  const SimulationMode mode{true, !joint, first_target(stage)};
+  const SimulationMode mode{true, trains_alpha(stage), first_target(stage)};
   const HybridPass hybrid =
       hybrid_.run(tape, images, first, k, mode, options_.stage_input, with_logits);
   LossMeans means;

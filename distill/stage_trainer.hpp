@@ -49,6 +49,7 @@ class StageTrainer {
   /// Unit from which the loss wants the teacher's z.
   int first_target(int stage) const;
   bool is_joint(int stage) const { return stage == hybrid_.student().unit_count(); }
+  bool trains_alpha(int stage) const { return !is_joint(stage) && !options_.fix_alpha; }
 
   Hybrid& hybrid_;
   const DistillOptions& options_;

@@ -11,6 +11,7 @@
 #include "nn/conv2d_winograd.hpp"
 #include "nn/ops.hpp"
 #include "nn/tape.hpp"
+#include "quant/quantized_network.hpp"
 
 namespace intandem {
 namespace {
@@ -40,6 +41,26 @@ void check_statistics(const NetworkSpec& spec, std::int64_t batch) {
   }
 }
 
+/// The network that training starts or goes on with.
+FloatNetwork first_network(const NetworkSpec& spec, const TeacherOptions& options,
+                           const Container* resume, const Container* init) {
+  if (resume != nullptr) return load_teacher_network(*resume);
+  FloatNetwork net(spec, Rng(options.seed).stream("teacher"));
+  if (init != nullptr) {
+    net = load_network(*init);
+    if (net.spec() != spec) {
+      throw Error(init->path(), "it is another network (" + net.spec().name + ") than is trained",
+                  "give the network, width and data it was trained with", ExitCode::usage);
+    }
+  }
+  if (options.quantizers) {
+    auto quantized = std::make_unique<QuantizedNetwork>(spec, *options.quantizers);
+    quantized->fit_weights(net);
+    net.set_hook(std::move(quantized));
+  }
+  return net;
+}
+
 LearningRate make_rate(const TeacherOptions& options, std::int64_t steps_per_epoch) {
   LearningRate rate;
   rate.kind = options.schedule;
@@ -66,13 +87,12 @@ bool next_batch(Loader& loader, Batch& batch) {
 
 TeacherTrainer::TeacherTrainer(const NetworkSpec& spec, const Split& data,
                                const Normalization& norm, const TeacherOptions& options,
-                               const Container* resume)
+                               const Container* resume, const Container* init)
     : data_(data),
       norm_(norm),
       options_(options),
       steps_per_epoch_(steps_in(data.train, options.batch)),
-      net_(resume ? load_network(*resume)
-                  : FloatNetwork(spec, Rng(options.seed).stream("teacher"))),
+      net_(first_network(spec, options, resume, init)),
       sgd_(net_.parameters(), options.sgd),
       rate_(make_rate(options, steps_per_epoch_)) {
   check_statistics(spec, options.batch);
@@ -84,7 +104,7 @@ TeacherTrainer::TeacherTrainer(const NetworkSpec& spec, const Split& data,
 }
 
 void TeacherTrainer::store(Container& file) const {
-  store_network(net_, file);
+  store_teacher_network(net_, file);
   sgd_.store(file, "sgd");
   file.set("step", std::to_string(step_));
   file.set("train_correct", std::to_string(train_correct_));
@@ -163,14 +183,14 @@ bool TeacherTrainer::run(const Events& events) {
 
 void save_teacher(const FloatNetwork& net, const ModelInfo& info, const std::string& path) {
   Container file("teacher");
-  store_network(net, file);
+  store_teacher_network(net, file);
   store_info(info, file);
   file.save(path);
 }
 
 Teacher load_teacher(const std::string& path) {
   const Container file = Container::load(path, "teacher");
-  Teacher teacher{load_network(file), load_info(file)};
+  Teacher teacher{load_teacher_network(file), load_info(file)};
   if (static_cast<std::int64_t>(teacher.info.class_names.size()) != teacher.net.spec().classes ||
       static_cast<std::int64_t>(teacher.info.norm.std_dev.size()) != teacher.net.spec().channels) {
     throw Error(path, "class names or normalization do not fit the network", "train it again");

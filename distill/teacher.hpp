@@ -1,4 +1,5 @@
-// The teacher: an ordinary float network with batch normalization, trained by SGD.
+// The teacher: a network with float batch normalization, trained by SGD; its weights and
+// activations are floats, or quantized (quant/quantized_network.hpp).
 #pragma once
 
 #include <cstdint>
@@ -11,6 +12,7 @@
 #include "distill/model_info.hpp"
 #include "nn/network.hpp"
 #include "nn/sgd.hpp"
+#include "quant/quantizer_options.hpp"
 
 namespace intandem {
 
@@ -26,6 +28,7 @@ struct TeacherOptions {
   float label_smoothing = 0.0f;
   Augment augment;
   std::uint64_t seed = 1;
+  std::optional<QuantizerOptions> quantizers;  ///< none: a float teacher
   bool winograd = true;  ///< in training steps, where it pays (nn/conv2d_winograd.hpp)
 };
 
@@ -44,9 +47,11 @@ struct TeacherEpoch {
 class TeacherTrainer {
  public:
   /// The data must outlive the trainer. `resume`: a container written by store(), or null. Error if
-  /// the training images do not fill one batch.
+  /// the training images do not fill one batch. `init`: a teacher's container whose weights and
+  /// batch norm are the start instead of random ones; error if it is another network.
   TeacherTrainer(const NetworkSpec& spec, const Split& data, const Normalization& norm,
-                 const TeacherOptions& options, const Container* resume = nullptr);
+                 const TeacherOptions& options, const Container* resume = nullptr,
+                 const Container* init = nullptr);
 
   struct Events {
     /// After every step, with the step count; return true to stop here.

@@ -167,7 +167,16 @@ std::vector<Parameter*> FloatNetwork::parameters() {
       if (!p->value.empty()) all.push_back(p);
     }
   }
+  if (hook_) {
+    const std::vector<Parameter*> more = hook_->parameters();
+    all.insert(all.end(), more.begin(), more.end());
+  }
   return all;
+}
+
+TensorF FloatNetwork::product_weight(int k) const {
+  const TensorF& weight = unit(k).weight.value;
+  return hook_ ? hook_->weight_values(k, weight) : weight;
 }
 
 Var FloatNetwork::normalized_product(Tape& tape, int k, const Var& input, const Mode& mode,
@@ -179,7 +188,8 @@ Var FloatNetwork::normalized_product(Tape& tape, int k, const Var& input, const 
   const auto bring = [&](Parameter& p) {
     return mode.train_parameters ? tape.parameter(p) : tape.constant(p.value);
   };
-  const Var w = bring(unit.weight);
+  const Var w =
+      hook_ ? hook_->weight(tape, k, unit.weight, mode.train_parameters) : bring(unit.weight);
   const Var b = u.batch_norm ? nullptr : bring(unit.bias);
   const Var y = u.kind == UnitKind::linear ? linear(tape, input, w, b)
                                            : conv2d(tape, input, w, b, u.stride, u.pad);
@@ -206,7 +216,7 @@ Var FloatNetwork::preactivation(Tape& tape, int k, const Var& input, const std::
 
 bool FloatNetwork::is_fusible(int k) const {
   const UnitSpec& u = spec_.units[static_cast<std::size_t>(k)];
-  return u.relu && u.batch_norm && u.add.empty();
+  return u.relu && u.batch_norm && u.add.empty() && !(hook_ && hook_->changes_output(k));
 }
 
 Var FloatNetwork::drop(Tape& tape, int k, const Var& y, const Mode& mode) const {
@@ -218,6 +228,7 @@ Var FloatNetwork::drop(Tape& tape, int k, const Var& y, const Mode& mode) const 
 Var FloatNetwork::finish(Tape& tape, int k, const Var& z, const Mode& mode) const {
   const UnitSpec& u = spec_.units[static_cast<std::size_t>(k)];
   Var y = u.relu ? relu(tape, z) : z;
+  if (hook_) y = hook_->output(tape, k, y, mode.training, mode.train_parameters);
   if (u.pool_kernel > 0) y = max_pool(tape, y, u.pool_kernel, u.pool_stride);
   return drop(tape, k, y, mode);
 }

@@ -3,10 +3,12 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "core/conv_shape.hpp"
+#include "nn/network_hook.hpp"
 #include "nn/ops.hpp"
 
 namespace intandem {
@@ -80,7 +82,14 @@ class FloatNetwork {
   int unit_count() const { return static_cast<int>(units_.size()); }
   FloatUnit& unit(int k) { return units_[static_cast<std::size_t>(k)]; }
   const FloatUnit& unit(int k) const { return units_[static_cast<std::size_t>(k)]; }
+  /// Weights, biases, batch norm, and what the hook trains.
   std::vector<Parameter*> parameters();
+
+  /// Puts a hook between the network and its arithmetic; null takes it away.
+  void set_hook(std::unique_ptr<NetworkHook> hook) { hook_ = std::move(hook); }
+  const NetworkHook* hook() const { return hook_.get(); }
+  /// Weights as the product of unit k uses them: the unit's own unless a hook replaces them.
+  TensorF product_weight(int k) const;
 
   /// How a forward pass treats batch norm, dropout and parameters.
   struct Mode {
@@ -112,6 +121,7 @@ class FloatNetwork {
   NetworkSpec spec_;
   std::vector<UnitGeometry> geometry_;
   std::vector<FloatUnit> units_;
+  std::unique_ptr<NetworkHook> hook_;  // null: plain floats
 };
 
 /// Weights and state into and out of a container under "unit/<name>/weight" and so on. Loading

@@ -7,12 +7,13 @@
 
 namespace intandem {
 
-FoldedUnit fold_batch_norm(const FloatUnit& unit, const UnitSpec& spec,
-                           const Normalization* input) {
+FoldedUnit fold_batch_norm(const FloatNetwork& net, int at, const Normalization* input) {
+  const FloatUnit& unit = net.unit(at);
+  const UnitSpec& spec = net.spec().units[static_cast<std::size_t>(at)];
   INTANDEM_CHECK(spec.kind != UnitKind::avg_pool, "unit " + spec.name + " has no weights to fold");
   const std::int64_t K = unit.weight.value.dim(0);
   const std::int64_t per_channel = unit.weight.value.size() / K;
-  FoldedUnit folded{unit.weight.value.clone(), TensorF::zeros({K})};
+  FoldedUnit folded{net.product_weight(at).clone(), TensorF::zeros({K})};
   for (std::int64_t k = 0; k < K; ++k) {
     double gain = 1.0;
     double bias = 0.0;

@@ -18,7 +18,7 @@ TEST_CASE("folded weights give the teacher's post-BN activation") {
                                       FloatNetwork::Mode{});
 
   // With the input normalization folded in, the operands are pixels minus zero point.
-  const FoldedUnit folded = fold_batch_norm(teacher.unit(0), teacher.spec().units[0], &norm);
+  const FoldedUnit folded = fold_batch_norm(teacher, 0, &norm);
   TensorF centered(data.images.shape());
   for (std::int64_t i = 0; i < centered.size(); ++i) {
     centered[i] =
@@ -35,8 +35,7 @@ TEST_CASE("a unit without batch norm keeps weight and bias") {
   FloatNetwork teacher = tiny::teacher(4);
   const int last = teacher.unit_count() - 1;
   teacher.unit(last).bias.value[1] = 2.5f;
-  const FoldedUnit folded =
-      fold_batch_norm(teacher.unit(last), teacher.spec().units.back(), nullptr);
+  const FoldedUnit folded = fold_batch_norm(teacher, last, nullptr);
   for (std::int64_t i = 0; i < folded.weight.size(); ++i) {
     CHECK(folded.weight[i] == teacher.unit(last).weight.value[i]);
   }
@@ -45,7 +44,7 @@ TEST_CASE("a unit without batch norm keeps weight and bias") {
 
 TEST_CASE("units without weights and wrong channel counts are refused") {
   FloatNetwork teacher = tiny::teacher(4);
-  CHECK_THROWS_AS(fold_batch_norm(teacher.unit(3), teacher.spec().units[3], nullptr), Error);
+  CHECK_THROWS_AS(fold_batch_norm(teacher, 3, nullptr), Error);
   const Normalization five{{1, 2, 3, 4, 5}, {1, 1, 1, 1, 1}};
-  CHECK_THROWS_AS(fold_batch_norm(teacher.unit(0), teacher.spec().units[0], &five), Error);
+  CHECK_THROWS_AS(fold_batch_norm(teacher, 0, &five), Error);
 }
