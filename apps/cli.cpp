@@ -92,7 +92,7 @@ class Program {
   }
 
   void add_train() {
-    CLI::App* command = app_.add_subcommand("train", "train the float teacher");
+    CLI::App* command = app_.add_subcommand("train", "train the teacher");
     add_job_options(*command, job_);
     command->add_flag("--profile", job_.profile,
                       "time every layer: a table after each epoch, profile.json, report.html");

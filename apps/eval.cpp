@@ -56,7 +56,7 @@ ExitCode eval_command(const EvalOptions& options) {
     const Dataset test =
         load_test(teacher.info, options, spec.name, spec.height, spec.width, spec.channels);
     result = evaluate_float(teacher.net, teacher.info.norm, test, options.batch);
-    how = "batch norm in floats, " + describe_quantizers(teacher.net);
+    how = describe_quantizers(teacher.net);
   } else if (file.kind() == "integer-model") {
     const IntModel model = load_model(file);
     const Dataset test = load_test(load_info(file), options, model.network, model.height,

@@ -103,7 +103,8 @@ Schema results_schema() {
                    {"/class_names/[]", Type::text},
                    {"/students", Type::object},
                    {"/students/*", Type::object}};
-  add(schema, "/", Type::text, {"dataset", "network", "headline", "teacher_crc"});
+  add(schema, "/", Type::text,
+      {"dataset", "network", "headline", "teacher_crc", "teacher_arithmetic"});
   add(schema, "/", Type::count,
       {"seed", "images", "teacher_top1", "teacher_top5", "teacher_correct", "teacher_seconds",
        "seconds_total"});

@@ -14,6 +14,7 @@
 #include "core/error.hpp"
 #include "core/file.hpp"
 #include "core/parallel.hpp"
+#include "quant/quantized_network.hpp"
 
 namespace intandem {
 namespace {
@@ -151,6 +152,7 @@ Evaluation evaluate_teacher(const std::string& run, const DistillConfig& config,
                         {"teacher_crc", file_crc(config.teacher)},
                         {"teacher_top1", percent(result.correct, result.images)},
                         {"teacher_top5", percent(result.correct_top5, result.images)},
+                        {"teacher_arithmetic", describe_quantizers(teacher.net)},
                         {"teacher_correct", result.correct},
                         {"images", result.images}});
   }

@@ -177,10 +177,11 @@ std::optional<QuantizedNetwork::Output> teacher_output(const FloatNetwork& net, 
 
 std::string describe_quantizers(const FloatNetwork& net) {
   const QuantizedNetwork* quantized = quantizers_of(net);
-  if (quantized == nullptr) return "float";
+  if (quantized == nullptr) return "float, batch norm";
   const QuantizerOptions& options = quantized->options();
   return "W" + std::to_string(options.weight_bits) + "A" + std::to_string(options.activation_bits) +
-         ", weights " + options.weight_quantizer + ", activations " + options.activation_quantizer;
+         " (" + options.weight_quantizer + " weights, " + options.activation_quantizer +
+         " activations), batch norm";
 }
 
 void store_teacher_network(const FloatNetwork& net, Container& file) {

@@ -120,7 +120,7 @@ std::string teacher_section(const ReportInputs& inputs) {
   accuracy.y_label = "top-1, %";
   accuracy.series = {series_of("held-out images", lines, "epoch", "held_out_top1"),
                      series_of("training batches (augmented)", lines, "epoch", "train_top1")};
-  return section("Teacher", "The float network with batch normalization that the students imitate.",
+  return section("Teacher", "The network with batch normalization that the students imitate.",
                  line_chart(loss) + line_chart(accuracy));
 }
 

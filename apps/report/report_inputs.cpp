@@ -60,14 +60,16 @@ std::vector<TeacherRow> teachers_of(const ReportInputs& inputs) {
   std::set<std::string> seen;
   const double top1 = number_of(inputs.results, "teacher_top1");
   if (std::isfinite(top1)) {
-    rows.push_back({"teacher", top1, number_of(inputs.results, "teacher_top5")});
+    const std::string arithmetic = text_of(inputs.results, "teacher_arithmetic");
+    rows.push_back({"teacher", top1, number_of(inputs.results, "teacher_top5"),
+                    arithmetic.empty() ? "float, batch norm" : arithmetic});
     seen.insert(text_of(inputs.results, "teacher_crc"));
   }
   for (const auto& [name, student] : students_of(inputs).items()) {
     const std::string crc = text_of(student, "teacher_crc");
     if (crc.empty() || !seen.insert(crc).second) continue;
     rows.push_back({"teacher of " + name, number_of(student, "teacher_top1"),
-                    number_of(student, "teacher_top5")});
+                    number_of(student, "teacher_top5"), "batch norm"});
   }
   return rows;
 }

@@ -34,10 +34,11 @@ std::string text_of(const Json& object, const char* key);
 const Json& array_of(const Json& object, const char* key);
 /// results.students, or an empty object.
 const Json& students_of(const ReportInputs& inputs);
-/// A float teacher whose figures the report shows.
+/// A teacher whose figures the report shows.
 struct TeacherRow {
   std::string name;  ///< "teacher", or "teacher of w4a4" when students have different ones
   double top1 = 0, top5 = 0;
+  std::string arithmetic = "batch norm";  ///< "float, batch norm" and the like, where it is known
 };
 /// The run's own teacher and every other that a student learned from.
 std::vector<TeacherRow> teachers_of(const ReportInputs& inputs);

@@ -76,7 +76,7 @@ std::string image_tile(const ReportInputs& inputs, const Json& sample) {
 std::string results_section(const ReportInputs& inputs) {
   std::string rows;
   for (const TeacherRow& teacher : teachers_of(inputs)) {
-    rows += html_row_head(teacher.name) + html_cell("float, batch norm") +
+    rows += html_row_head(teacher.name) + html_cell(teacher.arithmetic) +
             html_cell(percent_text(teacher.top1)) + html_cell(percent_text(teacher.top5));
     for (int i = 0; i < 6; ++i) rows += html_cell(kMissing);
     rows += "</tr>";

@@ -21,7 +21,7 @@ std::string results_table(const ReportInputs& inputs) {
   TextTable table({"model", "arithmetic", "top-1 %", "top-5 %", "to teacher", "agreement", "bytes",
                    "mismatches"});
   for (const TeacherRow& teacher : teachers) {
-    table.add({teacher.name, "float, batch norm", number(teacher.top1, 2), number(teacher.top5, 2),
+    table.add({teacher.name, teacher.arithmetic, number(teacher.top1, 2), number(teacher.top5, 2),
                "", "", "", ""});
   }
   for (const auto& [name, student] : students_of(inputs).items()) {

@@ -171,7 +171,7 @@ TEST_CASE("a quantized teacher learns, and saved and loaded is the same function
     Teacher loaded = load_teacher(path);
     CHECK(same(logits(loaded.net), logits(trainer.network())));
     CHECK(describe_quantizers(loaded.net) ==
-          "W4A4, weights " + weights + ", activations " + activations);
+          "W4A4 (" + weights + " weights, " + activations + " activations), batch norm");
     const double top1 = evaluate_float(loaded.net, norm(), split().held_out, 32).top1_percent();
     CHECK(top1 > 50.0);  // three classes: chance is 33
   }
