@@ -11,8 +11,8 @@ run=${RUN:-runs/claim-small}
 
 if [ -z "${DATA:-}" ]; then
   found=$(data/fetch_cifar10.sh build/data) || {
-    echo "intandem: error: CIFAR-10: no data, so there is nothing to train on; give DATA=DIR" \
-      "(binary version, or train/ and test/ folders), or make data-cifar10 FROM=ARCHIVE" >&2
+    echo "intandem: note: no CIFAR-10, nothing to train on; make claim DATA=DIR takes it from a" \
+      "directory (binary version, or train/ and test/ folders)" >&2
     exit 1
   }
   found=$(tail -n 1 <<<"$found")

@@ -78,12 +78,12 @@ class SweepRunner {
   }
 
   bool run_job(const SweepJob& job) {
+    if (job.kind == SweepKind::teacher) return make_teacher(job);
     if (job.depends_on > 0 && !make_teacher(this->job(job.depends_on))) return false;
     if (job.depends_on > 0 && failed_jobs_.count(job.depends_on) > 0) {
       fail(job, "its teacher failed");
       return true;
     }
-    if (job.kind == SweepKind::teacher) return make_teacher(job);
     const JobLock lock(options_.run + "/" + job.directory);
     if (lock.held()) return work(job);
     ++busy_;
@@ -94,6 +94,13 @@ class SweepRunner {
   /// Like any job, but if another process trains this teacher, waits for it.
   bool make_teacher(const SweepJob& job) {
     if (failed_jobs_.count(job.number) > 0 || ready_.count(job.number) > 0) return true;
+    if (job.depends_on > 0) {
+      if (!make_teacher(this->job(job.depends_on))) return false;
+      if (failed_jobs_.count(job.depends_on) > 0) {
+        fail(job, "the teacher it starts from failed");
+        return true;
+      }
+    }
     for (bool told = false;; told = true) {
       if (stop_requested()) return false;
       const JobLock lock(options_.run + "/" + job.directory);

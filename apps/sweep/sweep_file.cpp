@@ -6,6 +6,7 @@
 
 #include "apps/config.hpp"
 #include "apps/shell.hpp"
+#include "apps/sweep/sweep_json.hpp"
 #include "apps/sweep/sweep_settings.hpp"
 #include "apps/tandem_job.hpp"
 #include "core/error.hpp"
@@ -14,14 +15,12 @@
 namespace intandem {
 namespace {
 
-constexpr const char* kRemedy = "see docs/sweeps.md for what a sweep file holds";
-
 /// Reads one sweep file; every member function adds a kind of job.
-class SweepReader {
+class SweepReader : private SweepJson {
  public:
   SweepReader(const std::string& path, const std::string& directory,
               const SweepOverrides& overrides)
-      : path_(path), directory_(directory), overrides_(overrides) {}
+      : SweepJson(path), directory_(directory), overrides_(overrides) {}
 
   Sweep read() {
     if (!file_exists(path_)) {
@@ -42,60 +41,6 @@ class SweepReader {
   }
 
  private:
-  [[noreturn]] void fail(const std::string& problem, const std::string& remedy) const {
-    throw Error(path_, problem, remedy, ExitCode::usage);
-  }
-
-  void check_keys(const Json& object, const std::string& where,
-                  const std::vector<std::string>& known) const {
-    if (!object.is_object()) fail(where + " is not a JSON object", kRemedy);
-    for (const auto& [key, value] : object.items()) {
-      if (std::find(known.begin(), known.end(), key) != known.end()) continue;
-      fail("unknown key '" + key + "' in " + where,
-           "did you mean '" + closest_name(known, key) + "'?");
-    }
-  }
-
-  /// The member, or an empty value of its type.
-  const Json& member(const Json& object, const char* key, Json::value_t type,
-                     const std::string& where) const {
-    static const Json no_object = Json::object(), no_array = Json::array();
-    const auto found = object.find(key);
-    if (found == object.end()) return type == Json::value_t::array ? no_array : no_object;
-    if (found->type() != type) {
-      fail("'" + std::string(key) + "' of " + where + " has the wrong type",
-           std::string("write ") + (type == Json::value_t::array ? "[…]" : "{…}"));
-    }
-    return *found;
-  }
-
-  std::string text(const Json& object, const char* key, const std::string& where,
-                   const std::string& absent) const {
-    const auto found = object.find(key);
-    if (found == object.end()) return absent;
-    if (!found->is_string()) {
-      fail("'" + std::string(key) + "' of " + where + " is not a text", "write \"…\"");
-    }
-    return found->get<std::string>();
-  }
-
-  /// Names listed in `key`, each among `known`; all of `known` if there is no such key.
-  std::vector<std::string> names(const Json& object, const char* key, const std::string& where,
-                                 const std::vector<std::string>& known) const {
-    if (!object.contains(key)) return known;
-    std::vector<std::string> list;
-    for (const Json& name : member(object, key, Json::value_t::array, where)) {
-      if (!name.is_string())
-        fail("'" + std::string(key) + "' of " + where + " lists no names", kRemedy);
-      list.push_back(name.get<std::string>());
-      if (std::find(known.begin(), known.end(), list.back()) != known.end()) continue;
-      fail("'" + list.back() + "' in '" + key + "' of " + where + " is not defined",
-           known.empty() ? std::string("define it")
-                         : "did you mean '" + closest_name(known, list.back()) + "'?");
-    }
-    return list;
-  }
-
   std::vector<std::int64_t> seeds(const Json& object, const std::string& where) const {
     const Json& list =
         member(object.contains("seeds") ? object : file_, "seeds", Json::value_t::array, where);
@@ -124,36 +69,46 @@ class SweepReader {
     }
     for (const auto& [name, entry] : teachers.items()) {
       const std::string where = "teacher '" + name + "'";
-      check_keys(entry, where, {"train", "file"});
+      check_keys(entry, where, {"train", "file", "from"});
       if (!is_file_name(name))
         fail(where + " cannot name a directory", "use letters, digits, - and _");
       if (entry.contains("train") == entry.contains("file")) {
         fail(where + " has not exactly one of 'train' and 'file'", kRemedy);
       }
       const std::string file = given.count(name) > 0 ? given[name] : text(entry, "file", where, "");
+      train_settings_[name] = member(entry, "train", Json::value_t::object, where);
+      const std::string from = text(entry, "from", where, "");
+      if (!from.empty() && std::find(teachers_.begin(), teachers_.end(), from) == teachers_.end()) {
+        fail(where + " starts from '" + from + "', which is not defined before it",
+             "name a teacher further up");
+      }
       teachers_.push_back(name);
-      if (!file.empty()) {
-        if (!file_exists(file)) throw Error(file, "no such teacher", "check " + path_);
-        teacher_files_[name] = file;
-        teacher_ids_[name] = "crc " + file_crc(file);
+      if (file.empty()) {
+        add_teacher_job(name, from, where);
         continue;
       }
-      add_teacher_job(name, member(entry, "train", Json::value_t::object, where), where);
+      if (!file_exists(file)) throw Error(file, "no such teacher", "check " + path_);
+      teacher_files_[name] = file;
+      teacher_ids_[name] = "crc " + file_crc(file);
     }
   }
 
-  void add_teacher_job(const std::string& name, const Json& config, const std::string& where) {
+  void add_teacher_job(const std::string& name, const std::string& from, const std::string& where) {
     SweepJob job;
     job.kind = SweepKind::teacher;
     job.label = job.teacher = name;
-    train_settings_[name] = config;
-    std::vector<SettingsLayer> layers = {{config, path_ + ", " + where}};
+    std::vector<SettingsLayer> layers = {{train_settings_[name], path_ + ", " + where}};
     if (!overrides_.dataset.empty()) {
       layers.push_back({Json{{"dataset", overrides_.dataset}}, "--dataset"});
     }
     settle(job, resolve_train(layers));
     job.seed = job.resolved.at("seed").get<std::int64_t>();
-    const std::string id = hash_text(to_text(job.settings));
+    std::string what = to_text(job.settings);
+    if (!from.empty()) {
+      start_from(job, from);
+      what += " from " + teacher_ids_.at(from);
+    }
+    const std::string id = hash_text(what);
     job.directory = "teachers/" + name + "-" + id;
     job.teacher_file = directory_ + "/" + job.directory + "/teacher.safetensors";
     teacher_ids_[name] = "trained " + id;
@@ -162,15 +117,29 @@ class SweepReader {
     teacher_jobs_[name] = sweep_.jobs.back().number;
   }
 
+  void start_from(SweepJob& job, const std::string& teacher) const {
+    const auto made = teacher_jobs_.find(teacher);
+    job.depends_on = made == teacher_jobs_.end() ? 0 : made->second;
+    job.init = teacher_files_.at(teacher);
+  }
+
   void add_entry(const Json& entry, std::size_t index) {
     std::string where = "job " + std::to_string(index + 1);
-    check_keys(entry, where, {"label", "series", "kind", "groups", "teachers", "seeds", "config"});
+    check_keys(entry, where,
+               {"label", "series", "kind", "start", "groups", "teachers", "seeds", "config"});
     SweepJob job;
     job.label = text(entry, "label", where, "");
     if (job.label.empty()) fail(where + " has no label", "give it a \"label\"");
     where = "job '" + job.label + "'";
     job.series = text(entry, "series", where, job.label);
     job.kind = kind_of(text(entry, "kind", where, "distill"), where);
+    const std::string start = text(entry, "start", where, "teacher");
+    if ((start != "teacher" && start != "random") ||
+        (entry.contains("start") && job.kind != SweepKind::train)) {
+      fail("'start' of " + where + " does not fit",
+           "use teacher or random, with kind train; others have the key random_init");
+    }
+    if (job.kind == SweepKind::train) job.init = start;
     const Json& groups = member(file_, "groups", Json::value_t::object, "the file");
     std::vector<std::string> known;
     for (const auto& [name, settings] : groups.items()) known.push_back(name);
@@ -201,36 +170,37 @@ class SweepReader {
   }
 
   void add_job(SweepJob job, const Json& group, const Json& own, const std::string& where) {
-    const std::string in_group = path_ + ", group '" + job.group + "'";
-    const Json seed = {{"seed", job.seed}};
-    const auto teacher_job = teacher_jobs_.find(job.teacher);
-    job.depends_on = teacher_job == teacher_jobs_.end() ? 0 : teacher_job->second;
+    const auto made = teacher_jobs_.find(job.teacher);
+    job.depends_on = made == teacher_jobs_.end() ? 0 : made->second;
     job.teacher_file = teacher_files_.at(job.teacher);
-    std::string command = kind_name(job.kind);
+    const std::string command = kind_name(job.kind);
+    std::string what = command;
+    std::vector<SettingsLayer> layers = {{group, path_ + ", group '" + job.group + "'"},
+                                         {own, path_ + ", " + where},
+                                         {Json{{"seed", job.seed}}, path_}};
+    const Json& common = member(file_, job.kind == SweepKind::train ? "train" : "distill",
+                                Json::value_t::object, "the file");
+    layers.insert(
+        layers.begin(),
+        {common, path_ + ", '" + (job.kind == SweepKind::train ? "train" : "distill") + "'"});
     if (job.kind == SweepKind::train) {
       // The teacher's own recipe, unless the file says otherwise.
-      std::vector<SettingsLayer> layers = {
-          {train_settings_[job.teacher], path_ + ", teacher '" + job.teacher + "'"},
-          {member(file_, "train", Json::value_t::object, "the file"), path_ + ", 'train'"},
-          {group, in_group},
-          {own, path_ + ", " + where},
-          {seed, path_}};
+      layers.insert(layers.begin(),
+                    {train_settings_[job.teacher], path_ + ", teacher '" + job.teacher + "'"});
       if (!overrides_.dataset.empty()) {
         layers.push_back({Json{{"dataset", overrides_.dataset}}, "--dataset"});
       }
       settle(job, resolve_train(layers));
       job.name = "train";
+      if (job.init == "random") what += " from random weights";
+      job.init = job.init == "random" ? "" : job.teacher_file;
     } else {
-      const auto resolve = job.kind == SweepKind::baseline ? resolve_baseline : resolve_distill;
-      settle(job, resolve({{member(file_, "distill", Json::value_t::object, "the file"),
-                            path_ + ", 'distill'"},
-                           {group, in_group},
-                           {own, path_ + ", " + where},
-                           {seed, path_}}));
+      settle(job,
+             job.kind == SweepKind::baseline ? resolve_baseline(layers) : resolve_distill(layers));
       job.name = student_name(job.resolved);
     }
-    const std::string id = hash_text(command + " of " + teacher_ids_.at(job.teacher) + " with " +
-                                     to_text(job.settings));
+    const std::string id =
+        hash_text(what + " of " + teacher_ids_.at(job.teacher) + " with " + to_text(job.settings));
     job.directory = "jobs/" + command + "-" + job.name + "-s" + std::to_string(job.seed) + "-" + id;
     const auto same = std::find_if(sweep_.jobs.begin(), sweep_.jobs.end(), [&](const SweepJob& j) {
       return j.directory == job.directory && j.label == job.label && j.group == job.group;
@@ -246,6 +216,7 @@ class SweepReader {
     job.arguments = {command, "--run", run};
     const bool student = command != "train";
     if (student) append(job.arguments, {"--teacher", job.teacher_file, "--name", job.name});
+    if (!job.init.empty()) append(job.arguments, {"--init", job.init});
     append(job.arguments, settings_flags(job.settings, !student));
     append(job.arguments, settings_flags(job.harmless, !student));
     std::vector<std::string> common;
@@ -275,7 +246,7 @@ class SweepReader {
                                 "_-") == std::string::npos;
   }
 
-  std::string path_, directory_;
+  std::string directory_;
   const SweepOverrides& overrides_;
   Json file_;
   std::string data_dir_;

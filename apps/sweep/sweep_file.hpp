@@ -31,6 +31,7 @@ struct SweepJob {
   std::int64_t seed = 1;
   std::string name;          ///< of the student within its run directory
   std::string directory;     ///< inside the sweep's: kind, bits, seed and a hash of what it does
+  std::string init;          ///< teacher file that `train` starts from; empty: random weights
   int depends_on = 0;        ///< number of the job that makes its teacher; 0: a file that is there
   std::string teacher_file;  ///< where the teacher is, or will be
   Json settings;             ///< what differs from the program's defaults and may change figures

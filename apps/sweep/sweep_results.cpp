@@ -53,6 +53,12 @@ class Collector {
       }
       results_.done += last_done_ ? 1 : 0;
     }
+    for (SweepRow& row : results_.rows) {
+      if (row.in_integers) continue;
+      for (const double top1 : row.top1.values) {
+        row.to_teacher.add(top1 - teacher_of(row.teacher).top1);
+      }
+    }
     return std::move(results_);
   }
 
@@ -155,7 +161,6 @@ class Collector {
     const double top1 = number_of(results, "teacher_top1");
     row.top1.add(top1);
     row.top5.add(number_of(results, "teacher_top5"));
-    row.to_teacher.add(top1 - teacher_of(row.teacher).top1);
     row.agreement.add(number_of(results, "agreement"));
     row.passes.add(number_of(object_of(entry, "config"), "epochs"));
     row.seconds.add(number_of(results, "teacher_seconds"));

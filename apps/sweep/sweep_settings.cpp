@@ -9,7 +9,7 @@
 namespace intandem {
 namespace {
 
-constexpr const char* kOwnKeys[] = {"name", "teacher", "data_dir", "threads"};
+constexpr const char* kOwnKeys[] = {"name", "teacher", "init", "data_dir", "threads"};
 
 /// What a student without training has no use for.
 constexpr const char* kTrainingKeys[] = {"seed",
@@ -31,7 +31,8 @@ constexpr const char* kTrainingKeys[] = {"seed",
                                          "joint_lr",
                                          "kd_weight",
                                          "ce_weight",
-                                         "checkpoint_seconds"};
+                                         "checkpoint_seconds",
+                                         "fix_alpha"};
 
 bool is_own(const std::string& key) {
   return std::find(std::begin(kOwnKeys), std::end(kOwnKeys), key) != std::end(kOwnKeys);

@@ -22,7 +22,7 @@ struct ResolvedSettings {
   Json harmless;  ///< other keys that differ from the program's defaults
 };
 /// Usage errors as apply_config_text, and for keys that the sweep sets itself: name, teacher,
-/// data_dir and threads.
+/// init, data_dir and threads.
 ResolvedSettings resolve_train(const std::vector<SettingsLayer>& layers);
 ResolvedSettings resolve_distill(const std::vector<SettingsLayer>& layers);
 /// The same without the settings of training, which `baseline` does not use.

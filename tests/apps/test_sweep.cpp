@@ -99,6 +99,39 @@ TEST_CASE("a sweep file becomes jobs: teachers x groups x seeds", "[apps][sweep]
   CHECK(directories.size() == sweep.jobs.size());
 }
 
+TEST_CASE("teachers and quantized training start from another teacher", "[apps][sweep]") {
+  const TemporaryDirectory scratch;
+  const std::string text = R"({
+    "title": "Starts",
+    "teachers": {"a": {"train": {"width": 0.1}},
+                 "q": {"from": "a", "train": {"width": 0.1, "quantizer": "dorefa"}}},
+    "train": {"epochs": 3},
+    "groups": {"W2A2": {"weight_bits": 2, "activation_bits": 2}},
+    "jobs": [{"label": "qat", "kind": "train", "teachers": ["a"], "config": {"quantizer": "lsq"}},
+             {"label": "random", "kind": "train", "start": "random", "teachers": ["a"],
+              "config": {"quantizer": "lsq"}},
+             {"label": "tandem", "teachers": ["q"]}]
+  })";
+  const Sweep sweep = read_text(scratch, text);
+  REQUIRE(sweep.jobs.size() == 5);
+  CHECK(sweep.jobs[1].depends_on == 1);
+  CHECK(has_pair(sweep.jobs[1].arguments, "--init", sweep.jobs[0].teacher_file));
+  const SweepJob& qat = sweep.jobs[2];
+  CHECK(has_pair(qat.arguments, "--init", sweep.jobs[0].teacher_file));
+  CHECK(has_pair(qat.arguments, "--weight-bits", "2"));
+  CHECK(has_pair(qat.arguments, "--epochs", "3"));
+  CHECK(has_pair(qat.arguments, "--width", "0.1"));  // the teacher's own recipe
+  CHECK(sweep.jobs[3].init.empty());
+  CHECK(sweep.jobs[3].directory != qat.directory);
+  CHECK(sweep.jobs[4].depends_on == 2);
+  data_test::check_error(
+      [&] { read_text(scratch, replaced(text, "\"from\": \"a\"", "\"from\": \"b\"")); },
+      {"teacher 'q'", "'b'"});
+  data_test::check_error(
+      [&] { read_text(scratch, replaced(text, "\"start\": \"random\"", "\"start\": \"x\"")); },
+      {"job 'random'", "'start'"});
+}
+
 TEST_CASE("a job's directory depends on what it does, not on what it is called", "[apps][sweep]") {
   const TemporaryDirectory scratch;
   const Sweep sweep = read_text(scratch, kFile);
@@ -171,7 +204,7 @@ TEST_CASE("the sweep files that come with the program are valid", "[apps][sweep]
     CHECK_NOTHROW(read_sweep(path, "runs/x", {}));
     ++files;
   }
-  CHECK(files >= 4);
+  CHECK(files >= 5);
 }
 
 TEST_CASE("means and standard deviations", "[apps][sweep]") {
@@ -190,8 +223,10 @@ TEST_CASE("means and standard deviations", "[apps][sweep]") {
 TEST_CASE("a sweep runs, skips what is done, names what fails and reports", "[apps][cli][sweep]") {
   INTANDEM_NEED_PROGRAM();
   const TemporaryDirectory scratch;
-  const std::string file = small_sweep(
-      scratch, R"(, {"label": "broken", "groups": ["W4A4"], "config": {"overrides": "no=2/2"}})");
+  const std::string file = small_sweep(scratch, R"(,
+    {"label": "broken", "groups": ["W4A4"], "config": {"overrides": "no=2/2"}},
+    {"label": "float batch norm", "kind": "train", "groups": ["W2A2"], "seeds": [1],
+     "config": {"quantizer": "lsq", "epochs": 1, "lr": 0.005}})");
   const std::string dir = scratch.path("run");
   const std::vector<std::string> words = {"sweep", file, "--run", dir, "--threads", "1"};
   const Outcome list = run(scratch, with(words, {"--list"}));
@@ -209,8 +244,8 @@ TEST_CASE("a sweep runs, skips what is done, names what fails and reports", "[ap
   CHECK_THAT(first.out, Contains("tandem") && Contains("at once") && Contains("folded, per layer"));
 
   const SweepResults results = read_sweep_results(dir);
-  CHECK(results.jobs == 1 + 2 + 2 + 1 + 2);
-  CHECK(results.done == 6);
+  CHECK(results.jobs == 1 + 2 + 2 + 1 + 2 + 1);
+  CHECK(results.done == 7);
   const SweepRow& tandem = results.rows.at(4);
   REQUIRE(tandem.label == "tandem");
   CHECK(tandem.seeds == std::vector<std::int64_t>{1, 2});
@@ -219,6 +254,10 @@ TEST_CASE("a sweep runs, skips what is done, names what fails and reports", "[ap
   CHECK(tandem.mismatches == 0);
   CHECK(tandem.passes.mean() > 1.0);
   CHECK(results.teachers.at(0).top1 > 50.0);
+  const SweepRow& contender = results.rows.back();
+  CHECK_FALSE(contender.in_integers);
+  CHECK(contender.passes.mean() == 1);
+  CHECK(contender.to_teacher.mean() == Approx(contender.top1.mean() - results.teachers.at(0).top1));
   const Json student =
       Json::parse(
           slurp(dir + "/" + read_text(scratch, slurp(file)).jobs[3].directory + "/results.json"))
@@ -236,7 +275,7 @@ TEST_CASE("a sweep runs, skips what is done, names what fails and reports", "[ap
   fs::remove(dir + "/report.md");
   const Outcome second = run(scratch, words);
   CHECK(second.code == 1);
-  CHECK_THAT(second.err, Contains("[4/8] tandem, W4A4, teacher bars, seed 1: done before"));
+  CHECK_THAT(second.err, Contains("[4/9] tandem, W4A4, teacher bars, seed 1: done before"));
   CHECK(slurp(dir + "/report.md") == page);
 
   // A run under the same name with other settings is neither taken nor lost.
@@ -246,7 +285,7 @@ TEST_CASE("a sweep runs, skips what is done, names what fails and reports", "[ap
   const Outcome stale = run(scratch, with(words, {"--only", "4"}));
   CHECK(stale.code == 1);
   CHECK_THAT(stale.err, Contains("tau = 2.5, not 2.0") && Contains("remove that directory"));
-  check_one_error(run(scratch, with(words, {"--only", "9"})), 2, {"--only", "1 to 8"});
+  check_one_error(run(scratch, with(words, {"--only", "10"})), 2, {"--only", "1 to 9"});
   check_one_error(run(scratch, with(words, {"--only", "3-2"})), 2, {"--only", "'3-2'"});
 }
 
