@@ -88,7 +88,9 @@ bool assign(const ConfigKey& key, const Json& value) {
                           if (!value.is_string()) return false;
                           const auto& text = value.get_ref<const std::string&>();
                           const auto& choices = key.choices;
-                          if (!choices.empty() &&
+                          const bool other =
+                              !key.or_suffix.empty() && text.ends_with(key.or_suffix);
+                          if (!choices.empty() && !other &&
                               std::find(choices.begin(), choices.end(), text) == choices.end()) {
                             return false;
                           }
@@ -147,6 +149,7 @@ std::string ConfigKey::allowed() const {
                           for (std::size_t i = 0; i < choices.size(); ++i) {
                             list += (i > 0 ? ", " : "") + choices[i];
                           }
+                          if (!or_suffix.empty()) list += " or a file NAME" + or_suffix;
                           return list;
                         },
                     },

@@ -98,6 +98,8 @@ struct ConfigKey {
   /// Whether two runs that differ in this key may give different figures. --resume insists on
   /// equal values of such keys only.
   bool changes_results = true;
+  /// Besides the choices, any text that ends in this, e.g. ".json" of a file; empty: nothing else.
+  std::string or_suffix = {};
 
   /// "--weight-bits"
   std::string flag() const;

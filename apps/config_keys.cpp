@@ -26,6 +26,11 @@ ConfigKey choice(std::string name, std::string& v, std::vector<std::string> choi
                  std::string help) {
   return {std::move(name), &v, 0, 0, std::move(choices), std::move(help), true};
 }
+/// A choice that also takes the name of a file.
+ConfigKey or_file(ConfigKey key, std::string suffix) {
+  key.or_suffix = std::move(suffix);
+  return key;
+}
 std::vector<std::string> with_auto(std::vector<std::string> names) {
   names.insert(names.begin(), "auto");
   return names;
@@ -70,8 +75,9 @@ ConfigKeys describe(TrainConfig& c) {
           text("data_dir", c.data_dir, "its files; default: where Debian's package puts them")),
       integer("limit", c.limit, 0, kMany, "use only so many images of each part; 0: all"),
       integer("held_out", c.held_out, 1, kMany, "training images set aside for validation"),
-      choice("network", c.network, network_names(), "architecture"),
-      real("width", c.width, 0.05, 4, "factor on every hidden channel count"),
+      or_file(choice("network", c.network, network_names(), "architecture, by name or from a file"),
+              ".json"),
+      real("width", c.width, 0.05, 4, "factor on every hidden channel count of a built-in network"),
       integer("seed", c.seed, 0, kMany, "seed of everything random"),
       integer("epochs", c.epochs, 1, 10000, "passes over the training images"),
       integer("batch", c.batch, 1, 65536, "images per step"),

@@ -21,17 +21,33 @@ std::string multiplier_text(const IntLayer& layer) {
   return layer.scale.size() == 1 ? text : text + " … (per channel)";
 }
 
+/// "u4", or with a zero point (Q17) "u4, 0 at 8".
+std::string output_text(const IntLayer& layer) {
+  if (layer.is_last()) return "s32";
+  const std::string bits = "u" + std::to_string(bits_of(layer.max_code));
+  return layer.zero_point == 0 ? bits : bits + ", 0 at " + std::to_string(layer.zero_point);
+}
+
+/// What a layer reads if that is not the layer before it, and what it adds: "conv1", "+ conv3", "".
+std::string reads_text(const std::string& input, const std::string& add) {
+  if (add.empty()) return input;
+  return input.empty() ? "+ " + add : input + " + " + add;
+}
+
 void print_integer_model(const IntModel& model) {
-  TextTable table({"layer", "shape", "W bits", "in", "out", "MACs", "weight bytes", "m * 2^-n",
-                   "|acc| bound", "zero channels"});
+  TextTable table({"layer", "shape", "reads", "W bits", "in", "out", "MACs", "weight bytes",
+                   "m * 2^-n", "|acc| bound", "zero channels"});
   std::int64_t macs = 0, parameters = 0;
   for (const IntLayer& layer : model.layers) {
     const bool pool = layer.kind == IntLayerKind::avg_pool;
     macs += layer_macs(layer);
     parameters += layer.weights.size();
-    table.add({layer.name, shape_text(layer), pool ? "-" : std::to_string(layer.weight_bits),
-               "u" + std::to_string(bits_of(layer.in_max)),
-               layer.is_last() ? "s32" : "u" + std::to_string(bits_of(layer.max_code)),
+    const auto name_of = [&](int k) {
+      return k < 0 ? std::string() : model.layers[static_cast<std::size_t>(k)].name;
+    };
+    table.add({layer.name, shape_text(layer), reads_text(name_of(layer.input), name_of(layer.add)),
+               pool ? "-" : std::to_string(layer.weight_bits),
+               "u" + std::to_string(bits_of(layer.in_max)), output_text(layer),
                grouped(layer_macs(layer)), grouped(weight_bytes(layer)), multiplier_text(layer),
                grouped(layer.bound), std::to_string(layer.zero_channels)});
   }
@@ -65,7 +81,7 @@ void print_plan(const IntModel& model, std::int64_t batch) {
 
 void print_teacher(const std::string& path) {
   const Teacher teacher = load_teacher(path);
-  TextTable table({"layer", "shape", "batch norm", "MACs", "weights"});
+  TextTable table({"layer", "shape", "reads", "batch norm", "MACs", "weights"});
   std::int64_t macs = 0, weights = 0;
   for (int k = 0; k < teacher.net.unit_count(); ++k) {
     const UnitSpec& unit = teacher.net.spec().units[static_cast<std::size_t>(k)];
@@ -75,8 +91,8 @@ void print_teacher(const std::string& path) {
     macs += pool ? 0 : shape.macs();
     weights += unit_weights;
     table.add({unit.name, shape_text(shape, unit.kind == UnitKind::linear, pool),
-               unit.batch_norm ? "yes" : "no", grouped(pool ? 0 : shape.macs()),
-               grouped(unit_weights)});
+               reads_text(unit.input, unit.add), unit.batch_norm ? "yes" : "no",
+               grouped(pool ? 0 : shape.macs()), grouped(unit_weights)});
   }
   std::printf("%s", table.str().c_str());
   std::printf("total: %s MACs per image, %s weights, %s bytes as float\n", grouped(macs).c_str(),

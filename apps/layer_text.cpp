@@ -8,6 +8,11 @@ std::string shape_text(const ConvShape& s, bool linear, bool pool) {
   text += " -> " + std::to_string(s.P()) + "x" + std::to_string(s.Q()) + "x" + std::to_string(s.K);
   text += ", " + std::to_string(s.R) + "x" + std::to_string(s.S) + (pool ? " mean" : "");
   if (s.stride != 1) text += " /" + std::to_string(s.stride);
+  if (s.is_depthwise()) {
+    text += " depthwise";
+  } else if (s.groups > 1) {
+    text += " in " + std::to_string(s.groups) + " groups";
+  }
   return text;
 }
 

@@ -60,6 +60,36 @@ ModelInfo teacher_info(const TrainConfig& config, const Dataset& train, const No
 
 /// The input size is known before the number of classes, which the data tell.
 constexpr std::int64_t kAnyClasses = 10;
+
+/// A built-in network by name, or one described in a file. `classes` of the data; 0: not known yet.
+NetworkSpec chosen_network(const TrainConfig& config, std::int64_t classes) {
+  const std::string& name = config.network;
+  if (!name.ends_with(".json")) {
+    return make_network(name, config.width, classes == 0 ? kAnyClasses : classes);
+  }
+  if (config.width != 1.0) {
+    throw Error("--width", "is for the built-in networks, but --network is the file " + name,
+                "write the channel counts into the file", ExitCode::usage);
+  }
+  const NetworkSpec spec = network_from_file(name);
+  if (classes != 0 && spec.classes != classes) {
+    throw Error(name,
+                "the network has " + std::to_string(spec.classes) + " classes, " + config.dataset +
+                    " has " + std::to_string(classes),
+                "set its classes and the last unit's out to " + std::to_string(classes));
+  }
+  return spec;
+}
+
+/// A resumed run goes on with the network it began with; the file may say something else by now.
+void check_same_network(const Container& checkpoint, const NetworkSpec& spec) {
+  const std::string& file = checkpoint.path();
+  if (network_from_json(checkpoint.get("architecture"), file) != spec) {
+    throw Error(file, "the run was started with another network than " + spec.name + " is now",
+                "restore the network file, or start again with --overwrite", ExitCode::usage);
+  }
+}
+
 constexpr std::int64_t kTestBatch = 256;
 constexpr const char* kProfileFile = "profile.json";
 
@@ -176,13 +206,14 @@ ExitCode train_command(TrainConfig config, const JobOptions& job) {
   if (!run.already_finished()) {
     if (config.threads > 0) set_thread_count(static_cast<int>(config.threads));
     const std::optional<Container> resume = run.open_checkpoint(keys);
-    NetworkSpec spec = make_network(config.network, config.width, kAnyClasses);
+    NetworkSpec spec = chosen_network(config, 0);
     const TeacherOptions options = teacher_options(config);
     if (options.quantizers) resolve_quantizers(spec, *options.quantizers);
     std::optional<Container> init;
     if (!config.init.empty() && !resume) init = Container::load(config.init, "teacher");
     const TrainTest data = load_data(config.dataset, config.data_dir, config.limit, spec);
-    spec = make_network(config.network, config.width, data.train.classes);
+    spec = chosen_network(config, data.train.classes);
+    if (resume) check_same_network(*resume, spec);
     const Split split =
         split_held_out(data.train, config.held_out, static_cast<std::uint64_t>(config.seed));
     const Normalization norm = measure_normalization(split.train);

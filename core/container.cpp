@@ -201,7 +201,7 @@ std::vector<const Container::NamedEntry*> Container::data_order() const {
 std::string Container::header(const std::string& checksum) const {
   json metadata = metadata_;
   metadata["format"] = "intandem";
-  metadata["format_version"] = std::to_string(kFormatVersion);
+  metadata["format_version"] = std::to_string(version_);
   metadata["kind"] = kind_;
   metadata["checksum"] = checksum;
   json root;
@@ -302,7 +302,8 @@ Container Container::load(const std::string& path) {
                std::to_string(kFormatVersion) + ")",
            "update intandem");
   }
-  if (version != kFormatVersion) c.fail("has an unknown format version", kDamagedRemedy);
+  if (version < 1) c.fail("has an unknown format version", kDamagedRemedy);
+  c.version_ = version;
   if (!duplicate.empty()) c.fail("names '" + duplicate + "' twice", kDamagedRemedy);
   c.kind_ = c.get("kind");
   const std::string stored_checksum = c.get("checksum");

@@ -3,6 +3,7 @@
 // safetensors package.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <map>
 #include <string>
@@ -19,7 +20,7 @@ namespace intandem {
 /// "format_version", "kind" and "checksum" (of header entries and data).
 class Container {
  public:
-  static constexpr int kFormatVersion = 1;
+  static constexpr int kFormatVersion = 2;
 
   /// kind: what the file is, e.g. "teacher", "checkpoint", "student", "integer-model".
   explicit Container(std::string kind) : kind_(std::move(kind)) {}
@@ -38,6 +39,9 @@ class Container {
   /// Where the container was loaded from, for error messages; empty if it was not.
   const std::string& path() const { return path_; }
 
+  /// Programs that know only earlier format versions must not read this file: it says something
+  /// they would pass over. A file carries the lowest version that says all it holds.
+  void require_version(int version) { version_ = std::max<std::int64_t>(version_, version); }
   void set(const std::string& key, std::string value) { metadata_[key] = std::move(value); }
   bool has(const std::string& key) const { return metadata_.count(key) != 0; }
   /// A metadata value; Error if it is missing.
@@ -87,6 +91,7 @@ class Container {
 
   std::string kind_;
   std::string path_;
+  std::int64_t version_ = 1;
   std::map<std::string, std::string> metadata_;
   std::map<std::string, Entry> tensors_;
 };

@@ -130,9 +130,10 @@ std::vector<double> layer_sqnr_db(FloatNetwork& teacher, Student& student, const
       const bool last = student.is_last(k);
       const double step = last ? quantize_unit(student, k).unit
                                : static_cast<double>(student.unit(k).out_step.value[0]);
+      const std::int32_t zero_point = student.zero_point(k);
       const TensorF& y = values[unit]->value;
       for (std::int64_t i = 0; i < y.size(); ++i) {
-        const double code = last ? outputs.accumulators[i] : outputs.codes[unit][i];
+        const double code = last ? outputs.accumulators[i] : outputs.codes[unit][i] - zero_point;
         const double truth = static_cast<double>(y[i]);
         signal[unit] += truth * truth;
         noise[unit] += (truth - step * code) * (truth - step * code);

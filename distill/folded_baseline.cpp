@@ -24,8 +24,11 @@ std::vector<double> fit_output_steps(FloatNetwork& teacher, const Student& frame
     std::vector<Var> values(static_cast<std::size_t>(L));
     Var x = tape.constant(normalize(batch, frame.normalization()));
     for (int k = 0; k < L; ++k) {
+      const UnitGeometry& geometry = frame.geometry()[static_cast<std::size_t>(k)];
+      if (geometry.from >= 0) x = values[static_cast<std::size_t>(geometry.from)];
       const Var z = teacher.preactivation(tape, k, x, values, FloatNetwork::Mode{});
-      histograms[static_cast<std::size_t>(k)].add(z->value.data(), z->value.size(), true);
+      histograms[static_cast<std::size_t>(k)].add(z->value.data(), z->value.size(),
+                                                  !geometry.has_sign);
       x = values[static_cast<std::size_t>(k)] = teacher.finish(tape, k, z, FloatNetwork::Mode{});
     }
   }
@@ -34,9 +37,9 @@ std::vector<double> fit_output_steps(FloatNetwork& teacher, const Student& frame
     // A quantized teacher's own grid, where the codes are as many.
     const auto own = teacher_output(teacher, k);
     steps.push_back(
-        own && own->max_code == frame.max_code(k)
+        own && own->max_code == frame.largest_positive(k)
             ? own->step
-            : fit_step(histograms[static_cast<std::size_t>(k)], frame.max_code(k), method));
+            : fit_step(histograms[static_cast<std::size_t>(k)], frame.largest_positive(k), method));
   }
   return steps;
 }
@@ -114,12 +117,10 @@ IntModel folded_baseline(FloatNetwork& teacher, const Normalization& normalizati
   const auto step_of = [&](int k) { return out_steps[static_cast<std::size_t>(k)]; };
   IntModel model = lower(frame, 0);
   for (int k = 0; k < frame.unit_count(); ++k) {
-    IntLayer layer =
-        layer_frame(spec, frame.geometry()[static_cast<std::size_t>(k)], k, frame.normalization());
-    layer.in_max = frame.in_max(k);
-    layer.max_code = frame.max_code(k);
+    IntLayer layer = layer_frame(frame, k);
+    const int from = frame.geometry()[static_cast<std::size_t>(k)].from;
     WeightFit fit{frame.unit(k).weight_bits, options.full_range, method};
-    fit.in_step = k == 0 ? 1.0 : step_of(k - 1);
+    fit.in_step = from < 0 ? 1.0 : step_of(from);
     UnitScales scales;
     scales.multiplier_bits = options.multiplier_bits;
     if (!frame.is_last(k)) scales.out_step = step_of(k);
@@ -137,7 +138,7 @@ IntModel folded_baseline(FloatNetwork& teacher, const Normalization& normalizati
     layer.bias = std::move(rounded.bias);
     layer.scale = std::move(rounded.scale);
     layer.add_m = std::move(rounded.add_m);
-    if (k == 0 && layer.kind != IntLayerKind::avg_pool) fold_zero_point(layer, normalization);
+    fold_zero_point(layer);
     measure_bounds(layer);
     model.layers.push_back(std::move(layer));
   }

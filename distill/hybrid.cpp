@@ -41,6 +41,8 @@ TeacherPass Hybrid::teacher_pass(const TensorU8& images, int first, int k, bool 
   if (first > 0) x = teacher_.forward(tape, 0, first, x, values, mode);
   for (int j = first; j <= k; ++j) {
     const auto at = static_cast<std::size_t>(j);
+    const int from = teacher_.geometry()[at].from;
+    if (from >= 0) x = values[static_cast<std::size_t>(from)];
     const Var z = teacher_.preactivation(tape, j, x, values, mode);
     pass.z[at] = z->value;
     x = values[at] = teacher_.finish(tape, j, z, mode);
@@ -53,8 +55,8 @@ TeacherPass Hybrid::teacher_pass(const TensorU8& images, int first, int k, bool 
 
 bool Hybrid::is_read_from(int j, int first) const {
   for (int reader = first; reader < student_.unit_count(); ++reader) {
-    const int add = student_.geometry()[static_cast<std::size_t>(reader)].add;
-    if (reader == j + 1 || add == j) return true;
+    const UnitGeometry& geometry = student_.geometry()[static_cast<std::size_t>(reader)];
+    if (geometry.from == j || geometry.add == j) return true;
   }
   return false;
 }
@@ -69,13 +71,14 @@ std::vector<TensorF> Hybrid::teacher_codes(const TensorU8& images, int first) {
     if (!is_read_from(j, first)) continue;
     const auto at = static_cast<std::size_t>(j);
     const float inverse = 1.0f / student_.unit(j).out_step.value[0];
-    const auto high = static_cast<float>(student_.max_code(j));
+    const auto low = static_cast<float>(-student_.zero_point(j));
+    const auto high = low + static_cast<float>(student_.max_code(j));
     codes[at] = TensorF(values[at]->value.shape());
     const float* y = values[at]->value.data();
     float* code = codes[at].data();
     parallel_for(codes[at].size(), 1 << 14, [=](std::int64_t begin, std::int64_t end) {
       for (std::int64_t i = begin; i < end; ++i) {
-        code[i] = std::clamp(std::floor(y[i] * inverse + 0.5f), 0.0f, high);
+        code[i] = std::clamp(std::floor(y[i] * inverse + 0.5f), low, high);
       }
     });
   }
@@ -91,7 +94,8 @@ std::vector<TensorF> Hybrid::prefix_codes(const TensorU8& images, int first, Sta
   for (int j = 0; j < first; ++j) {
     if (!is_read_from(j, first)) continue;
     const auto at = static_cast<std::size_t>(j);
-    codes[at] = codes_to_float(engine_->codes(j), batched(student_.geometry()[at].output, N));
+    codes[at] = codes_to_float(engine_->codes(j), batched(student_.geometry()[at].output, N),
+                               student_.zero_point(j));
   }
   return codes;
 }

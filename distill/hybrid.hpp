@@ -41,8 +41,8 @@ class Hybrid {
 
   /// Teacher in evaluation mode on pixels [N][H][W][C]: z of units first … k, and the logits.
   TeacherPass teacher_pass(const TensorU8& images, int first, int k, bool with_logits);
-  /// D1: the output codes, in floats, of every frozen unit that a later one reads; by unit, the
-  /// others empty. freeze(first) must have been called.
+  /// D1: the output codes less zero points, in floats, of every frozen unit that a later one reads;
+  /// by unit, the others empty. freeze(first) must have been called.
   std::vector<TensorF> prefix_codes(const TensorU8& images, int first, StageInput input);
   /// Units 0 … first−1 on the integer engine, units first … k on the tape, the teacher's suffix on
   /// the tape if with_logits. freeze(first) must have been called.

@@ -104,7 +104,7 @@ void for_each_calibration_batch(const Dataset& data, const DistillOptions& optio
 void local_init(Hybrid& hybrid, int k, const Dataset& data, const DistillOptions& options) {
   Student& student = hybrid.student();
   StudentUnit& unit = student.unit(k);
-  const UnitSpec& spec = student.spec().units[static_cast<std::size_t>(k)];
+  const UnitGeometry& geometry = student.geometry()[static_cast<std::size_t>(k)];
   const UseWinograd winograd(true);  // in the teacher
   unit.alpha.value[0] = 1.0f;
   unit.out_step.value[0] = 1.0f;
@@ -118,26 +118,26 @@ void local_init(Hybrid& hybrid, int k, const Dataset& data, const DistillOptions
   const double product_unit =
       unit.quantizer ? student.in_step(k) * unit.quantizer->step(unit.weight.value) : 1.0;
 
-  ClosedForm closed_form(student.geometry()[static_cast<std::size_t>(k)].shape.K);
+  ClosedForm closed_form(geometry.shape.K);
   std::optional<MagnitudeHistogram> outputs;
   for_each_calibration_batch(data, options, [&](const TensorU8& batch) {
     const TensorF z = hybrid.teacher_pass(batch, k, k, false).z[static_cast<std::size_t>(k)];
     if (unit.quantizer) {
       const std::vector<TensorF> codes = hybrid.prefix_codes(batch, k, options.stage_input);
-      const TensorF x = k == 0 ? centered_pixels(batch, student.normalization())
-                               : codes[static_cast<std::size_t>(k - 1)];
-      const int add = student.geometry()[static_cast<std::size_t>(k)].add;
+      const TensorF x = geometry.from < 0 ? centered_pixels(batch, student.normalization())
+                                          : codes[static_cast<std::size_t>(geometry.from)];
+      const int add = geometry.add;
       closed_form.add(unit_product(student, k, x, weights), product_unit, z,
                       add < 0 ? TensorF() : codes[static_cast<std::size_t>(add)],
                       add < 0 ? 0.0f : student.unit(add).out_step.value[0]);
     }
     if (!outputs)
       outputs.emplace(std::max(1e-3, static_cast<double>(*std::max_element(z.begin(), z.end()))));
-    outputs->add(z.data(), z.size(), spec.relu || spec.kind == UnitKind::avg_pool);
+    outputs->add(z.data(), z.size(), !geometry.has_sign);
   });
   if (unit.quantizer) closed_form.solve(unit);
   if (!student.is_last(k)) {
-    const int high = student.max_code(k);
+    const int high = student.largest_positive(k);
     const double fitted = unit.activation->fit(*outputs, high);
     unit.out_step.value[0] =
         static_cast<float>(first_step(hybrid.teacher(), k, unit, high, fitted));

@@ -22,11 +22,24 @@ struct Clip {
   float low, high;
 };
 
-/// Largest real value that unit k's codes can represent; 0 for the last unit, which has no codes.
-float code_range(const Student& student, int k) {
-  return student.is_last(k)
-             ? 0.0f
-             : student.unit(k).out_step.value[0] * static_cast<float>(student.max_code(k));
+struct RealRange {
+  float low, high;
+};
+
+/// The real values that unit k's codes can represent; empty for the last unit, which has no codes.
+RealRange code_range(const Student& student, int k) {
+  if (student.is_last(k)) return {0.0f, 0.0f};
+  const float step = student.unit(k).out_step.value[0];
+  const std::int32_t zero_point = student.zero_point(k);
+  return {step * static_cast<float>(-zero_point),
+          step * static_cast<float>(student.max_code(k) - zero_point)};
+}
+
+Var clipped_loss(Tape& tape, const Student& student, int k, const HybridPass& hybrid,
+                 const TeacherPass& teacher) {
+  const auto at = static_cast<std::size_t>(k);
+  const RealRange range = code_range(student, k);
+  return local_loss(tape, hybrid.z[at], teacher.z[at], range.low, range.high);
 }
 
 /// inner · mean over the inner units of D3; null if there are none.
@@ -35,8 +48,7 @@ Var inner_loss(Tape& tape, const Student& student, int first, int k, const Hybri
   std::vector<Var> terms;
   for (int j = first; j < k; ++j) {
     if (!has_inner_loss(j, first, k, weights)) continue;
-    const auto at = static_cast<std::size_t>(j);
-    terms.push_back(local_loss(tape, hybrid.z[at], teacher.z[at], 0.0f, code_range(student, j)));
+    terms.push_back(clipped_loss(tape, student, j, hybrid, teacher));
   }
   if (terms.empty()) return nullptr;
   const float share = weights.inner / static_cast<float>(terms.size());
@@ -131,9 +143,8 @@ bool has_inner_loss(int j, int first, int k, const LossWeights& weights) {
 
 StageLoss stage_loss(Tape& tape, const Student& student, int first, int k, const HybridPass& hybrid,
                      const TeacherPass& teacher, const LossWeights& weights) {
-  const auto unit = static_cast<std::size_t>(k);
   StageLoss loss;
-  loss.local = local_loss(tape, hybrid.z[unit], teacher.z[unit], 0.0f, code_range(student, k));
+  loss.local = clipped_loss(tape, student, k, hybrid, teacher);
   if (weights.lambda > 0.0f) {
     loss.kd = kl_divergence(tape, hybrid.logits, teacher.logits, weights.tau);
   }
@@ -185,7 +196,8 @@ void LossSums::add(const HybridPass& hybrid, const TeacherPass& teacher,
     const bool own = j == k_ && !joint_;
     if (!own && !has_inner_loss(j, first_, k_, weights_)) continue;
     const auto at = static_cast<std::size_t>(j);
-    local_[at] += local_sums(hybrid.z[at]->value, teacher.z[at], 0.0f, code_range(student_, j));
+    const RealRange range = code_range(student_, j);
+    local_[at] += local_sums(hybrid.z[at]->value, teacher.z[at], range.low, range.high);
   }
   const Var logits = tape.constant(hybrid.logits->value);
   const auto images = static_cast<double>(count);

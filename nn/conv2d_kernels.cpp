@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "core/parallel.hpp"
+#include "nn/conv2d_grouped.hpp"
 #include "nn/conv2d_rows.hpp"
 #include "nn/conv2d_stem.hpp"
 #include "nn/conv2d_windows.hpp"
@@ -137,6 +138,7 @@ void backward_data_phase(const ConvShape& s, const float* dy, const float* w, fl
 void conv2d_forward(const ConvShape& shape, const float* x, const float* w, const float* bias,
                     float* y) {
   shape.check();
+  if (shape.groups > 1) return grouped_forward(shape, x, w, bias, y);
   if (stem_admits_forward(shape)) return stem_forward(shape, x, w, bias, y);
   const WindowGrid grid = input_windows(shape, x);
   const StridedMatrix filters(Role::b, w, shape.reduction(), false);
@@ -161,6 +163,7 @@ void conv2d_forward(const ConvShape& shape, const float* x, const float* w, cons
 
 void conv2d_backward_data(const ConvShape& shape, const float* dy, const float* w, float* dx) {
   shape.check();
+  if (shape.groups > 1) return grouped_backward_data(shape, dy, w, dx);
   if (is_pointwise(shape)) {
     const StridedMatrix a(Role::a, dy, shape.K, false), b(Role::b, w, shape.C, true);
     GemmProblem g;
@@ -213,6 +216,7 @@ void conv2d_backward_weights(const ConvShape& shape, const float* x, const float
   shape.check();
   const int64_t pixels = shape.N * shape.P() * shape.Q();
   if (db != nullptr) conv2d_backward_bias(shape, dy, db);
+  if (shape.groups > 1) return grouped_backward_weights(shape, x, dy, dw);
   if (stem_admits_backward_weights(shape)) return stem_backward_weights(shape, x, dy, dw);
   const StridedMatrix gradients(Role::a, dy, shape.K, true);
   const StridedMatrix images(Role::b, x, shape.C, true);

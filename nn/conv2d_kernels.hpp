@@ -5,11 +5,11 @@
 
 namespace intandem {
 
-// Layouts (core/conv_shape.hpp): x [N][H][W][C], w [K][R][S][C], y [N][P][Q][K], bias [K].
-// Padding contributes zeros. Linear layers (H = W = R = S = 1) take the plain GEMM path.
-// Results do not depend on the number of threads. If all sums are integers below 2²⁴ in magnitude,
-// conv2d_forward is exact whatever the ISA: the training simulation relies on it
-// (docs/quantization.md).
+// Layouts (core/conv_shape.hpp): x [N][H][W][C], w [K][R][S][C/groups], y [N][P][Q][K], bias [K].
+// Padding contributes zeros. Groups: nn/conv2d_grouped.hpp. Linear layers (H = W = R = S = 1) take
+// the plain GEMM path. Results do not depend on the number of threads. If all sums are integers
+// below 2²⁴ in magnitude, conv2d_forward is exact whatever the ISA: the training simulation relies
+// on it (docs/quantization.md).
 
 /// y = conv(x, w) + bias; bias may be null.
 void conv2d_forward(const ConvShape& shape, const float* x, const float* w, const float* bias,

@@ -174,7 +174,7 @@ const WinogradKernels& winograd_kernels() {
 }
 
 bool winograd_admits(const ConvShape& s) {
-  return s.R == 3 && s.S == 3 && s.stride == 1 && s.pad <= 2;
+  return s.R == 3 && s.S == 3 && s.stride == 1 && s.pad <= 2 && s.groups == 1;
 }
 
 // In products of the direct way, from measurements with AVX-512 (docs/kernels.md).

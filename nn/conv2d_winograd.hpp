@@ -9,7 +9,7 @@ namespace intandem {
 
 enum class ConvPass { forward, data_gradient, weight_gradient };
 
-/// Kernel 3×3, stride 1, padding at most 2.
+/// Kernel 3×3, stride 1, padding at most 2, no groups.
 bool winograd_admits(const ConvShape& shape);
 
 /// Whether Winograd is expected to be faster. A function of the shape alone, fitted to

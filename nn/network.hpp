@@ -16,7 +16,8 @@ namespace intandem {
 enum class UnitKind { conv, linear, avg_pool };
 
 /// One stage of the tandem: product → batch norm → (+ shortcut) → ReLU → max-pool → dropout.
-/// Zero or empty means absent. avg_pool units average kernel×kernel windows and have no weights.
+/// Zero or empty means absent. avg_pool units average kernel×kernel windows, or with kernel 0 the
+/// whole image, and have no weights.
 struct UnitSpec {
   std::string name;
   UnitKind kind = UnitKind::conv;
@@ -28,7 +29,9 @@ struct UnitSpec {
   bool relu = true;
   std::int64_t pool_kernel = 0, pool_stride = 0;  ///< max-pool after the ReLU
   float dropout = 0.0f;                           ///< on the unit's output, training only
-  std::string add = {};  ///< name of an earlier unit whose output is added before the ReLU
+  std::string add = {};     ///< name of an earlier unit whose output is added before the ReLU
+  std::string input = {};   ///< name of the earlier unit it reads; empty: the one before
+  std::int64_t groups = 1;  ///< conv: groups of channels that do not meet (core/conv_shape.hpp)
 
   friend bool operator==(const UnitSpec&, const UnitSpec&) = default;
 };
@@ -47,16 +50,22 @@ struct UnitGeometry {
   Shape input;      ///< per image: {H, W, C} or {C}
   Shape product;    ///< before pooling
   Shape output;     ///< after pooling
+  int from = -1;    ///< index of the unit it reads, −1: the image
   int add = -1;     ///< index of the shortcut's unit, −1: none
+  bool has_sign =
+      false;  ///< the output may be negative: no ReLU (avg_pool: of its operands either)
 };
 
-/// Geometry of every unit; Error (subject: network and unit) if something does not fit.
+/// Geometry of every unit; Error (subject: network and unit) if something does not fit, or if the
+/// output of a unit but the last is never read.
 std::vector<UnitGeometry> infer_geometry(const NetworkSpec& spec);
 
 /// One JSON object per network, kept in every container ("architecture").
 std::string to_json(const NetworkSpec& spec);
 /// Error on unknown keys, missing keys or an impossible geometry; `source` names the file.
 NetworkSpec network_from_json(const std::string& text, const std::string& source);
+/// The network described in a JSON file (docs/networks.md); errors name the file.
+NetworkSpec network_from_file(const std::string& path);
 
 /// A network by name ("fashion-alexnet", "alexnet-cifar", "alexnet", …): nn/networks/. width scales
 /// every hidden channel count (rounded to a multiple of 8, at least 8).
@@ -65,7 +74,7 @@ std::vector<std::string> network_names();
 
 /// Weights and batch-norm state of one unit.
 struct FloatUnit {
-  Parameter weight;       ///< [K][R][S][C] or [K][C]; empty for avg_pool
+  Parameter weight;       ///< [K][R][S][C/groups] or [K][C]; empty for avg_pool
   Parameter bias;         ///< [K]; only without batch norm
   Parameter gamma, beta;  ///< [K]; only with batch norm
   BatchNormState bn;
@@ -104,8 +113,9 @@ class FloatNetwork {
                     const Mode& mode);
   /// ReLU, max-pool and dropout of unit k.
   Var finish(Tape& tape, int k, const Var& z, const Mode& mode) const;
-  /// Units first … last−1: fills values[first … last−1] and returns the last one. `input` is the
-  /// input of unit `first`.
+  /// Units first … last−1: fills values[first … last−1] and returns the last one. Outputs of
+  /// units before `first` that these read are in `values`; `input` is what unit `first` reads if it
+  /// is not there: the image, or the output of unit first−1.
   Var forward(Tape& tape, int first, int last, const Var& input, std::vector<Var>& values,
               const Mode& mode);
   /// The whole network in evaluation mode, no gradients. x [N][H][W][C] → logits [N][classes].
@@ -116,6 +126,8 @@ class FloatNetwork {
   bool is_fusible(int k) const;
   /// The product and its batch norm; fused: ReLU and max-pool too.
   Var normalized_product(Tape& tape, int k, const Var& input, const Mode& mode, bool fused);
+  /// values[source], which unit k reads or adds.
+  const Var& output_of(int source, int k, const std::vector<Var>& values) const;
   Var drop(Tape& tape, int k, const Var& y, const Mode& mode) const;
 
   NetworkSpec spec_;

@@ -4,6 +4,7 @@
 #include <set>
 #include <utility>
 
+#include "core/file.hpp"
 #include "core/json.hpp"
 #include "nn/network.hpp"
 
@@ -108,6 +109,8 @@ UnitSpec read_unit(const Json& json, const std::string& source, std::size_t posi
   u.pool_stride = in.integer("pool_stride", 0);
   u.dropout = in.number("dropout", 0.0f);
   if (in.find("add") != nullptr) u.add = in.text("add");
+  if (in.find("input") != nullptr) u.input = in.text("input");
+  u.groups = in.integer("groups", 1);
   in.done();
   return u;
 }
@@ -126,6 +129,8 @@ Json write_unit(const UnitSpec& u) {
   if (u.pool_stride != 0) json["pool_stride"] = u.pool_stride;
   if (u.dropout != 0.0f) json["dropout"] = u.dropout;
   if (!u.add.empty()) json["add"] = u.add;
+  if (!u.input.empty()) json["input"] = u.input;
+  if (u.groups != 1) json["groups"] = u.groups;
   return json;
 }
 
@@ -143,11 +148,9 @@ std::string to_json(const NetworkSpec& spec) {
   return to_text(json);
 }
 
-NetworkSpec network_from_json(const std::string& text, const std::string& source) {
-  const Json json = try_parse_json(text);
-  if (json.is_discarded()) {
-    throw Error(source, "the architecture is not valid JSON", "use a file written by intandem");
-  }
+namespace {
+
+NetworkSpec read_network(const Json& json, const std::string& source) {
   Reader in(json, source, "the architecture");
   NetworkSpec spec;
   spec.name = in.text("name");
@@ -167,6 +170,21 @@ NetworkSpec network_from_json(const std::string& text, const std::string& source
     throw Error(source, error.what(), "correct the architecture or use another file");
   }
   return spec;
+}
+
+}  // namespace
+
+NetworkSpec network_from_json(const std::string& text, const std::string& source) {
+  const Json json = try_parse_json(text);
+  if (json.is_discarded()) {
+    throw Error(source, "the architecture is not valid JSON", "use a file written by intandem");
+  }
+  return read_network(json, source);
+}
+
+NetworkSpec network_from_file(const std::string& path) {
+  return read_network(parse_json(read_file(path, "check the path given as network"), path, false),
+                      path);
 }
 
 }  // namespace intandem

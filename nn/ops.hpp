@@ -10,9 +10,9 @@
 
 namespace intandem {
 
-/// y = conv(x, w) + b. x [N][H][W][C], w [K][R][S][C], b [K] or null; zero padding.
+/// y = conv(x, w) + b. x [N][H][W][C], w [K][R][S][C/groups], b [K] or null; zero padding.
 Var conv2d(Tape& tape, const Var& x, const Var& w, const Var& b, std::int64_t stride,
-           std::int64_t pad);
+           std::int64_t pad, std::int64_t groups = 1);
 
 /// y = x·wᵀ + b. x [N][…] is read as [N][C], w [K][C], b [K] or null; y [N][K].
 Var linear(Tape& tape, const Var& x, const Var& w, const Var& b);
@@ -40,6 +40,8 @@ Var relu(Tape& tape, const Var& x);
 /// Square window, no padding; the first maximum in row-major order takes the gradient.
 Var max_pool(Tape& tape, const Var& x, std::int64_t kernel, std::int64_t stride);
 Var avg_pool(Tape& tape, const Var& x, std::int64_t kernel, std::int64_t stride);
+/// The mean of every channel over the whole image: x [N][H][W][C] → [N][1][1][C].
+Var global_avg_pool(Tape& tape, const Var& x);
 /// Residual addition of two tensors of the same shape.
 Var add(Tape& tape, const Var& a, const Var& b);
 /// Inverted dropout: keeps an element with probability 1 − p and scales it by 1/(1 − p). The mask

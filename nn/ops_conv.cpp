@@ -55,12 +55,14 @@ Var record_product(Tape& tape, const ConvShape& shape, const Shape& y_shape, con
 }  // namespace
 
 Var conv2d(Tape& tape, const Var& x, const Var& w, const Var& b, std::int64_t stride,
-           std::int64_t pad) {
+           std::int64_t pad, std::int64_t groups) {
   const Shape& in = x->value.shape();
   const Shape& kernel = w->value.shape();
-  INTANDEM_CHECK(in.rank() == 4 && kernel.rank() == 4 && in[3] == kernel[3],
-                 "convolution of " + in.str() + " with weights " + kernel.str());
-  const ConvShape shape{in[0], in[1], in[2], in[3], kernel[0], kernel[1], kernel[2], stride, pad};
+  INTANDEM_CHECK(in.rank() == 4 && kernel.rank() == 4 && in[3] == groups * kernel[3],
+                 "convolution of " + in.str() + " with weights " + kernel.str() + " in " +
+                     std::to_string(groups) + " groups");
+  const ConvShape shape{in[0],     in[1],     in[2],  in[3], kernel[0],
+                        kernel[1], kernel[2], stride, pad,   groups};
   shape.check();
   return record_product(tape, shape, {shape.N, shape.P(), shape.Q(), shape.K}, x, w, b);
 }

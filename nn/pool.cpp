@@ -117,4 +117,36 @@ Var avg_pool(Tape& tape, const Var& x, std::int64_t kernel, std::int64_t stride)
   });
 }
 
+Var global_avg_pool(Tape& tape, const Var& x) {
+  const Shape& in = x->value.shape();
+  INTANDEM_CHECK(in.rank() == 4, "global pooling of " + in.str());
+  const std::int64_t N = in[0], pixels = in[1] * in[2], C = in[3];
+  const float factor = 1.0f / static_cast<float>(pixels);
+  TensorF y = TensorF::zeros({N, 1, 1, C});
+  const ProfileScope scope("pool", 0, bytes(x->value, y));
+  const float* xp = x->value.data();
+  float* yp = y.data();
+  parallel_for(N, 1, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t n = begin; n < end; ++n) {
+      float* mean = yp + n * C;
+      for (std::int64_t i = 0; i < pixels; ++i) {
+        for (std::int64_t c = 0; c < C; ++c) mean[c] += xp[(n * pixels + i) * C + c];
+      }
+      for (std::int64_t c = 0; c < C; ++c) mean[c] *= factor;
+    }
+  });
+  return tape.record(std::move(y), {x}, [N, pixels, C, factor, x](const Node& self) {
+    TensorF dx(x->value.shape());
+    const ProfileScope backward_scope("pool backward", 0, bytes(dx, self.grad));
+    float* out = dx.data();
+    const float* dy = self.grad.data();
+    parallel_for(N * pixels, grain(C), [&](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t i = begin; i < end; ++i) {
+        for (std::int64_t c = 0; c < C; ++c) out[i * C + c] = factor * dy[i / pixels * C + c];
+      }
+    });
+    accumulate(x, std::move(dx));
+  });
+}
+
 }  // namespace intandem

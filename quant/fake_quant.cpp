@@ -22,15 +22,16 @@ Shape product_shape(const ConvShape& shape, bool linear) {
   return linear ? Shape{shape.N, shape.K} : Shape{shape.N, shape.P(), shape.Q(), shape.K};
 }
 
-/// What accumulators and codes of the shortcut are worth in z.
+/// What accumulators and codes of the shortcut, less their zero point, are worth in z.
 struct RealUnits {
   double acc, shortcut;
+  std::int32_t shortcut_zero;
 };
 
-RealUnits real_units(const UnitCodes& codes, double out_step, bool last) {
-  if (last) return {codes.unit, 0.0};
+RealUnits real_units(const UnitCodes& codes, double out_step, const IntLayer& layer) {
+  if (layer.is_last()) return {codes.unit, 0.0, 0};
   return {multiplier_value(codes.scale) * out_step,
-          std::ldexp(static_cast<double>(codes.add_m), -codes.scale.n) * out_step};
+          std::ldexp(static_cast<double>(codes.add_m), -codes.scale.n) * out_step, layer.add_zero};
 }
 
 void real_values(const RealUnits& units, const std::int32_t* acc, const std::uint8_t* shortcut,
@@ -40,7 +41,8 @@ void real_values(const RealUnits& units, const std::int32_t* acc, const std::uin
     return;
   }
   for (std::int64_t i = 0; i < n; ++i) {
-    z[i] = static_cast<float>(units.acc * acc[i] + units.shortcut * shortcut[i]);
+    z[i] = static_cast<float>(units.acc * acc[i] +
+                              units.shortcut * (shortcut[i] - units.shortcut_zero));
   }
 }
 
@@ -51,7 +53,7 @@ struct Chosen {
   PoolShape pool{};
 };
 
-/// Output codes in floats and, if wanted, the real preactivation behind each.
+/// Output codes less their zero point in floats and, if wanted, the real preactivation behind each.
 struct Activation {
   TensorF codes, z;
 };
@@ -71,7 +73,8 @@ Activation activate(const IntLayer& layer, const RealUnits& units, const TensorS
     requantizer.run(acc.data() + first, added, end - begin, bytes.data());
     float* codes = result.codes.data() + first;
     const std::uint8_t* in = bytes.data();
-    for (std::int64_t i = 0; i < n; ++i) codes[i] = static_cast<float>(in[i]);
+    const std::int32_t zero_point = layer.zero_point;
+    for (std::int64_t i = 0; i < n; ++i) codes[i] = static_cast<float>(in[i] - zero_point);
     if (with_z) real_values(units, acc.data() + first, added, n, result.z.data() + first);
   });
   return result;
@@ -80,7 +83,7 @@ Activation activate(const IntLayer& layer, const RealUnits& units, const TensorS
 /// dL/dz of the whole unit from the gradient of its codes. `activation.z`: behind the codes.
 TensorF backward_activation(const UnitRecord& record, StudentUnit& unit,
                             const Activation& activation, const Chosen& chosen, const Var& out_step,
-                            std::int32_t max_code, const TensorF& g, bool with_bias) {
+                            CodeRange range, const TensorF& g, bool with_bias) {
   const TensorF& z = activation.z;
   TensorF dz(z.shape());
   {
@@ -88,8 +91,8 @@ TensorF backward_activation(const UnitRecord& record, StudentUnit& unit,
     const double d_step =
         parallel_sum<double>(dz.size(), kGrain, [&](std::int64_t begin, std::int64_t end) {
           return unit.activation->backward(z.data() + begin, activation.codes.data() + begin,
-                                           g.data() + begin, end - begin, out_step->value[0],
-                                           {0, max_code}, dz.data() + begin);
+                                           g.data() + begin, end - begin, out_step->value[0], range,
+                                           dz.data() + begin);
         });
     accumulate(out_step, TensorF::full({1}, static_cast<float>(d_step)));
   }
@@ -147,9 +150,9 @@ SimulatedUnit simulate_unit(Tape& tape, Student& student, int k, const Var& x, c
   const bool last = student.is_last(k);
   const TensorS32 acc = chosen.acc;
   if (spec.kind == UnitKind::avg_pool) record->window_sums = acc;
-  const TensorU8 added = shortcut ? code_bytes_of(shortcut->value) : TensorU8{};
+  const TensorU8 added = shortcut ? code_bytes_of(shortcut->value, layer.add_zero) : TensorU8{};
   const RealUnits units =
-      real_units(record->codes, static_cast<double>(unit.out_step.value[0]), last);
+      real_units(record->codes, static_cast<double>(unit.out_step.value[0]), layer);
 
   std::vector<Var> inputs = inputs_of(tape, *record, unit);
   Var z;
@@ -184,12 +187,13 @@ SimulatedUnit simulate_unit(Tape& tape, Student& student, int k, const Var& x, c
   Activation activation = activate(layer, units, chosen.acc, added, own_z && grads);
   if (!own_z) activation.z = z->value;
   chosen.acc = {};
-  const std::int32_t max_code = student.max_code(k);
+  // On the tape a code is less its zero point (Q17).
+  const CodeRange range = {-layer.zero_point, layer.max_code - layer.zero_point};
   Var codes =
       tape.record(activation.codes, inputs,
-                  [record, &unit, activation, chosen, z, out_step, max_code](const Node& self) {
+                  [record, &unit, activation, chosen, z, out_step, range](const Node& self) {
                     TensorF dz = backward_activation(*record, unit, activation, chosen, out_step,
-                                                     max_code, self.grad, z == nullptr);
+                                                     range, self.grad, z == nullptr);
                     if (z) return accumulate(z, std::move(dz));
                     backward_product(*record, unit, dz);
                   });

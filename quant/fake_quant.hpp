@@ -14,8 +14,8 @@ namespace intandem {
 // value is that times the step. Products are those of the engine's kernels on the codes as bytes
 // (Q11); floats carry what gradients need.
 
-/// Codes in floats as bytes, same shape.
-TensorU8 code_bytes_of(const TensorF& codes);
+/// Codes less their zero point in floats as bytes, same shape.
+TensorU8 code_bytes_of(const TensorF& codes, std::int32_t zero_point);
 /// x of a unit, codes less zero points in floats, as the bytes its integer layer reads.
 TensorU8 input_bytes(const IntLayer& layer, const TensorF& x);
 
@@ -63,8 +63,8 @@ SimulatedUnits simulate_units(Tape& tape, Student& student, int first, int last,
 
 /// Pixels [N][H][W][C] → pixel − zero point in floats: the input codes of unit 0.
 TensorF centered_pixels(const TensorU8& images, const Normalization& normalization);
-/// u8 codes → floats, reshaped.
-TensorF codes_to_float(const std::uint8_t* codes, const Shape& shape);
+/// u8 codes → codes less the zero point in floats, reshaped.
+TensorF codes_to_float(const std::uint8_t* codes, const Shape& shape, std::int32_t zero_point = 0);
 
 /// The whole simulated student without gradients, every unit's output codes (u8) in order and the
 /// accumulators of the last unit: what verify compares with the integer engine.

@@ -34,10 +34,14 @@ FoldedUnit fold_batch_norm(const FloatNetwork& net, int at, const Normalization*
   }
   if (input != nullptr) {
     const auto C = static_cast<std::int64_t>(input->std_dev.size());
-    INTANDEM_CHECK(per_channel % C == 0,
+    // Channels of a filter: those of its group, or, of a linear unit, every pixel's.
+    const std::int64_t in_filter = folded.weight.rank() == 4 ? folded.weight.dim(3) : C;
+    INTANDEM_CHECK(per_channel % in_filter == 0 && C % in_filter == 0,
                    "unit " + spec.name + " does not take " + std::to_string(C) + " input channels");
+    const std::int64_t filters = K / (C / in_filter);  // of a group
     for (std::int64_t i = 0; i < folded.weight.size(); ++i) {
-      folded.weight[i] /= input->std_dev[static_cast<std::size_t>(i % C)];
+      const std::int64_t c = i / per_channel / filters * in_filter + i % in_filter;
+      folded.weight[i] /= input->std_dev[static_cast<std::size_t>(c)];
     }
   }
   const auto finite = [](const TensorF& t) {

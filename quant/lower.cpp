@@ -1,5 +1,6 @@
 #include "quant/lower.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -72,9 +73,9 @@ UnitCodes quantize_unit(const Student& student, int k) {
   return codes;
 }
 
-IntLayer layer_frame(const NetworkSpec& spec, const UnitGeometry& geometry, int k,
-                     const Normalization& normalization) {
-  const UnitSpec& unit = spec.units[static_cast<std::size_t>(k)];
+IntLayer layer_frame(const Student& student, int k) {
+  const UnitSpec& unit = student.spec().units[static_cast<std::size_t>(k)];
+  const UnitGeometry& geometry = student.geometry()[static_cast<std::size_t>(k)];
   IntLayer layer;
   layer.name = unit.name;
   layer.kind = unit.kind == UnitKind::conv     ? IntLayerKind::conv
@@ -83,27 +84,36 @@ IntLayer layer_frame(const NetworkSpec& spec, const UnitGeometry& geometry, int 
   layer.shape = geometry.shape;
   layer.pool_kernel = unit.pool_kernel;
   layer.pool_stride = unit.pool_stride;
+  layer.input = geometry.from == k - 1 ? -1 : geometry.from;
+  layer.in_max = student.in_max(k);
+  layer.max_code = student.max_code(k);
+  layer.zero_point = student.zero_point(k);
   layer.add = geometry.add;
-  layer.pad_code = TensorU8::zeros({geometry.shape.C});
-  if (k == 0) {
+  if (layer.add >= 0) layer.add_zero = student.zero_point(layer.add);
+  layer.pad_code = TensorU8({geometry.shape.C});
+  const std::vector<int>& pixel_zero = student.normalization().zero_point;
+  for (std::int64_t c = 0; c < geometry.shape.C; ++c) {
     // A linear first unit reads H·W·C values; the channel is the fastest index.
-    const auto C = static_cast<std::int64_t>(normalization.zero_point.size());
-    for (std::int64_t c = 0; c < geometry.shape.C; ++c) {
-      layer.pad_code[c] =
-          static_cast<std::uint8_t>(normalization.zero_point[static_cast<std::size_t>(c % C)]);
-    }
+    const auto channel = static_cast<std::size_t>(c) % pixel_zero.size();
+    layer.pad_code[c] = static_cast<std::uint8_t>(
+        geometry.from < 0 ? pixel_zero[channel] : student.zero_point(geometry.from));
   }
   return layer;
 }
 
-void fold_zero_point(IntLayer& layer, const Normalization& normalization) {
-  const auto C = static_cast<std::int64_t>(normalization.zero_point.size());
-  const std::int64_t per_channel = layer.weights.size() / layer.shape.K;
-  for (std::int64_t k = 0; k < layer.shape.K; ++k) {
-    std::int64_t sum = 0;
-    for (std::int64_t i = 0; i < per_channel; ++i) {
-      sum += std::int64_t{layer.weights[k * per_channel + i]} *
-             normalization.zero_point[static_cast<std::size_t>(i % C)];
+void fold_zero_point(IntLayer& layer) {
+  const ConvShape& s = layer.shape;
+  if (std::all_of(layer.pad_code.begin(), layer.pad_code.end(), [](auto z) { return z == 0; })) {
+    return;
+  }
+  const bool pool = layer.kind == IntLayerKind::avg_pool;
+  if (pool) layer.bias = TensorS32::zeros({s.K});
+  const std::int64_t C = s.group_C();
+  for (std::int64_t k = 0; k < s.K; ++k) {
+    std::int64_t sum = pool ? s.R * s.S * layer.pad_code[k] : 0;
+    for (std::int64_t i = 0; i < (pool ? 0 : s.reduction()); ++i) {
+      sum += std::int64_t{layer.weights[k * s.reduction() + i]} *
+             layer.pad_code[s.first_channel(k) + i % C];
     }
     const std::int64_t bias = layer.bias[k] - sum;
     if (std::abs(bias) > std::numeric_limits<std::int32_t>::max()) {
@@ -117,20 +127,13 @@ void fold_zero_point(IntLayer& layer, const Normalization& normalization) {
 }
 
 IntLayer lower_codes(const Student& student, int k, const UnitCodes& codes) {
-  IntLayer layer = layer_frame(student.spec(), student.geometry()[static_cast<std::size_t>(k)], k,
-                               student.normalization());
-  const bool weights = layer.kind != IntLayerKind::avg_pool;
+  IntLayer layer = layer_frame(student, k);
   layer.weights = codes.weights;
-  layer.bias = codes.bias;
-  layer.weight_bits = weights ? student.unit(k).weight_bits : 8;
-  layer.in_max = student.in_max(k);
-  layer.max_code = student.max_code(k);
+  if (!codes.bias.empty()) layer.bias = codes.bias.clone();
+  layer.weight_bits = layer.kind == IntLayerKind::avg_pool ? 8 : student.unit(k).weight_bits;
   if (!student.is_last(k)) layer.scale = {codes.scale};
   if (layer.add >= 0) layer.add_m = {codes.add_m};
-  if (k == 0 && weights) {
-    layer.bias = codes.bias.clone();
-    fold_zero_point(layer, student.normalization());
-  }
+  fold_zero_point(layer);
   return layer;
 }
 

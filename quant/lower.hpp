@@ -9,7 +9,7 @@
 
 namespace intandem {
 
-/// The integers of one unit, before the input's zero point is folded into the bias. Training
+/// The integers of one unit, before the input's zero points are folded into the bias. Training
 /// simulates exactly these and lower() deploys exactly these.
 struct UnitCodes {
   TensorS8 weights;        ///< Q1, shape of the latent weights
@@ -40,7 +40,7 @@ RoundedUnit round_unit(const TensorF& bias, const UnitScales& scales, const std:
 /// Error naming the unit if a scale cannot be represented or a bias does not fit.
 UnitCodes quantize_unit(const Student& student, int k);
 
-/// Unit k as an integer layer, bounds measured (Q7), zero points folded for unit 0 (Q8).
+/// Unit k as an integer layer, bounds measured (Q7), zero points folded (Q8, Q17).
 IntLayer lower_unit(const Student& student, int k);
 
 /// The same from given integers, without measuring its bounds: what training simulates.
@@ -49,13 +49,13 @@ IntLayer lower_codes(const Student& student, int k, const UnitCodes& codes);
 /// Units 0 … count−1 as an integer model (count = unit_count(): the deployed one).
 IntModel lower(const Student& student, int count);
 
-/// Geometry, padding code and output range of unit k, shared by lower_unit and the baselines
-/// (distill/folded_baseline.hpp): everything but weights, bias and scales.
-IntLayer layer_frame(const NetworkSpec& spec, const UnitGeometry& geometry, int k,
-                     const Normalization& normalization);
+/// Geometry, inputs, padding codes, zero points and code ranges of unit k, shared by lower_unit and
+/// the baselines (distill/folded_baseline.hpp): everything but weights, bias and scales.
+IntLayer layer_frame(const Student& student, int k);
 
-/// Q8: bias −= Σ z_c·q_w for the first layer. Error naming layer and channel if the result does not
-/// fit 32 bits.
-void fold_zero_point(IntLayer& layer, const Normalization& normalization);
+/// Q8, Q17: bias −= Σ z_c·q_w with the input's zero points z_c, which are the padding codes; an
+/// average pool gets a bias of −R·S·z. Error naming layer and channel if the result does not fit 32
+/// bits.
+void fold_zero_point(IntLayer& layer);
 
 }  // namespace intandem

@@ -32,6 +32,7 @@ std::string key(const Parameter& parameter) { return "quantizer/" + parameter.na
 QuantizedNetwork::QuantizedNetwork(const NetworkSpec& spec, const QuantizerOptions& options)
     : options_(options), units_(spec.units.size()) {
   const std::vector<UnitQuantizers> chosen = resolve_quantizers(spec, options);
+  const std::vector<UnitGeometry> geometry = infer_geometry(spec);
   for (std::size_t k = 0; k < units_.size(); ++k) {
     const UnitSpec& unit_spec = spec.units[k];
     Unit& u = units_[k];
@@ -40,7 +41,7 @@ QuantizedNetwork::QuantizedNetwork(const NetworkSpec& spec, const QuantizerOptio
     }
     if (k + 1 == units_.size()) continue;
     u.activation = make_activation_quantizer(chosen[k], options);
-    u.only_positive = unit_spec.relu || unit_spec.kind == UnitKind::avg_pool;
+    u.only_positive = !geometry[k].has_sign;
     const std::int32_t codes = max_activation_code(chosen[k].activation_bits) + 1;
     u.range = u.only_positive ? CodeRange{0, codes - 1} : CodeRange{-codes / 2, codes / 2 - 1};
     u.out_step =
@@ -89,7 +90,7 @@ Var QuantizedNetwork::output(Tape& tape, int k, const Var& y, bool training, boo
     INTANDEM_CHECK(training, "activations of a quantized network were never fitted");
     MagnitudeHistogram values(1e-3);
     values.add(y->value.data(), y->value.size(), u.only_positive);
-    u.out_step.value[0] = static_cast<float>(u.activation->fit(values, u.range.high));
+    u.out_step.value[0] = static_cast<float>(u.activation->fit(values, std::max(1, u.range.high)));
   }
   const float s = positive(u.out_step.value[0]);
   TensorF codes(y->value.shape()), real(y->value.shape());

@@ -32,7 +32,8 @@ class QuantizedNetwork final : public NetworkHook {
   std::vector<Parameter*> parameters() override;
 
   const QuantizerOptions& options() const { return options_; }
-  /// Name of unit k's activation quantizer, its step and its largest code; nothing for the last.
+  /// Name of unit k's activation quantizer, its step and its largest code (Q17: less the zero
+  /// point); nothing for the last.
   struct Output {
     std::string quantizer;
     double step;

@@ -16,8 +16,9 @@ SimulatedUnits simulate_units(Tape& tape, Student& student, int first, int last,
   result.z.resize(codes.size());
   for (int k = first; k < last; ++k) {
     const auto at = static_cast<std::size_t>(k);
-    const Var x = k == 0 ? pixels : codes[at - 1];
-    const Var in_step = k == 0 ? tape.constant(TensorF::full({1}, 1.0f)) : step_of(k - 1);
+    const int from = student.geometry()[at].from;
+    const Var x = from < 0 ? pixels : codes[static_cast<std::size_t>(from)];
+    const Var in_step = from < 0 ? tape.constant(TensorF::full({1}, 1.0f)) : step_of(from);
     const int add = student.geometry()[at].add;
     const Var shortcut = add >= 0 ? codes[static_cast<std::size_t>(add)] : nullptr;
     const Var shortcut_step = add >= 0 ? step_of(add) : nullptr;
@@ -42,7 +43,10 @@ SimulatedOutputs simulate_student(Student& student, const TensorU8& images) {
   for (int k = 0; !student.is_last(k); ++k) {
     const TensorF& values = codes[static_cast<std::size_t>(k)]->value;
     TensorU8 bytes(values.shape());
-    std::copy(values.begin(), values.end(), bytes.begin());
+    const std::int32_t zero_point = student.zero_point(k);
+    std::transform(values.begin(), values.end(), bytes.begin(), [zero_point](float code) {
+      return static_cast<std::uint8_t>(static_cast<std::int32_t>(code) + zero_point);
+    });
     outputs.codes.push_back(std::move(bytes));
   }
   return outputs;

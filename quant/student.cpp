@@ -1,5 +1,6 @@
 #include "quant/student.hpp"
 
+#include <algorithm>
 #include <cmath>
 
 namespace intandem {
@@ -61,7 +62,7 @@ Student::Student(NetworkSpec spec, Normalization normalization, StudentOptions o
     if (unit_spec.kind == UnitKind::avg_pool) continue;
     const Shape weight_shape = unit_spec.kind == UnitKind::linear
                                    ? Shape{shape.K, shape.C}
-                                   : Shape{shape.K, shape.R, shape.S, shape.C};
+                                   : Shape{shape.K, shape.R, shape.S, shape.group_C()};
     u.weight = {unit_spec.name + "/weight",
                 he_normal(weight_shape, rng.stream("student").stream(unit_spec.name)), true};
     u.bias = {unit_spec.name + "/bias", TensorF::zeros({shape.K}), false};
@@ -71,13 +72,26 @@ Student::Student(NetworkSpec spec, Normalization normalization, StudentOptions o
 }
 
 double Student::in_step(int k) const {
-  return k == 0 ? 1.0 : static_cast<double>(unit(k - 1).out_step.value[0]);
+  const int from = geometry_[static_cast<std::size_t>(k)].from;
+  return from < 0 ? 1.0 : static_cast<double>(unit(from).out_step.value[0]);
 }
 
-std::int32_t Student::in_max(int k) const { return k == 0 ? 255 : max_code(k - 1); }
+std::int32_t Student::in_max(int k) const {
+  const int from = geometry_[static_cast<std::size_t>(k)].from;
+  return from < 0 ? 255 : max_code(from);
+}
 
 std::int32_t Student::max_code(int k) const {
   return is_last(k) ? 0 : max_activation_code(unit(k).activation_bits);
+}
+
+std::int32_t Student::zero_point(int k) const {
+  const bool has_sign = geometry_[static_cast<std::size_t>(k)].has_sign && !is_last(k);
+  return has_sign ? 1 << (unit(k).activation_bits - 1) : 0;
+}
+
+std::int32_t Student::largest_positive(int k) const {
+  return std::max(1, max_code(k) - zero_point(k));
 }
 
 }  // namespace intandem

@@ -53,12 +53,17 @@ class Student {
   const StudentUnit& unit(int k) const { return units_[static_cast<std::size_t>(k)]; }
   bool is_last(int k) const { return k + 1 == unit_count(); }
 
-  /// Real value of code 1 at the input of unit k: the out_step before it; 1 (a pixel) for unit 0.
+  /// Real value of code 1 at the input of unit k: the out_step of the unit it reads; 1 (a pixel)
+  /// for the image.
   double in_step(int k) const;
-  /// Largest magnitude of an input code of unit k; 255 for unit 0, where it is pixel − zero point.
+  /// Largest input code of unit k as a byte; 255 where it reads the image.
   std::int32_t in_max(int k) const;
   /// Largest output code of unit k; 0 for the last unit.
   std::int32_t max_code(int k) const;
+  /// Q17: the output code of unit k that stands for 0: 2^(A−1) if the output has a sign, else 0.
+  std::int32_t zero_point(int k) const;
+  /// Largest output code less the zero point, at least 1: what a step is fitted to (Q15).
+  std::int32_t largest_positive(int k) const;
 
  private:
   NetworkSpec spec_;

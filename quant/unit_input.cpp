@@ -12,13 +12,13 @@ constexpr std::int64_t kGrain = 1 << 14;
 
 }  // namespace
 
-TensorU8 code_bytes_of(const TensorF& codes) {
+TensorU8 code_bytes_of(const TensorF& codes, std::int32_t zero_point) {
   TensorU8 bytes(codes.shape());
   const float* in = codes.data();
   std::uint8_t* out = bytes.data();
   parallel_for(codes.size(), kGrain, [=](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end; ++i) {
-      out[i] = static_cast<std::uint8_t>(static_cast<std::int32_t>(in[i]));
+      out[i] = static_cast<std::uint8_t>(static_cast<std::int32_t>(in[i]) + zero_point);
     }
   });
   return bytes;
@@ -26,7 +26,7 @@ TensorU8 code_bytes_of(const TensorF& codes) {
 
 TensorU8 input_bytes(const IntLayer& layer, const TensorF& x) {
   if (std::all_of(layer.pad_code.begin(), layer.pad_code.end(), [](auto z) { return z == 0; })) {
-    return code_bytes_of(x);
+    return code_bytes_of(x, 0);
   }
   // The codes of a pixel, one after the other, less the zero point of their channel.
   TensorU8 bytes(x.shape());
@@ -69,10 +69,10 @@ TensorF centered_pixels(const TensorU8& images, const Normalization& normalizati
   return x;
 }
 
-TensorF codes_to_float(const std::uint8_t* codes, const Shape& shape) {
+TensorF codes_to_float(const std::uint8_t* codes, const Shape& shape, std::int32_t zero_point) {
   TensorF x(shape);
   parallel_for(x.size(), kGrain, [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t i = begin; i < end; ++i) x[i] = static_cast<float>(codes[i]);
+    for (std::int64_t i = begin; i < end; ++i) x[i] = static_cast<float>(codes[i] - zero_point);
   });
   return x;
 }

@@ -16,6 +16,12 @@ constexpr Entry kNetworks[] = {
     {"alexnet-cifar", alexnet_cifar},
     {"cifar-alexnet-64", cifar_alexnet_64},
     {"alexnet", alexnet},
+    {"vgg-small", vgg_small},
+    {"resnet20", resnet20},
+    {"resnet18", resnet18},
+    {"resnet18-cifar", resnet18_cifar},
+    {"mobilenet", mobilenet},
+    {"mobilenet-cifar", mobilenet_cifar},
 };
 
 }  // namespace
@@ -25,8 +31,8 @@ std::int64_t scaled(std::int64_t channels, double width) {
   return 8 * std::max<std::int64_t>(1, eighths);
 }
 
-UnitSpec conv_unit(const char* name, std::int64_t out, std::int64_t kernel, std::int64_t stride,
-                   std::int64_t pad, PoolSpec pool) {
+UnitSpec conv_unit(const std::string& name, std::int64_t out, std::int64_t kernel,
+                   std::int64_t stride, std::int64_t pad, PoolSpec pool) {
   UnitSpec u;
   u.name = name;
   u.kind = UnitKind::conv;
@@ -37,6 +43,34 @@ UnitSpec conv_unit(const char* name, std::int64_t out, std::int64_t kernel, std:
   u.pool_kernel = pool.kernel;
   u.pool_stride = pool.stride;
   return u;
+}
+
+UnitSpec global_pool_unit(const char* name) {
+  UnitSpec u;
+  u.name = name;
+  u.kind = UnitKind::avg_pool;
+  u.kernel = 0;
+  u.batch_norm = false;
+  u.relu = false;
+  return u;
+}
+
+void add_basic_block(NetworkSpec& spec, const std::string& name, const std::string& from,
+                     std::int64_t in, std::int64_t out, std::int64_t stride) {
+  std::string shortcut = from;
+  if (stride != 1 || in != out) {
+    shortcut = name + ".shortcut";
+    UnitSpec projection = conv_unit(shortcut, out, 1, stride, 0);
+    projection.relu = false;
+    projection.input = from;
+    spec.units.push_back(projection);
+  }
+  UnitSpec first = conv_unit(name + ".conv1", out, 3, stride, 1);
+  first.input = from;
+  spec.units.push_back(first);
+  UnitSpec second = conv_unit(name + ".conv2", out, 3, 1, 1);
+  second.add = shortcut;
+  spec.units.push_back(second);
 }
 
 UnitSpec hidden_unit(const char* name, std::int64_t out, float dropout) {

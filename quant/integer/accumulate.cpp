@@ -7,7 +7,6 @@
 #include "core/divide.hpp"
 #include "core/memory.hpp"
 #include "core/parallel.hpp"
-#include "quant/integer/direct.hpp"
 #include "quant/integer/plan.hpp"
 
 namespace intandem {
@@ -85,8 +84,8 @@ TensorS32 accumulate(IntLayer layer, const TensorU8& codes) {
   layer.pool_kernel = layer.pool_stride = 0;
   layer.scale.clear();
   layer.add_m.clear();
-  std::unique_ptr<PreparedLayer> prepared = prepare_direct(layer);
-  if (prepared == nullptr) prepared = prepare_reference(layer);
+  layer.zero_point = layer.add_zero = 0;
+  const std::unique_ptr<PreparedLayer> prepared = prepare_layer(layer, "direct");
   TensorS32 accumulators({N, shape.P(), shape.Q(), shape.K});
   const auto scratch = allocate_aligned(static_cast<std::size_t>(prepared->scratch_bytes(N)));
   LayerRun run;

@@ -214,7 +214,7 @@ void BinaryLayer::run(const LayerRun& args) const {
 
 bool is_binary(const IntLayer& layer) {
   const auto is_one = [](std::int8_t q) { return q == 1 || q == -1; };
-  return layer.kind != IntLayerKind::avg_pool && layer.in_max == 1 &&
+  return layer.kind != IntLayerKind::avg_pool && layer.shape.groups == 1 && layer.in_max == 1 &&
          std::all_of(layer.weights.begin(), layer.weights.end(), is_one) &&
          std::all_of(layer.pad_code.begin(), layer.pad_code.end(), [](auto c) { return c <= 1; });
 }

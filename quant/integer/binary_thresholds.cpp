@@ -33,7 +33,7 @@ BinaryThresholds binary_thresholds(const IntLayer& layer) {
     const auto positive = std::count_if(weights, weights + window, [](auto q) { return q > 0; });
     t.start[k] = layer.bias[k] + static_cast<std::int32_t>(positive);
   }
-  if (layer.max_code != 1 || layer.add >= 0) return t;
+  if (layer.max_code != 1 || layer.add >= 0 || layer.zero_point != 0) return t;
   t.limit = TensorS32::zeros({padded});
   for (std::int64_t k = 0; k < s.K; ++k) t.limit[k] = limit_of(layer, k, t.start[k]);
   return t;

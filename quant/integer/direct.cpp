@@ -317,6 +317,7 @@ void DirectLayer::run(const LayerRun& args) const {
 }  // namespace
 
 std::unique_ptr<PreparedLayer> prepare_direct(const IntLayer& layer, const DirectKernel& kernel) {
+  if (layer.shape.groups > 1) return nullptr;
   if (auto strips = prepare_direct_strips(layer, kernel)) return strips;
   auto prepared = std::make_unique<DirectLayer>(layer, kernel);
   if (!prepared->admissible()) return nullptr;

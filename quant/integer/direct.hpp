@@ -11,7 +11,7 @@ namespace intandem {
 
 /// PrepareFn "direct": convolutions (up to 341 kernel positions), linear layers and average pools
 /// with any codes, by the kernels of active_isa(); with AMX those of tile_direct.hpp. Null on
-/// Isa::ref.
+/// Isa::ref and for groups.
 std::unique_ptr<PreparedLayer> prepare_direct(const IntLayer& layer);
 
 /// The register-tile kernel "direct" would use, or null. On AVX2: narrow, 16-bit sums where the

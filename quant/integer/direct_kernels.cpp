@@ -48,7 +48,7 @@ bool direct_is_narrow(const IntLayer& layer) {
 std::unique_ptr<PreparedLayer> prepare_direct(const IntLayer& layer) {
   const DirectKernel* kernel =
       direct_kernel(active_isa(), direct_is_narrow(layer), layer.kind == IntLayerKind::linear);
-  if (kernel == nullptr) return nullptr;
+  if (kernel == nullptr || layer.shape.groups > 1) return nullptr;
   if (layer.kind == IntLayerKind::avg_pool) return prepare_avg_pool(layer);
   if (active_isa() < Isa::amx) return prepare_direct(layer, *kernel);
   // Small windows leave most of a tile's 64 codes empty: strips of the VNNI kernel may be quicker.

@@ -49,16 +49,17 @@ struct Engine::State {
   std::vector<std::int64_t> layer_ns;
 
   void plan_arenas();
-  /// The layer after which the codes of layer k are no longer needed.
+  /// The last layer that reads the codes of layer k (k itself if none does): the one after which
+  /// the codes of layer k are no longer needed.
   int last_reader(int k) const;
   std::uint8_t* codes_of(int k) const;
   void run_layers(const std::uint8_t* images, std::int64_t N, int last, std::int32_t* logits);
 };
 
 int Engine::State::last_reader(int k) const {
-  int last = k + 1;
+  int last = k;
   for (int j = k + 1; j < static_cast<int>(model.layers.size()); ++j) {
-    if (model.layers[static_cast<std::size_t>(j)].add == k) last = j;
+    if (model.input_of(j) == k || model.layers[static_cast<std::size_t>(j)].add == k) last = j;
   }
   return last;
 }
@@ -105,7 +106,8 @@ void Engine::State::run_layers(const std::uint8_t* images, std::int64_t N, int l
     const IntLayer& layer = model.layers[static_cast<std::size_t>(k)];
     LayerRun args;
     args.N = N;
-    args.input = k == 0 ? images : codes_of(k - 1);
+    const int input = model.input_of(k);
+    args.input = input < 0 ? images : codes_of(input);
     if (layer.add >= 0) args.shortcut = codes_of(layer.add);
     if (layer.is_last()) {
       args.accumulators = logits;

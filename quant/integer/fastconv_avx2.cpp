@@ -77,9 +77,10 @@ template <int kCount>
         std::uint64_t codes = 0;
         __builtin_memcpy(&codes, tile.shortcut + at, static_cast<unsigned long>(lanes));
         shortcut = _mm256_cvtepu8_epi32(_mm_cvtsi64_si128(static_cast<long long>(codes)));
+        shortcut = _mm256_sub_epi32(shortcut, _mm256_set1_epi32(e.add_zero));
         m2 = load_words(e.add_m + k);
       }
-      code = requant_wide(sum, m, n, shortcut, m2, _mm256_set1_epi32(e.max_code));
+      code = requant_wide(sum, m, n, shortcut, m2, _mm256_set1_epi32(e.max_code), e.zero_point);
     }
     const __m128i half_words =
         _mm_packs_epi32(_mm256_castsi256_si128(code), _mm256_extracti128_si256(code, 1));

@@ -80,8 +80,9 @@ template <int kCount>
       if (e.add_m != nullptr && x < tile.columns) {
         shortcut = _mm512_cvtepu8_epi32(
             _mm_maskz_loadu_epi8(lanes, tile.shortcut + at + x * tile.column_stride));
+        shortcut = _mm512_sub_epi32(shortcut, _mm512_set1_epi32(e.add_zero));
       }
-      code[x] = requant_wide((__m512i)acc[x], m, n, shortcut, m2, most);
+      code[x] = requant_wide((__m512i)acc[x], m, n, shortcut, m2, most, e.zero_point);
     }
   }
 #pragma GCC unroll 4

@@ -119,14 +119,15 @@ struct FastConvProduct {
 struct FastConvEpilogue {
   enum Mode : int {
     raw,    ///< last layer: store the accumulator
-    quick,  ///< all n ≥ 17 and no shortcut: 32-bit arithmetic (docs/quantization.md, Q5a)
-    wide    ///< 64-bit arithmetic, with or without shortcut
+    quick,  ///< all n ≥ 17, no shortcut, no zero point: 32 bits (docs/quantization.md, Q5a)
+    wide    ///< 64-bit arithmetic, with or without shortcut and zero point
   };
   Mode mode;
   std::int32_t max_code;
   const std::int32_t* m;
   const std::int32_t* n;
   const std::int32_t* add_m;  ///< null without shortcut
+  std::int32_t zero_point, add_zero;
 };
 
 /// What is added to an output of a tile before the shift: to output (y, x) in channel k entry

@@ -120,8 +120,8 @@ IntLayer split_phases(const IntLayer& layer) {
 std::unique_ptr<PreparedLayer> prepare_phases(const IntLayer& layer) {
   const ConvShape& s = layer.shape;
   if (active_isa() < Isa::avx2 || active_isa() >= Isa::avx512vnni) return nullptr;
-  if (layer.kind != IntLayerKind::conv || s.stride < 2 || ceil_div(s.R, s.stride) != kFastKernel ||
-      ceil_div(s.S, s.stride) != kFastKernel) {
+  if (layer.kind != IntLayerKind::conv || s.groups > 1 || s.stride < 2 ||
+      ceil_div(s.R, s.stride) != kFastKernel || ceil_div(s.S, s.stride) != kFastKernel) {
     return nullptr;
   }
   const IntLayer split = split_phases(layer);

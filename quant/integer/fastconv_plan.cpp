@@ -225,8 +225,8 @@ bool plan_fastconv(const IntLayer& layer, int tile, FastConvOperands operands, F
   const std::int64_t bytes = operand_bytes(operands), in_group = 4 / bytes;
   plan.pieces = cut_kernel(shape.R);
   const bool strided = tile == 3;
-  if (layer.kind != IntLayerKind::conv || plan.pieces.empty() || shape.R != shape.S ||
-      shape.stride != (strided ? 2 : 1) || (strided && shape.R != 3)) {
+  if (layer.kind != IntLayerKind::conv || shape.groups > 1 || plan.pieces.empty() ||
+      shape.R != shape.S || shape.stride != (strided ? 2 : 1) || (strided && shape.R != 3)) {
     return refuse(why, strided ? "not a 3x3 convolution of stride 2"
                                : "not a 3x3 or 5x5 convolution of stride 1");
   }
@@ -332,9 +332,14 @@ void plan_epilogue(const IntLayer& layer, FastConvPlan& plan) {
   std::int32_t *n = m + stride, *add_m = n + stride;
   std::fill(m, m + stride, 1);
   std::fill(n, n + stride, kQuickShift);
-  plan.epilogue = {layer.is_last() ? FastConvEpilogue::raw : FastConvEpilogue::wide, layer.max_code,
-                   m, n, layer.add >= 0 ? add_m : nullptr};
-  bool quick = !layer.is_last() && layer.add < 0;
+  plan.epilogue = {layer.is_last() ? FastConvEpilogue::raw : FastConvEpilogue::wide,
+                   layer.max_code,
+                   m,
+                   n,
+                   layer.add >= 0 ? add_m : nullptr,
+                   layer.zero_point,
+                   layer.add_zero};
+  bool quick = !layer.is_last() && layer.add < 0 && layer.zero_point == 0;
   for (std::int64_t k = 0; k < K; ++k) {
     if (layer.is_last()) continue;
     const Multiplier scale = layer.channel_scale(k);

@@ -138,10 +138,10 @@ void fastconv_output_ref(const FastConvOutput& tile) {
         if (e.mode == FastConvEpilogue::raw) {
           tile.accumulators[at] = acc;
         } else if (e.add_m != nullptr) {
-          tile.codes[at] =
-              requantize_add(acc, {e.m[k], e.n[k]}, tile.shortcut[at], e.add_m[k], e.max_code);
+          tile.codes[at] = requantize_add(acc, {e.m[k], e.n[k]}, tile.shortcut[at], e.add_m[k],
+                                          e.max_code, e.add_zero, e.zero_point);
         } else {
-          tile.codes[at] = requantize(acc, {e.m[k], e.n[k]}, e.max_code);
+          tile.codes[at] = requantize(acc, {e.m[k], e.n[k]}, e.max_code, e.zero_point);
         }
       }
     }

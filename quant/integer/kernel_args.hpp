@@ -32,7 +32,9 @@ struct RequantTables {
       ceiling;                ///< least accumulator whose code is max_code (see requant_block.hpp)
   const std::int32_t* add_m;  ///< Q6 mantissas of the shortcut; null without one
   std::int32_t max_code;
-  bool quick;  ///< all n ≥ 17 and no shortcut: 32-bit arithmetic does (docs/quantization.md, Q5a)
+  std::int32_t zero_point, add_zero;  ///< Q17, Q18
+  /// All n ≥ 17, no shortcut, no zero point: 32-bit arithmetic does (docs/quantization.md, Q5a).
+  bool quick;
 };
 
 /// Groups of a window that a strip multiplies one after the other. Group g lies offsets[g] codes

@@ -12,6 +12,11 @@ std::int64_t IntLayer::pooled_Q() const {
   return pool_kernel == 0 ? shape.Q() : (shape.Q() - pool_kernel) / pool_stride + 1;
 }
 
+int IntModel::input_of(int k) const {
+  const int input = layers[static_cast<std::size_t>(k)].input;
+  return input >= 0 ? input : k - 1;
+}
+
 std::int64_t IntModel::model_bytes() const {
   constexpr std::int64_t kMultiplier_bytes = 2 + 1;  // m < 2^15 and n <= 46
   std::int64_t bytes = 0;
@@ -28,7 +33,11 @@ void measure_bounds(IntLayer& layer) {
   layer.bound = 0;
   layer.zero_channels = 0;
   if (layer.kind == IntLayerKind::avg_pool) {
-    layer.bound = layer.shape.R * layer.shape.S * layer.in_max;
+    std::int64_t largest_bias = 0;
+    for (const std::int64_t bias : layer.bias) {
+      largest_bias = std::max(largest_bias, bias < 0 ? -bias : bias);
+    }
+    layer.bound = layer.shape.R * layer.shape.S * layer.in_max + largest_bias;
     return;
   }
   const std::int64_t reduction = layer.shape.reduction();

@@ -20,17 +20,21 @@ struct IntLayer {
   std::string name;
   IntLayerKind kind = IntLayerKind::conv;
   /// N = 1. conv: H, W, C of the input codes. linear: C = flattened input, H = W = R = S = 1.
-  /// avg_pool: K = C, R = S the window.
+  /// avg_pool: K = C, R × S the window.
   ConvShape shape;
-  TensorS8 weights;   ///< conv [K][R][S][C], linear [K][C] (NHWC order of the input); else empty
-  TensorS32 bias;     ///< [K], added to the accumulator; else empty
-  TensorU8 pad_code;  ///< [C], the code outside the image: zero points for layer 0, else 0
+  /// conv [K][R][S][C/groups], linear [K][C] (NHWC order of the input); else empty
+  TensorS8 weights;
+  TensorS32 bias;     ///< [K], added to the accumulator; may be empty for avg_pool
+  TensorU8 pad_code;  ///< [C], the code outside the image: the zero points of the input (Q8, Q17)
+  int input = -1;     ///< index of the layer it reads; −1: the one before, the image for layer 0
 
   std::int32_t weight_bits = 8;
   std::int32_t in_max = 255;   ///< largest input code
   std::int32_t max_code = 15;  ///< largest output code, 2^A − 1; 0: last layer, raw accumulators
   std::vector<Multiplier> scale;    ///< one, or K of them (per channel); empty for the last layer
+  std::int32_t zero_point = 0;      ///< Q17: the output code that stands for 0
   int add = -1;                     ///< index of the layer whose codes are the shortcut; −1: none
+  std::int32_t add_zero = 0;        ///< Q18: its zero point
   std::vector<std::int32_t> add_m;  ///< m₂ (requantize_add), as many as scale; empty without add
   std::int64_t pool_kernel = 0, pool_stride = 0;  ///< max-pool on codes; 0: none
 
@@ -51,6 +55,8 @@ struct IntModel {
   std::int64_t height = 0, width = 0, channels = 0, classes = 0;
   std::vector<IntLayer> layers;
 
+  /// Index of the layer that layer k reads, −1: the image.
+  int input_of(int k) const;
   /// Bytes of weights as stored at their bit-width, biases, multipliers and padding codes.
   std::int64_t model_bytes() const;
 };
@@ -60,7 +66,7 @@ void measure_bounds(IntLayer& layer);
 
 /// Throws Error (subject `source` and the layer's name) unless every range of docs/quantization.md
 /// holds: code ranges for the bit-width, m, n, bound < 2³¹ and equal to the stored one, shapes that
-/// follow one another, `add` earlier and of the same shape.
+/// follow one another, `input` and `add` earlier and of fitting shapes, zero points that agree.
 void check_model(const IntModel& model, const std::string& source);
 
 /// As check_model, for the first layers of a model under construction: no layer, or a last layer

@@ -49,6 +49,9 @@ class LayerCheck {
     require(s.pad >= 0 && s.pad <= kMaxExtent, "padding " + number(s.pad) + " out of range");
     require(s.R <= s.H + 2 * s.pad && s.S <= s.W + 2 * s.pad,
             "kernel larger than the padded input: " + s.str());
+    require(s.groups >= 1 && s.C % s.groups == 0 && s.K % s.groups == 0,
+            number(s.groups) + " groups do not divide the channels: " + s.str());
+    require(s.groups == 1 || layer_.kind == IntLayerKind::conv, "only a convolution has groups");
     switch (layer_.kind) {
       case IntLayerKind::conv:
         break;
@@ -64,7 +67,7 @@ class LayerCheck {
     const auto fits = [](std::int64_t a, std::int64_t b, std::int64_t c) {
       return a <= kMaxElements / b && a * b <= kMaxElements / c;
     };
-    require(fits(s.H, s.W, s.C) && fits(s.P(), s.Q(), s.K) && fits(s.R, s.S, s.C) &&
+    require(fits(s.H, s.W, s.C) && fits(s.P(), s.Q(), s.K) && fits(s.R, s.S, s.group_C()) &&
                 fits(s.reduction(), s.K, 1),
             "more than 2^31 elements in a tensor: " + s.str());
   }
@@ -73,6 +76,8 @@ class LayerCheck {
     require(layer_.in_max >= 1 && layer_.in_max <= 255,
             "largest input code " + number(layer_.in_max) + " outside 1 … 255");
     const ConvShape& s = layer_.shape;
+    require(layer_.input >= -1 && layer_.input < static_cast<int>(index_),
+            "reads layer " + number(layer_.input) + ", which is not an earlier one");
     if (index_ == 0) {
       require(layer_.in_max == 255,
               "the first layer reads pixels, so its largest input code is "
@@ -84,8 +89,9 @@ class LayerCheck {
                                     "x" + number(model_.width) + "x" + number(model_.channels));
       return;
     }
-    const IntLayer& before = model_.layers[index_ - 1];
-    require(!before.is_last(), "follows layer '" + before.name +
+    const int input = model_.input_of(static_cast<int>(index_));
+    const IntLayer& before = model_.layers[static_cast<std::size_t>(input)];
+    require(!before.is_last(), "reads layer '" + before.name +
                                    "', which ends the network (its largest output code is 0)");
     require(layer_.in_max == before.max_code, "largest input code " + number(layer_.in_max) +
                                                   " differs from the " + number(before.max_code) +
@@ -124,13 +130,13 @@ class LayerCheck {
   void check_tensors() const {
     const ConvShape& s = layer_.shape;
     if (layer_.kind == IntLayerKind::avg_pool) {
-      require(layer_.weights.empty() && layer_.bias.empty(),
-              "an average pool has neither weights nor bias");
+      require(layer_.weights.empty(), "an average pool has no weights");
+      if (!layer_.bias.empty()) require_shape("biases", layer_.bias.shape(), Shape{s.K});
       return;
     }
     const bool matrix = layer_.kind == IntLayerKind::linear && layer_.weights.rank() == 2;
     require_shape("weights", layer_.weights.shape(),
-                  matrix ? Shape{s.K, s.C} : Shape{s.K, s.R, s.S, s.C});
+                  matrix ? Shape{s.K, s.C} : Shape{s.K, s.R, s.S, s.group_C()});
     require_shape("biases", layer_.bias.shape(), Shape{s.K});
     require(!layer_.weights.empty() && !layer_.bias.empty(), "weights or biases are missing");
     if (s.pad > 0 || !layer_.pad_code.empty()) {
@@ -166,10 +172,14 @@ class LayerCheck {
     if (layer_.is_last()) {
       require(index_ + 1 == model_.layers.size(),
               "largest output code 0 marks the last layer, but another one follows");
-      require(layer_.scale.empty() && layer_.add < 0 && layer_.add_m.empty(),
-              "the last layer gives raw accumulators and takes neither multiplier nor shortcut");
+      require(
+          layer_.scale.empty() && layer_.add < 0 && layer_.add_m.empty() && layer_.zero_point == 0,
+          "the last layer gives raw accumulators and takes neither multiplier, shortcut nor "
+          "zero point");
       return;
     }
+    require(layer_.zero_point >= 0 && layer_.zero_point <= layer_.max_code,
+            "zero point " + number(layer_.zero_point) + " outside 0 … " + number(layer_.max_code));
     const auto channels = static_cast<std::size_t>(layer_.shape.K);
     require(layer_.scale.size() == 1 || layer_.scale.size() == channels,
             number(static_cast<std::int64_t>(layer_.scale.size())) +
@@ -184,7 +194,8 @@ class LayerCheck {
 
   void check_add() const {
     if (layer_.add < 0) {
-      require(layer_.add == -1 && layer_.add_m.empty(), "shortcut multipliers without a shortcut");
+      require(layer_.add == -1 && layer_.add_m.empty() && layer_.add_zero == 0,
+              "shortcut multipliers or zero point without a shortcut");
       return;
     }
     require(static_cast<std::size_t>(layer_.add) < index_,
@@ -195,6 +206,9 @@ class LayerCheck {
             "shortcut of layer '" + from.name + "' is " + number(from.pooled_P()) + "x" +
                 number(from.pooled_Q()) + "x" + number(from.shape.K) + ", this layer gives " +
                 number(s.P()) + "x" + number(s.Q()) + "x" + number(s.K));
+    require(layer_.add_zero == from.zero_point,
+            "zero point " + number(layer_.add_zero) + " of its shortcut differs from the " +
+                number(from.zero_point) + " of layer '" + from.name + "'");
     require(layer_.add_m.size() == layer_.scale.size(),
             number(static_cast<std::int64_t>(layer_.add_m.size())) + " shortcut multipliers for " +
                 number(static_cast<std::int64_t>(layer_.scale.size())) + " multipliers");

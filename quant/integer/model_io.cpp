@@ -59,6 +59,15 @@ void for_each_number(Layer& layer, const Visit& visit) {
   visit("zero_channels", layer.zero_channels);
 }
 
+/// Numbers that files of format version 1 do not have, written where they are not `usual` only.
+template <class Layer, class Visit>
+void for_each_later_number(Layer& layer, const Visit& visit) {
+  visit("groups", layer.shape.groups, 1);
+  visit("input", layer.input, -1);
+  visit("zero_point", layer.zero_point, 0);
+  visit("add_zero", layer.add_zero, 0);
+}
+
 template <class Int>
 Int get_number(const Container& file, const std::string& name) {
   const std::int64_t value = file.get_int(name);
@@ -86,6 +95,11 @@ IntLayer load_layer(const Container& file, std::int64_t index) {
   layer.name = file.get(key(index, "name"));
   layer.kind = kind_of(file.get(key(index, "kind")), file.path() + ": " + layer.name);
   for_each_number(layer, [&](const char* field, auto& member) {
+    member = get_number<std::remove_reference_t<decltype(member)>>(file, key(index, field));
+  });
+  for_each_later_number(layer, [&](const char* field, auto& member, int usual) {
+    member = usual;
+    if (!file.has(key(index, field))) return;
     member = get_number<std::remove_reference_t<decltype(member)>>(file, key(index, field));
   });
   load_optional(file, key(index, "weights"), layer.weights);
@@ -119,6 +133,12 @@ void store_model(const IntModel& model, Container& file) {
     for_each_number(layer, [&](const char* field, const auto& member) {
       file.set(key(index, field), std::to_string(member));
     });
+    for_each_later_number(layer, [&](const char* field, const auto& member, int usual) {
+      if (member == usual) return;
+      file.set(key(index, field), std::to_string(member));
+      file.require_version(2);
+    });
+    if (layer.kind == IntLayerKind::avg_pool && !layer.bias.empty()) file.require_version(2);
     if (!layer.weights.empty()) file.put(key(index, "weights"), layer.weights);
     if (!layer.bias.empty()) file.put(key(index, "bias"), layer.bias);
     if (!layer.pad_code.empty()) file.put(key(index, "pad_code"), layer.pad_code);

@@ -6,6 +6,7 @@
 #include "quant/integer/fastconv.hpp"
 #include "quant/integer/fastconv_phases.hpp"
 #include "quant/integer/fc_packed.hpp"
+#include "quant/integer/grouped.hpp"
 
 namespace intandem {
 namespace {
@@ -65,6 +66,8 @@ const std::vector<Algorithm>& algorithms() {
       {"binary", prepare_binary, 100},
       {"lookup", prepare_binary_lookup, 100},
       {"nibble", prepare_binary_nibble, 100},
+      {"depthwise", prepare_depthwise, 100},
+      {"grouped", prepare_grouped, 100},
       {"ref", prepare_reference, 10000},
   };
   return table;
@@ -79,7 +82,9 @@ std::unique_ptr<PreparedLayer> prepare_layer(const IntLayer& layer, const std::s
                                              std::int64_t batch, bool cold) {
   if (algorithm == "auto") return prepare_best(layer, batch, cold);
   std::unique_ptr<PreparedLayer> prepared = find_algorithm(algorithm).prepare(layer);
-  if (prepared == nullptr) prepared = prepare_direct(layer);
+  for (const PrepareFn next : {prepare_direct, prepare_depthwise, prepare_grouped}) {
+    if (prepared == nullptr) prepared = next(layer);
+  }
   if (prepared == nullptr) prepared = prepare_reference(layer);
   return prepared;
 }

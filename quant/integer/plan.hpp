@@ -25,8 +25,8 @@ const std::vector<Algorithm>& algorithms();
 /// Makes a layer ready. "auto": of the admissible algorithms the one of the least
 /// cost(batch) · weight, and if `cold` what its packed weights cost that come from memory once per
 /// batch. A name: that one where admissible, else as "auto" without the faster alternatives that
-/// were not asked for ("direct", then "ref"). Usage error for an unknown name. Smaller and larger
-/// batches than `batch` run as well.
+/// were not asked for ("direct", "depthwise", "grouped", then "ref"). Usage error for an unknown
+/// name. Smaller and larger batches than `batch` run as well.
 std::unique_ptr<PreparedLayer> prepare_layer(const IntLayer& layer, const std::string& algorithm,
                                              std::int64_t batch = 1, bool cold = false);
 

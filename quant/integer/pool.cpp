@@ -53,6 +53,7 @@ class AvgPoolLayer final : public PreparedLayer {
     for (std::int64_t c0 = 0; c0 < s.C; c0 += kBlock) {
       const std::int64_t channels = std::min(kBlock, s.C - c0);
       alignas(64) std::int32_t sum[kBlock] = {};
+      if (!layer_.bias.empty()) std::copy_n(layer_.bias.data() + c0, channels, sum);
       for (std::int64_t r = 0; r < s.R; ++r) {
         for (std::int64_t t = 0; t < s.S; ++t) {
           const std::uint8_t* x = corner + (r * s.W + t) * s.C + c0;

@@ -41,7 +41,7 @@ class ReferenceLayer final : public PreparedLayer {
     if (layer_.is_last()) acc = args.accumulators + n * outputs_;
 
     if (layer_.kind == IntLayerKind::avg_pool) {
-      sum_window_ref(s, input, acc);
+      sum_window_ref(s, input, layer_.bias.empty() ? nullptr : layer_.bias.data(), acc);
     } else {
       accumulate_ref(s, input, layer_.weights.data(), layer_.bias.data(), layer_.pad_code.data(),
                      acc);
@@ -52,10 +52,12 @@ class ReferenceLayer final : public PreparedLayer {
     if (layer_.pool_kernel == 0) codes = pooled;
     const bool per_channel = layer_.scale.size() > 1;
     if (layer_.add < 0) {
-      requantize_ref(acc, rows, s.K, layer_.scale.data(), per_channel, layer_.max_code, codes);
+      requantize_ref(acc, rows, s.K, layer_.scale.data(), per_channel, layer_.max_code,
+                     layer_.zero_point, codes);
     } else {
       requantize_add_ref(acc, args.shortcut + n * outputs_, rows, s.K, layer_.scale.data(),
-                         layer_.add_m.data(), per_channel, layer_.max_code, codes);
+                         layer_.add_m.data(), per_channel, layer_.max_code, layer_.add_zero,
+                         layer_.zero_point, codes);
     }
     if (layer_.pool_kernel > 0) {
       max_pool_ref(codes, 1, s.P(), s.Q(), s.K, layer_.pool_kernel, layer_.pool_stride, pooled);

@@ -25,21 +25,23 @@ inline constexpr std::int32_t kMaxShift = 46;
 }
 
 /// Q5: clamp((acc·m + 2ⁿ⁻¹) >> n, 0, max_code), the output code of a layer.
-/// |acc| < 2³¹ and m < 2¹⁵, so the product needs 46 bits.
+/// |acc| < 2³¹ and m < 2¹⁵, so the product needs 46 bits. zero_point (Q17), the code that stands
+/// for 0, is added before the clamp.
 [[gnu::always_inline]] constexpr std::uint8_t requantize(std::int32_t acc, Multiplier scale,
-                                                         std::int32_t max_code) {
-  const std::int64_t q = round_shift(std::int64_t{acc} * scale.m, scale.n);
+                                                         std::int32_t max_code,
+                                                         std::int32_t zero_point = 0) {
+  const std::int64_t q = round_shift(std::int64_t{acc} * scale.m, scale.n) + zero_point;
   return static_cast<std::uint8_t>(q < 0 ? 0 : q > max_code ? max_code : q);
 }
 
 /// Q6: residual unit, one rounding: clamp((acc·m₁ + q₂·m₂ + 2ⁿ⁻¹) >> n, 0, max_code), where q₂ is
-/// the shortcut's code (0 … 255) and m₂ in [0, 2³¹).
-[[gnu::always_inline]] constexpr std::uint8_t requantize_add(std::int32_t acc, Multiplier scale,
-                                                             std::uint8_t shortcut,
-                                                             std::int32_t shortcut_m,
-                                                             std::int32_t max_code) {
-  const std::int64_t sum = std::int64_t{acc} * scale.m + std::int64_t{shortcut} * shortcut_m;
-  const std::int64_t q = round_shift(sum, scale.n);
+/// the shortcut's code (0 … 255) less its zero point (Q18) and m₂ in [0, 2³¹).
+[[gnu::always_inline]] constexpr std::uint8_t requantize_add(
+    std::int32_t acc, Multiplier scale, std::uint8_t shortcut, std::int32_t shortcut_m,
+    std::int32_t max_code, std::int32_t shortcut_zero = 0, std::int32_t zero_point = 0) {
+  const std::int64_t sum =
+      std::int64_t{acc} * scale.m + (std::int64_t{shortcut} - shortcut_zero) * shortcut_m;
+  const std::int64_t q = round_shift(sum, scale.n) + zero_point;
   return static_cast<std::uint8_t>(q < 0 ? 0 : q > max_code ? max_code : q);
 }
 

@@ -34,8 +34,10 @@ struct QuickRequant {
 /// shift.
 [[gnu::always_inline]] static inline __m256i requant_wide(__m256i acc, __m256i m, __m256i n,
                                                           __m256i shortcut, __m256i m2,
-                                                          __m256i max_code) {
+                                                          __m256i max_code,
+                                                          std::int32_t zero_point) {
   const __m256i low = _mm256_set1_epi64x(0xffffffff), one = _mm256_set1_epi64x(1);
+  const __m256i halves = _mm256_set1_epi64x(2 * std::int64_t{zero_point} + 1);
   const __m256i zero = _mm256_setzero_si256(), most = _mm256_and_si256(max_code, low);
   __m256i sum[2], shift[2];
   sum[0] = _mm256_add_epi64(_mm256_mul_epi32(acc, m), _mm256_mul_epi32(shortcut, m2));
@@ -45,7 +47,7 @@ struct QuickRequant {
   shift[0] = _mm256_and_si256(n, low);
   shift[1] = _mm256_srli_epi64(n, 32);
   for (int i = 0; i < 2; ++i) {
-    const __m256i half = _mm256_sllv_epi64(one, _mm256_sub_epi64(shift[i], one));
+    const __m256i half = _mm256_sllv_epi64(halves, _mm256_sub_epi64(shift[i], one));
     sum[i] = _mm256_add_epi64(sum[i], half);
     sum[i] = _mm256_andnot_si256(_mm256_cmpgt_epi64(zero, sum[i]), sum[i]);
     sum[i] = _mm256_srlv_epi64(sum[i], shift[i]);

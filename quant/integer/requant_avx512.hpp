@@ -30,12 +30,14 @@ struct QuickRequant {
   return _mm512_srav_epi32(_mm512_add_epi32(product, c.half), c.shift);
 }
 
-/// Any m, n of requant.hpp: even and odd lanes in 64 bits. shortcut: codes in 32-bit lanes, m2
-/// their multipliers (requantize_add); zeros without shortcut.
+/// Any m, n of requant.hpp: even and odd lanes in 64 bits. shortcut: codes less their zero point in
+/// 32-bit lanes, m2 their multipliers (requantize_add); zeros without shortcut.
 [[gnu::always_inline]] static inline __m512i requant_wide(__m512i acc, __m512i m, __m512i n,
                                                           __m512i shortcut, __m512i m2,
-                                                          __m512i max_code) {
+                                                          __m512i max_code,
+                                                          std::int32_t zero_point) {
   const __m512i low = _mm512_set1_epi64(0xffffffff), one = _mm512_set1_epi64(1);
+  const __m512i halves = _mm512_set1_epi64(2 * std::int64_t{zero_point} + 1);
   __m512i sum[2], shift[2];
   sum[0] = _mm512_add_epi64(_mm512_mul_epi32(acc, m), _mm512_mul_epi32(shortcut, m2));
   sum[1] = _mm512_add_epi64(
@@ -45,7 +47,7 @@ struct QuickRequant {
   shift[1] = _mm512_srli_epi64(n, 32);
   const __m512i most = _mm512_and_si512(max_code, low), zero = _mm512_setzero_si512();
   for (int i = 0; i < 2; ++i) {
-    const __m512i half = _mm512_sllv_epi64(one, _mm512_sub_epi64(shift[i], one));
+    const __m512i half = _mm512_sllv_epi64(halves, _mm512_sub_epi64(shift[i], one));
     sum[i] = _mm512_srav_epi64(_mm512_add_epi64(sum[i], half), shift[i]);
     sum[i] = _mm512_min_epi64(_mm512_max_epi64(sum[i], zero), most);
   }

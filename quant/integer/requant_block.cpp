@@ -27,10 +27,11 @@ Multiplier scale_up(Multiplier scale) {
   return scale;
 }
 
-RequantData::RequantData(const IntLayer& layer) : max_code_(layer.max_code) {
+RequantData::RequantData(const IntLayer& layer)
+    : max_code_(layer.max_code), zero_point_(layer.zero_point), add_zero_(layer.add_zero) {
   if (layer.is_last()) return;
   const std::int64_t padded = (layer.shape.K + 63) / 64 * 64;
-  quick_ = layer.add < 0;
+  quick_ = layer.add < 0 && layer.zero_point == 0;
   for (std::int64_t k = 0; k < padded; ++k) {
     const std::int64_t channel = std::min(k, layer.shape.K - 1);
     Multiplier scale = layer.channel_scale(channel);
@@ -52,6 +53,8 @@ RequantTables RequantData::from(std::int64_t first) const {
           ceiling_.data() + first,
           add_m_.empty() ? nullptr : add_m_.data() + first,
           max_code_,
+          zero_point_,
+          add_zero_,
           quick_};
 }
 
@@ -61,7 +64,8 @@ std::int64_t RequantData::size_bytes() const {
 }
 
 IntLayer lift_scales(const IntLayer& layer) {
-  if (layer.is_last() || layer.add >= 0 || RequantData(layer).from(0).quick) return layer;
+  if (layer.is_last() || layer.add >= 0 || layer.zero_point != 0) return layer;
+  if (RequantData(layer).from(0).quick) return layer;
   IntLayer lifted = layer;
   lifted.weights = layer.weights.clone();
   lifted.bias = layer.bias.clone();
@@ -84,15 +88,16 @@ IntLayer lift_scales(const IntLayer& layer) {
 }
 
 void requant_block_ref(const RequantBlock& b) {
+  const RequantTables& t = b.tables;
   for (std::int64_t i = 0; i < b.rows; ++i) {
     const std::int32_t* acc = b.acc + i * b.acc_stride;
     std::uint8_t* codes = b.codes + i * b.code_stride;
     const std::uint8_t* shortcut = b.shortcut == nullptr ? nullptr : b.shortcut + i * b.code_stride;
     for (std::int64_t k = 0; k < b.channels; ++k) {
-      const Multiplier scale{b.tables.m[k], b.tables.n[k]};
-      codes[k] = shortcut == nullptr ? requantize(acc[k], scale, b.tables.max_code)
-                                     : requantize_add(acc[k], scale, shortcut[k], b.tables.add_m[k],
-                                                      b.tables.max_code);
+      const Multiplier scale{t.m[k], t.n[k]};
+      codes[k] = shortcut == nullptr ? requantize(acc[k], scale, t.max_code, t.zero_point)
+                                     : requantize_add(acc[k], scale, shortcut[k], t.add_m[k],
+                                                      t.max_code, t.add_zero, t.zero_point);
     }
   }
 }

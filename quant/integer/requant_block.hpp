@@ -37,14 +37,14 @@ class RequantData {
 
  private:
   std::vector<std::int32_t> m_, n_, ceiling_, add_m_;
-  std::int32_t max_code_ = 0;
+  std::int32_t max_code_ = 0, zero_point_ = 0, add_zero_ = 0;
   bool quick_ = false;
 };
 
 /// The layer with n ≥ 17 in every channel, as the 32-bit arithmetic of Q5a wants it: where n is
 /// smaller even after scale_up, weights, bias and 2ⁿ times a power of two, which gives the same
 /// codes. As it is if weights or accumulators have no room for that, and if it has no scale of its
-/// own alone: the last layer, or one with a shortcut.
+/// own alone: the last layer, or one with a shortcut or a zero point.
 IntLayer lift_scales(const IntLayer& layer);
 
 /// Requantizes a block. The function for an instruction set; bit-exact to requantize() and

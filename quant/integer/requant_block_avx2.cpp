@@ -1,6 +1,7 @@
 // Requantization of 8 channels at a time with AVX2; requant_block_avx512.cpp is the same in wider
-// registers. AVX2 has no arithmetic 64-bit shift, needed with a shortcut only: there 2^62 is added
-// before a logical shift and 2^62 >> n subtracted after it, which is the same for |sum| < 2^62.
+// registers. AVX2 has no arithmetic 64-bit shift, needed with a shortcut or a zero point only:
+// there 2^62 is added before a logical shift and 2^62 >> n subtracted after it, which is the same
+// for |sum| < 2^62.
 #include "quant/integer/requant_kernels.hpp"
 
 #if defined(__x86_64__)
@@ -29,13 +30,14 @@ struct Rounding {
   Halves n, half;
 };
 
-[[gnu::always_inline]] inline Rounding rounding(__m256i n) {
+[[gnu::always_inline]] inline Rounding rounding(__m256i n, std::int32_t zero_point = 0) {
   const Halves shifts = {_mm256_and_si256(n, _mm256_set1_epi64x(0xFFFFFFFF)),
                          _mm256_srli_epi64(n, 32)};
   const __m256i one = _mm256_set1_epi64x(1);
+  const __m256i halves = _mm256_set1_epi64x(2 * std::int64_t{zero_point} + 1);
   return {shifts,
-          {_mm256_sllv_epi64(one, _mm256_sub_epi64(shifts.even, one)),
-           _mm256_sllv_epi64(one, _mm256_sub_epi64(shifts.odd, one))}};
+          {_mm256_sllv_epi64(halves, _mm256_sub_epi64(shifts.even, one)),
+           _mm256_sllv_epi64(halves, _mm256_sub_epi64(shifts.odd, one))}};
 }
 
 // Eight numbers 0 … 255 in 32-bit lanes to bytes; the last `count` < 8 channels one by one.
@@ -87,12 +89,15 @@ void quick_8(const RequantBlock& b, std::int64_t k) {
   }
 }
 
-// |acc·m| < 2^46, q₂·m₂ < 2^39 and 2^(n−1) < 2^46: the sum is far below 2^62. The code is the
-// clamped sum >> n; where the quotient leaves 32 bits it is replaced before the lanes are joined.
-void add_8(const RequantBlock& b, std::int64_t k) {
-  const Rounding r = rounding(load(b.tables.n + k));
+// |acc·m| < 2^46, |q₂·m₂| < 2^39, 2^(n−1) < 2^46 and Z·2^n < 2^54: the sum is far below 2^62. The
+// code is the clamped sum >> n; where the quotient leaves 32 bits it is replaced before the lanes
+// are joined.
+void signed_8(const RequantBlock& b, std::int64_t k) {
+  const Rounding r = rounding(load(b.tables.n + k), b.tables.zero_point);
   const Halves m = split(load(b.tables.m + k));
-  const Halves add_m = split(load(b.tables.add_m + k));
+  const bool adds = b.shortcut != nullptr;
+  const Halves add_m = split(adds ? load(b.tables.add_m + k) : _mm256_setzero_si256());
+  const __m256i add_zero = _mm256_set1_epi32(b.tables.add_zero);
   const __m256i offset = _mm256_set1_epi64x(std::int64_t{1} << 62);
   const __m256i max_code = _mm256_set1_epi64x(b.tables.max_code);
   const auto finish = [&](__m256i sum, __m256i n) {
@@ -103,11 +108,14 @@ void add_8(const RequantBlock& b, std::int64_t k) {
   };
   for (std::int64_t i = 0; i < b.rows; ++i) {
     const Halves acc = split(load(b.acc + i * b.acc_stride + k));
-    const Halves q2 = split(load_codes(b.shortcut + i * b.code_stride + k, b.channels - k));
     Halves x = {_mm256_add_epi64(_mm256_mul_epi32(acc.even, m.even), r.half.even),
                 _mm256_add_epi64(_mm256_mul_epi32(acc.odd, m.odd), r.half.odd)};
-    x.even = _mm256_add_epi64(x.even, _mm256_mul_epu32(q2.even, add_m.even));
-    x.odd = _mm256_add_epi64(x.odd, _mm256_mul_epu32(q2.odd, add_m.odd));
+    if (adds) {
+      const __m256i codes = load_codes(b.shortcut + i * b.code_stride + k, b.channels - k);
+      const Halves q2 = split(_mm256_sub_epi32(codes, add_zero));
+      x.even = _mm256_add_epi64(x.even, _mm256_mul_epi32(q2.even, add_m.even));
+      x.odd = _mm256_add_epi64(x.odd, _mm256_mul_epi32(q2.odd, add_m.odd));
+    }
     x = {finish(x.even, r.n.even), finish(x.odd, r.n.odd)};
     store_codes(b.codes + i * b.code_stride + k, join(x), b.channels - k);
   }
@@ -116,13 +124,14 @@ void add_8(const RequantBlock& b, std::int64_t k) {
 }  // namespace
 
 void requant_block_avx2(const RequantBlock& b) {
+  const bool is_plain = b.shortcut == nullptr && b.tables.zero_point == 0;
   for (std::int64_t k = 0; k < b.channels; k += 8) {
-    if (b.shortcut == nullptr && b.tables.quick) {
+    if (is_plain && b.tables.quick) {
       quick_8(b, k);
-    } else if (b.shortcut == nullptr) {
+    } else if (is_plain) {
       plain_8(b, k);
     } else {
-      add_8(b, k);
+      signed_8(b, k);
     }
   }
 }

@@ -25,18 +25,19 @@ struct Halves {
   return _mm512_mask_shuffle_epi32(x.even, 0xAAAA, x.odd, _MM_PERM_CCAA);
 }
 
-/// Shifts and halves 2^(n−1) as 64-bit lanes.
+/// Shifts, and halves 2^(n−1) with the zero point Z·2^n (Q17), as 64-bit lanes.
 struct Rounding {
   Halves n, half;
 };
 
-[[gnu::always_inline]] inline Rounding rounding(__m512i n) {
+[[gnu::always_inline]] inline Rounding rounding(__m512i n, std::int32_t zero_point = 0) {
   const Halves shifts = {_mm512_and_si512(n, _mm512_set1_epi64(0xFFFFFFFF)),
                          _mm512_srli_epi64(n, 32)};
   const __m512i one = _mm512_set1_epi64(1);
+  const __m512i halves = _mm512_set1_epi64(2 * std::int64_t{zero_point} + 1);
   return {shifts,
-          {_mm512_sllv_epi64(one, _mm512_sub_epi64(shifts.even, one)),
-           _mm512_sllv_epi64(one, _mm512_sub_epi64(shifts.odd, one))}};
+          {_mm512_sllv_epi64(halves, _mm512_sub_epi64(shifts.even, one)),
+           _mm512_sllv_epi64(halves, _mm512_sub_epi64(shifts.odd, one))}};
 }
 
 /// The constants of 16 channels without a shortcut.
@@ -123,12 +124,15 @@ void requant_plain(const RequantBlock& b) {
   }
 }
 
-// With a shortcut a negative accumulator may still give a positive sum, so everything is signed and
-// the clamp comes last, in 64 bits.
-void add_16(const RequantBlock& b, std::int64_t k, __mmask16 lanes) {
-  const Rounding r = rounding(_mm512_loadu_si512(b.tables.n + k));
+// With a shortcut or a zero point a negative accumulator may still give a positive sum, so
+// everything is signed and the clamp comes last, in 64 bits.
+void signed_16(const RequantBlock& b, std::int64_t k, __mmask16 lanes) {
+  const Rounding r = rounding(_mm512_loadu_si512(b.tables.n + k), b.tables.zero_point);
   const Halves m = split(_mm512_loadu_si512(b.tables.m + k));
-  const Halves add_m = split(_mm512_loadu_si512(b.tables.add_m + k));
+  const bool adds = b.shortcut != nullptr;
+  const Halves add_m =
+      split(adds ? _mm512_loadu_si512(b.tables.add_m + k) : _mm512_setzero_si512());
+  const __m512i add_zero = _mm512_set1_epi32(b.tables.add_zero);
   const __m512i max_code = _mm512_set1_epi64(b.tables.max_code);
   const auto finish = [&](__m512i sum, __m512i n) {
     const __m512i q = _mm512_max_epi64(_mm512_srav_epi64(sum, n), _mm512_setzero_si512());
@@ -136,12 +140,14 @@ void add_16(const RequantBlock& b, std::int64_t k, __mmask16 lanes) {
   };
   for (std::int64_t i = 0; i < b.rows; ++i) {
     const Halves acc = split(_mm512_maskz_loadu_epi32(lanes, b.acc + i * b.acc_stride + k));
-    const Halves q2 = split(
-        _mm512_cvtepu8_epi32(_mm_maskz_loadu_epi8(lanes, b.shortcut + i * b.code_stride + k)));
     Halves x = {_mm512_add_epi64(_mm512_mul_epi32(acc.even, m.even), r.half.even),
                 _mm512_add_epi64(_mm512_mul_epi32(acc.odd, m.odd), r.half.odd)};
-    x.even = _mm512_add_epi64(x.even, _mm512_mul_epu32(q2.even, add_m.even));
-    x.odd = _mm512_add_epi64(x.odd, _mm512_mul_epu32(q2.odd, add_m.odd));
+    if (adds) {
+      const __m128i codes = _mm_maskz_loadu_epi8(lanes, b.shortcut + i * b.code_stride + k);
+      const Halves q2 = split(_mm512_sub_epi32(_mm512_cvtepu8_epi32(codes), add_zero));
+      x.even = _mm512_add_epi64(x.even, _mm512_mul_epi32(q2.even, add_m.even));
+      x.odd = _mm512_add_epi64(x.odd, _mm512_mul_epi32(q2.odd, add_m.odd));
+    }
     x = {finish(x.even, r.n.even), finish(x.odd, r.n.odd)};
     _mm512_mask_cvtepi32_storeu_epi8(b.codes + i * b.code_stride + k, lanes, join(x));
   }
@@ -150,12 +156,12 @@ void add_16(const RequantBlock& b, std::int64_t k, __mmask16 lanes) {
 }  // namespace
 
 void requant_block_avx512(const RequantBlock& b) {
-  if (b.shortcut == nullptr) {
+  if (b.shortcut == nullptr && b.tables.zero_point == 0) {
     return b.tables.quick ? requant_plain<QuickRequant>(b) : requant_plain<Plain>(b);
   }
   for (std::int64_t k = 0; k < b.channels; k += 16) {
     const std::int64_t rest = b.channels - k;
-    add_16(b, k, static_cast<__mmask16>(rest >= 16 ? 0xFFFF : (1 << rest) - 1));
+    signed_16(b, k, static_cast<__mmask16>(rest >= 16 ? 0xFFFF : (1 << rest) - 1));
   }
 }
 

@@ -202,7 +202,9 @@ void TileDirectLayer::run(const LayerRun& args) const {
 
 std::unique_ptr<PreparedLayer> prepare_tile_direct(const IntLayer& layer) {
 #if defined(__x86_64__)
-  if (active_isa() < Isa::amx || layer.kind == IntLayerKind::avg_pool) return nullptr;
+  if (active_isa() < Isa::amx || layer.kind == IntLayerKind::avg_pool || layer.shape.groups > 1) {
+    return nullptr;
+  }
   return std::make_unique<TileDirectLayer>(lift_scales(layer));
 #else
   (void)layer;

@@ -194,6 +194,38 @@ TEST_CASE("a network that does not fit the dataset is refused", "[apps][cli]") {
   check_one_error(run(scratch, {"eval", path, "--data-dir", data}), 1, {"alexnet-cifar", "28"});
 }
 
+TEST_CASE("a bad network file names itself", "[apps][cli]") {
+  INTANDEM_NEED_PROGRAM();
+  const TemporaryDirectory scratch;
+  const std::string data = write_bars(scratch, 60, 20);
+  const auto train = [&](const std::string& network, const std::vector<std::string>& more = {}) {
+    std::vector<std::string> words = small_train(data, scratch.path("run"));
+    words.erase(std::find(words.begin(), words.end(), "--width"),
+                std::find(words.begin(), words.end(), "--batch"));
+    return run(scratch, with(with(words, {"--network", network}), more));
+  };
+  const std::string good =
+      R"({"name": "tiny", "height": 28, "width": 28, "channels": 1, "classes": 10, "units": [)"
+      R"({"name": "fc", "kind": "linear", "out": 10, "batch_norm": false, "relu": false}]})";
+  const auto with_text = [&](const std::string& from, const std::string& to) {
+    std::string text = good;
+    for (auto at = from.empty() ? std::string::npos : text.find(from); at != std::string::npos;
+         at = text.find(from, at + to.size())) {
+      text.replace(at, from.size(), to);
+    }
+    return scratch.write("net.json", text);
+  };
+  check_one_error(train("/none.json"), 1, {"/none.json"});
+  check_one_error(train("no-such-network"), 2, {"no-such-network", "resnet20", "NAME.json"});
+  check_one_error(train(scratch.write("net.json", "{")), 1, {"net.json", "not valid JSON"});
+  check_one_error(train(with_text("\"kind\"", "\"sort\"")), 1, {"net.json", "\"kind\""});
+  check_one_error(train(with_text("28", "32")), 1, {"tiny", "32x32x1", "28x28x1"});
+  check_one_error(train(with_text("10", "12")), 1, {"net.json", "12 classes", "10"});
+  check_one_error(train(with_text("", ""), {"--width", "0.5"}), 2, {"--width", "net.json"});
+  CHECK_FALSE(fs::exists(scratch.path("run/config.json")));
+  REQUIRE(train(with_text("", "")).code == 0);
+}
+
 TEST_CASE("a run directory that cannot be written is one error", "[apps][cli]") {
   INTANDEM_NEED_PROGRAM();
   const TemporaryDirectory scratch;

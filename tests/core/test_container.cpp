@@ -155,6 +155,23 @@ TEST_CASE("asking for what is not there names the file and the thing", "[core][c
   check_error([&] { Container::load(path, "student"); }, {path, "'teacher'", "student"});
 }
 
+TEST_CASE("a file carries the lowest format version that says all it holds", "[core][container]") {
+  const test::TemporaryDirectory scratch;
+  const auto version_of = [&](const Container& file) {
+    file.save(scratch.path("f"));
+    const std::string bytes = read_file(scratch.path("f"), "");
+    const auto at = bytes.find("\"format_version\":\"");
+    REQUIRE(at != std::string::npos);
+    return bytes.substr(at + 18, 1);
+  };
+  Container file("integer-model");
+  CHECK(version_of(file) == "1");
+  file.require_version(2);
+  file.require_version(1);
+  CHECK(version_of(file) == "2");
+  CHECK(version_of(Container::load(scratch.path("f"))) == "2");
+}
+
 TEST_CASE("what cannot be stored is refused before the file is touched", "[core][container]") {
   const TemporaryDirectory directory;
   const std::string path = directory.path("file");

@@ -144,8 +144,8 @@ TEST_CASE("missing files and files of other programs are told apart", "[core][co
 
 TEST_CASE("a newer format version says to update", "[core][container]") {
   const Loader load;
-  CHECK_THAT(load(file_of("{" + metadata("2") + "}", "")),
-             Catch::Contains("newer version (format 2, this program reads 1)") &&
+  CHECK_THAT(load(file_of("{" + metadata("3") + "}", "")),
+             Catch::Contains("newer version (format 3, this program reads 2)") &&
                  Catch::Contains("update intandem"));
   // Newer files may have any further content.
   CHECK_THAT(load(file_of("{" + metadata("17") + R"(,"w":{"dtype":"F4"}})", "")),

@@ -21,9 +21,9 @@ inline const Dataset& held_out_data() {
   return data;
 }
 
-/// A teacher trained for a few steps; computed once.
-inline FloatNetwork trained_teacher() {
-  FloatNetwork net(network(), Rng(5));
+/// A teacher trained for a few steps.
+inline FloatNetwork trained_teacher(const NetworkSpec& spec = network()) {
+  FloatNetwork net(spec, Rng(5));
   Sgd sgd(net.parameters(), SgdOptions{});
   const Normalization norm = normalization();
   Loader::Options loading;

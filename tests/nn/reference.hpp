@@ -33,10 +33,11 @@ struct Array {
   std::int64_t size() const { return static_cast<std::int64_t>(v.size()); }
 };
 
-/// b may be null.
+/// b may be null. w [K][R][S][C/groups].
 inline Array conv2d(const Array& x, const Array& w, const Array* b, std::int64_t stride,
                     std::int64_t pad) {
-  const std::int64_t N = x.shape[0], H = x.shape[1], W = x.shape[2], C = x.shape[3];
+  const std::int64_t N = x.shape[0], H = x.shape[1], W = x.shape[2], C = w.shape[3];
+  const std::int64_t groups = x.shape[3] / C;
   const std::int64_t K = w.shape[0], R = w.shape[1], S = w.shape[2];
   Array y({N, (H + 2 * pad - R) / stride + 1, (W + 2 * pad - S) / stride + 1, K});
   for (std::int64_t n = 0; n < N; ++n)
@@ -48,7 +49,9 @@ inline Array conv2d(const Array& x, const Array& w, const Array* b, std::int64_t
             for (std::int64_t s = 0; s < S; ++s) {
               const std::int64_t h = p * stride + r - pad, u = q * stride + s - pad;
               if (h < 0 || h >= H || u < 0 || u >= W) continue;
-              for (std::int64_t c = 0; c < C; ++c) sum += x.at(n, h, u, c) * w.at(k, r, s, c);
+              for (std::int64_t c = 0; c < C; ++c) {
+                sum += x.at(n, h, u, k * groups / K * C + c) * w.at(k, r, s, c);
+              }
             }
           y.at(n, p, q, k) = sum;
         }

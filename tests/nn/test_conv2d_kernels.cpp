@@ -44,28 +44,36 @@ void check_shape(const ConvShape& shape, bool integers) {
   const int64_t pixels = shape.N * shape.P() * shape.Q();
   INFO(shape.str() << " on " << isa_name(active_isa()) << (integers ? ", integers" : ""));
   CHECK(count_wrong(f.y, d.y, shape.reduction(), integers) == 0);
-  CHECK(count_wrong(f.dx, d.dx, shape.R * shape.S * shape.K, integers) == 0);
+  CHECK(count_wrong(f.dx, d.dx, shape.R * shape.S * shape.group_K(), integers) == 0);
   CHECK(count_wrong(f.dw, d.dw, pixels, integers) == 0);
   CHECK(count_wrong(f.db, d.db, pixels, integers) == 0);
 }
 
 const ConvShape kShapes[] = {
     // N, H, W, C, K, R, S, stride, pad
-    {1, 1, 1, 1, 1, 1, 1, 1, 0},       // one product
-    {2, 5, 4, 3, 5, 3, 3, 1, 1},       // first layer, rows shorter than a tile
-    {3, 7, 7, 1, 6, 5, 5, 1, 2},       // one channel, padding 2
-    {2, 9, 8, 3, 8, 3, 3, 2, 1},       // stride 2, odd and even extents
-    {1, 11, 13, 2, 7, 5, 3, 3, 2},     // stride 3, oblong kernel and image
-    {1, 6, 6, 4, 3, 2, 2, 3, 0},       // stride beyond the kernel: untouched pixels
-    {2, 4, 4, 33, 17, 3, 3, 1, 1},     // more channels than a panel
-    {1, 23, 23, 3, 16, 11, 11, 4, 2},  // AlexNet's first layer, small
-    {1, 3, 3, 5, 4, 3, 3, 1, 0},       // window covers the image: an FC layer
-    {1, 2, 3, 2, 3, 3, 3, 1, 3},       // padding beyond the kernel
-    {5, 1, 1, 40, 35, 1, 1, 1, 0},     // linear
-    {2, 6, 5, 20, 9, 1, 1, 1, 0},      // pointwise
-    {2, 6, 5, 8, 9, 1, 1, 2, 0},       // pointwise with stride
-    {2, 8, 8, 48, 40, 3, 3, 1, 1},     // reduction beyond one block
-    {3, 14, 15, 4, 6, 3, 3, 2, 0},     // last row and column unused
+    {1, 1, 1, 1, 1, 1, 1, 1, 0},        // one product
+    {2, 5, 4, 3, 5, 3, 3, 1, 1},        // first layer, rows shorter than a tile
+    {3, 7, 7, 1, 6, 5, 5, 1, 2},        // one channel, padding 2
+    {2, 9, 8, 3, 8, 3, 3, 2, 1},        // stride 2, odd and even extents
+    {1, 11, 13, 2, 7, 5, 3, 3, 2},      // stride 3, oblong kernel and image
+    {1, 6, 6, 4, 3, 2, 2, 3, 0},        // stride beyond the kernel: untouched pixels
+    {2, 4, 4, 33, 17, 3, 3, 1, 1},      // more channels than a panel
+    {1, 23, 23, 3, 16, 11, 11, 4, 2},   // AlexNet's first layer, small
+    {1, 3, 3, 5, 4, 3, 3, 1, 0},        // window covers the image: an FC layer
+    {1, 2, 3, 2, 3, 3, 3, 1, 3},        // padding beyond the kernel
+    {5, 1, 1, 40, 35, 1, 1, 1, 0},      // linear
+    {2, 6, 5, 20, 9, 1, 1, 1, 0},       // pointwise
+    {2, 6, 5, 8, 9, 1, 1, 2, 0},        // pointwise with stride
+    {2, 8, 8, 48, 40, 3, 3, 1, 1},      // reduction beyond one block
+    {3, 14, 15, 4, 6, 3, 3, 2, 0},      // last row and column unused
+    {2, 7, 6, 12, 8, 3, 3, 1, 1, 4},    // four groups
+    {2, 6, 7, 4, 12, 3, 3, 2, 1, 4},    // three outputs per channel
+    {2, 6, 5, 10, 6, 1, 1, 1, 0, 2},    // pointwise in two groups
+    {3, 9, 8, 37, 37, 3, 3, 1, 1, 37},  // depthwise: vectors of every width and a rest
+    {2, 9, 10, 16, 16, 5, 3, 2, 2, 16},
+    {1, 2, 3, 5, 5, 3, 3, 1, 3, 5},  // padding beyond the kernel
+    {1, 6, 6, 4, 4, 2, 2, 3, 0, 4},  // stride beyond the kernel
+    {1, 5, 5, 130, 130, 3, 3, 4, 1, 130},
 };
 
 }  // namespace
@@ -151,7 +159,7 @@ TEST_CASE("conv2d: bit-identical for any number of threads", "[conv2d_kernels]")
     set_active_isa(isa);
     for (const ConvShape& shape :
          {ConvShape{6, 16, 16, 3, 20, 3, 3, 1, 1}, ConvShape{3, 12, 12, 24, 40, 3, 3, 2, 1},
-          ConvShape{16, 16, 16, 2, 8, 3, 3, 1, 1}}) {
+          ConvShape{16, 16, 16, 2, 8, 3, 3, 1, 1}, ConvShape{9, 16, 16, 20, 20, 3, 3, 1, 1, 20}}) {
       set_thread_count(1);
       const ConvProblem<float> one = run_kernels(shape);
       for (const int threads : {2, 3}) {

@@ -20,23 +20,36 @@ using Arrays = std::vector<Array>;
 TEST_CASE("conv2d has the gradients of its definition", "[nn][gradient]") {
   struct Case {
     std::int64_t N, H, W, C, K, R, S, stride, pad;
+    std::int64_t groups = 1;
   };
   const Case cases[] = {
-      {1, 1, 1, 1, 1, 1, 1, 1, 0}, {2, 5, 4, 3, 4, 3, 3, 1, 1}, {1, 7, 7, 2, 3, 3, 3, 2, 1},
-      {2, 6, 6, 1, 2, 5, 5, 1, 2}, {1, 9, 8, 3, 2, 4, 3, 3, 2}, {3, 4, 4, 2, 17, 1, 1, 1, 0},
+      {1, 1, 1, 1, 1, 1, 1, 1, 0},
+      {2, 5, 4, 3, 4, 3, 3, 1, 1},
+      {1, 7, 7, 2, 3, 3, 3, 2, 1},
+      {2, 6, 6, 1, 2, 5, 5, 1, 2},
+      {1, 9, 8, 3, 2, 4, 3, 3, 2},
+      {3, 4, 4, 2, 17, 1, 1, 1, 0},
+      // in groups: three of different widths, depthwise, two outputs per channel
+      {2, 5, 4, 6, 9, 3, 3, 1, 1, 3},
+      {2, 6, 5, 9, 9, 3, 3, 2, 1, 9},
+      {1, 5, 5, 3, 6, 3, 3, 1, 1, 3},
   };
   for (const Case& c : cases) {
     const TensorF x = random_tensor({c.N, c.H, c.W, c.C}, 1);
-    const TensorF w = random_tensor({c.K, c.R, c.S, c.C}, 2);
+    const TensorF w = random_tensor({c.K, c.R, c.S, c.C / c.groups}, 2);
     const TensorF b = random_tensor(Shape{c.K}, 3);
     INFO("C " << c.C << " K " << c.K << " R " << c.R << " stride " << c.stride);
     check_gradients(
         {x, w, b},
-        [&](Tape& t, const Vars& v) { return conv2d(t, v[0], v[1], v[2], c.stride, c.pad); },
+        [&](Tape& t, const Vars& v) {
+          return conv2d(t, v[0], v[1], v[2], c.stride, c.pad, c.groups);
+        },
         [&](const Arrays& a) { return reference::conv2d(a[0], a[1], &a[2], c.stride, c.pad); });
     check_gradients(
         {x, w},
-        [&](Tape& t, const Vars& v) { return conv2d(t, v[0], v[1], nullptr, c.stride, c.pad); },
+        [&](Tape& t, const Vars& v) {
+          return conv2d(t, v[0], v[1], nullptr, c.stride, c.pad, c.groups);
+        },
         [&](const Arrays& a) { return reference::conv2d(a[0], a[1], nullptr, c.stride, c.pad); });
   }
 }
@@ -202,6 +215,23 @@ TEST_CASE("max_pool and avg_pool have the gradients of their definitions", "[nn]
         {random_tensor(c.x, 6)},
         [&](Tape& t, const Vars& v) { return avg_pool(t, v[0], c.kernel, c.stride); },
         [&](const Arrays& a) { return reference::avg_pool(a[0], c.kernel, c.stride); });
+  }
+}
+
+TEST_CASE("global_avg_pool is the mean over images of any size", "[nn][gradient]") {
+  for (const Shape& shape : {Shape{2, 1, 1, 3}, Shape{2, 3, 5, 4}, Shape{1, 20, 17, 2}}) {
+    INFO(shape.str());
+    check_gradients(
+        {random_tensor(shape, 6)}, [](Tape& t, const Vars& v) { return global_avg_pool(t, v[0]); },
+        [](const Arrays& a) {
+          const Array& x = a[0];
+          Array y({x.shape[0], 1, 1, x.shape[3]});
+          const std::int64_t pixels = x.shape[1] * x.shape[2], C = x.shape[3];
+          for (std::int64_t i = 0; i < x.size(); ++i) {
+            y[i / C / pixels * C + i % C] += x[i] / static_cast<double>(pixels);
+          }
+          return y;
+        });
   }
 }
 

@@ -76,12 +76,15 @@ inline IntLayer cropped(const IntLayer& layer, const ConvShape& shape) {
   const ConvShape &s = shape, &from = layer.shape;
   if (!layer.weights.empty()) {
     small.weights =
-        TensorS8(layer.weights.rank() == 2 ? Shape{s.K, s.C} : Shape{s.K, s.R, s.S, s.C});
+        TensorS8(layer.weights.rank() == 2 ? Shape{s.K, s.C} : Shape{s.K, s.R, s.S, s.group_C()});
+    const std::int64_t C = s.group_C();
     for (std::int64_t i = 0; i < small.weights.size(); ++i) {
-      const std::int64_t c = i % s.C, t = i / s.C % s.S, r = i / s.C / s.S % s.R;
+      const std::int64_t c = i % C, t = i / C % s.S, r = i / C / s.S % s.R;
       const std::int64_t k = i / s.reduction();
-      small.weights[i] = layer.weights[((k * from.R + r) * from.S + t) * from.C + c];
+      small.weights[i] = layer.weights[((k * from.R + r) * from.S + t) * from.group_C() + c];
     }
+  }
+  if (!layer.bias.empty()) {
     small.bias = TensorS32(Shape{s.K});
     std::copy_n(layer.bias.begin(), s.K, small.bias.begin());
   }
@@ -107,7 +110,9 @@ inline std::vector<IntLayer> simpler(const IntLayer& layer) {
     simple.push_back(std::move(next));
   };
   if (layer.pool_kernel > 0) edit([](IntLayer& l) { l.pool_kernel = l.pool_stride = 0; });
-  if (layer.add >= 0) edit([](IntLayer& l) { l.add = -1, l.add_m.clear(); });
+  if (layer.add >= 0) edit([](IntLayer& l) { l.add = -1, l.add_zero = 0, l.add_m.clear(); });
+  if (layer.add_zero != 0) edit([](IntLayer& l) { l.add_zero = 0; });
+  if (layer.zero_point != 0) edit([](IntLayer& l) { l.zero_point = 0; });
   if (layer.scale.size() > 1) {
     edit([](IntLayer& l) { l.scale.resize(1), l.add_m.resize(l.add >= 0 ? 1 : 0); });
   }
@@ -122,6 +127,8 @@ inline std::vector<IntLayer> simpler(const IntLayer& layer) {
       ConvShape s = layer.shape;
       s.*extent = next;
       if (pool) s.K = s.C = std::min(s.K, s.C);
+      if (layer.shape.is_depthwise()) s.groups = s.K = s.C = std::min(s.K, s.C);
+      if (s.C % s.groups != 0 || s.K % s.groups != 0) continue;
       if (s.R > s.H + 2 * s.pad || s.S > s.W + 2 * s.pad) continue;
       if (layer.pool_kernel > std::min(s.P(), s.Q())) continue;
       simple.push_back(cropped(layer, s));
@@ -170,7 +177,9 @@ class Differential {
     const std::int64_t pixels = model.height * model.width * model.channels;
     Codes codes = random_codes(batches_.back() * pixels, 255, draw, values);
     std::vector<Codes> outputs;
-    for (const IntLayer& layer : model.layers) {
+    for (std::size_t k = 0; k < model.layers.size(); ++k) {
+      const IntLayer& layer = model.layers[k];
+      if (layer.input >= 0) codes = outputs[static_cast<std::size_t>(layer.input)];
       const Codes shortcut =
           layer.add >= 0 ? outputs[static_cast<std::size_t>(layer.add)] : Codes{};
       inputs_.push_back({batches_.back(), codes, shortcut});

@@ -62,6 +62,7 @@ struct LayerOptions {
   bool odd_codes = false;     // DoReFa: 2·u − (2^W − 1); 1-bit weights always are
   bool zero_padding = false;  // else random codes
   Values weights = Values::random;
+  std::int32_t zero_point = 0, add_zero = 0;
   std::int64_t largest_bias = 5000;
 };
 
@@ -76,11 +77,12 @@ inline IntLayer make_layer(const LayerOptions& o, Draw& draw) {
   layer.max_code = o.max_code;
   layer.pool_kernel = o.pool_kernel;
   layer.pool_stride = o.pool_stride;
+  layer.zero_point = o.max_code > 0 ? o.zero_point : 0;
   const ConvShape& s = o.shape;
   if (o.kind != IntLayerKind::avg_pool) {
     const std::int64_t low = -(1 << (o.weight_bits - 1)), high = -low - 1;
-    layer.weights =
-        TensorS8(o.kind == IntLayerKind::linear ? Shape{s.K, s.C} : Shape{s.K, s.R, s.S, s.C});
+    layer.weights = TensorS8(o.kind == IntLayerKind::linear ? Shape{s.K, s.C}
+                                                            : Shape{s.K, s.R, s.S, s.group_C()});
     for (auto& q : layer.weights) {
       std::int64_t code = draw.between(low, high);
       if (o.weights == Values::largest) code = high;
@@ -111,6 +113,7 @@ inline IntLayer make_layer(const LayerOptions& o, Draw& draw) {
       }
     }
     if (o.with_add) layer.add = 0;
+    if (o.with_add) layer.add_zero = o.add_zero;
   }
   return layer;
 }
@@ -144,8 +147,11 @@ inline std::vector<std::int64_t> naive_layer(const IntLayer& layer, std::int64_t
       for (std::int64_t c = 0; c < s.C; ++c) {
         const bool pool = layer.kind == IntLayerKind::avg_pool;
         if (pool && c != k) continue;
+        const std::int64_t in_group = c - k * s.groups / s.K * (s.C / s.groups);
+        if (!pool && (in_group < 0 || in_group >= s.C / s.groups)) continue;
         const int x = inside ? input[at(((n * s.H + h) * s.W + w) * s.C + c)] : layer.pad_code[c];
-        acc += pool ? x : x * layer.weights[(k * s.R * s.S + tap) * s.C + c];
+        const std::int64_t place = (k * s.R * s.S + tap) * (s.C / s.groups) + in_group;
+        acc += pool ? x : x * layer.weights[place];
       }
     }
     Wide sum = acc;
@@ -153,12 +159,13 @@ inline std::vector<std::int64_t> naive_layer(const IntLayer& layer, std::int64_t
       const Multiplier scale = layer.channel_scale(k);
       sum *= scale.m;
       if (layer.add >= 0) {
-        sum += Wide{shortcut[at(i)]} * layer.add_m[layer.add_m.size() == 1 ? 0 : at(k)];
+        sum += (Wide{shortcut[at(i)]} - layer.add_zero) *
+               layer.add_m[layer.add_m.size() == 1 ? 0 : at(k)];
       }
       // floor((2·sum + 2ⁿ) / 2ⁿ⁺¹) by division, so that no shift is shared with the engine
       const Wide divisor = Wide{1} << (scale.n + 1);
       const Wide dividend = 2 * sum + divisor / 2;
-      sum = dividend / divisor - (dividend % divisor < 0 ? 1 : 0);
+      sum = dividend / divisor - (dividend % divisor < 0 ? 1 : 0) + layer.zero_point;
       sum = sum < 0 ? Wide{0} : sum > layer.max_code ? Wide{layer.max_code} : sum;
     }
     out[at(i)] = static_cast<std::int64_t>(sum);

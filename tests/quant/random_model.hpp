@@ -62,6 +62,8 @@ class ModelDrawer {
       draw_shortcut(layer);
       draw_scales(layer);
       draw_pool(layer);
+      if (one_in(3)) layer.zero_point = static_cast<std::int32_t>(draw_.between(0, layer.max_code));
+      if (one_in(3)) layer.zero_point = (layer.max_code + 1) / 2;
     }
     return layer;
   }
@@ -69,10 +71,17 @@ class ModelDrawer {
   void draw_geometry(IntLayer& layer) {
     ConvShape& s = layer.shape;
     const bool first = model_.layers.empty();
-    s.H = first ? model_.height : model_.layers.back().pooled_P();
-    s.W = first ? model_.width : model_.layers.back().pooled_Q();
-    s.C = first ? model_.channels : model_.layers.back().shape.K;
-    layer.in_max = first ? 255 : model_.layers.back().max_code;
+    if (!first && one_in(4)) {
+      layer.input = static_cast<int>(draw_.between(0, static_cast<int>(model_.layers.size()) - 1));
+    }
+    const IntLayer* from = first ? nullptr
+                           : layer.input >= 0
+                               ? &model_.layers[static_cast<std::size_t>(layer.input)]
+                               : &model_.layers.back();
+    s.H = first ? model_.height : from->pooled_P();
+    s.W = first ? model_.width : from->pooled_Q();
+    s.C = first ? model_.channels : from->shape.K;
+    layer.in_max = first ? 255 : from->max_code;
     const std::int64_t kind = draw_.between(0, 9);
     if (kind == 0) {
       layer.kind = IntLayerKind::avg_pool;
@@ -80,6 +89,7 @@ class ModelDrawer {
       s.R = draw_.between(1, std::min<std::int64_t>(s.H, 4));
       s.S = draw_.between(1, std::min<std::int64_t>(s.W, 4));
       s.stride = draw_stride();
+      if (one_in(2)) layer.bias = TensorS32::zeros({s.K});
     } else if (kind <= 2) {
       layer.kind = IntLayerKind::linear;
       s.C *= s.H * s.W;
@@ -122,6 +132,20 @@ class ModelDrawer {
                                  .shape.K;
       if (K <= most_channels(s)) s.K = K;
     }
+    draw_groups(s);
+  }
+
+  /// Depthwise, or any number of groups that divides the channels, which are made to divide.
+  void draw_groups(ConvShape& s) {
+    if (!one_in(3)) return;
+    if (one_in(2) && s.P() * s.Q() * s.R * s.S * s.C <= kMostMacs) {
+      s.groups = s.K = s.C;
+      return;
+    }
+    const std::int64_t groups = draw_.pick<std::int64_t>({2, 3, 4, 8, s.C});
+    if (s.C % groups != 0 || s.K < groups) return;
+    s.groups = groups;
+    s.K -= s.K % groups;
   }
 
   static std::int64_t most_channels(const ConvShape& s) {
@@ -145,7 +169,7 @@ class ModelDrawer {
     if (layer.kind == IntLayerKind::avg_pool) return;
     const ConvShape& s = layer.shape;
     const bool matrix = layer.kind == IntLayerKind::linear;
-    layer.weights = TensorS8(matrix ? Shape{s.K, s.C} : Shape{s.K, s.R, s.S, s.C});
+    layer.weights = TensorS8(matrix ? Shape{s.K, s.C} : Shape{s.K, s.R, s.S, s.group_C()});
     layer.bias = TensorS32::zeros({s.K});
     layer.weight_bits = static_cast<std::int32_t>(one_in(3) ? 1 : draw_.between(1, 8));
     const std::int64_t half = std::int64_t{1} << (layer.weight_bits - 1);
@@ -228,6 +252,7 @@ class ModelDrawer {
     if (possible.empty() || one_in(4)) return;
     layer.add = possible[static_cast<std::size_t>(
         draw_.between(0, static_cast<std::int64_t>(possible.size()) - 1))];
+    layer.add_zero = model_.layers[static_cast<std::size_t>(layer.add)].zero_point;
   }
 
   void draw_pool(IntLayer& layer) {
@@ -255,6 +280,11 @@ inline std::string describe_layer(const IntLayer& layer) {
             std::to_string(layer.scale[0].m) + " >> " + std::to_string(layer.scale[0].n);
   }
   if (layer.add >= 0) text += ", adds layer " + std::to_string(layer.add);
+  if (layer.input >= 0) text += ", reads layer " + std::to_string(layer.input);
+  if (layer.zero_point != 0 || layer.add_zero != 0) {
+    text += ", zero points " + std::to_string(layer.zero_point) + " and, of the shortcut, " +
+            std::to_string(layer.add_zero);
+  }
   if (layer.pool_kernel > 0) {
     text += ", pool " + std::to_string(layer.pool_kernel) + " stride " +
             std::to_string(layer.pool_stride);

@@ -91,7 +91,8 @@ TEST_CASE("doc example: residual (Q6)", "[quant][docs]") {
 
 TEST_CASE("doc example: zero point in the bias and as padding (Q8)", "[quant][docs]") {
   IntLayer layer = example_layer();
-  fold_zero_point(layer, Normalization{{73}, {1.0f}});
+  layer.pad_code = TensorU8::full({layer.shape.C}, 73);
+  fold_zero_point(layer);
   CHECK(layer.bias[0] == 65);
   CHECK(accumulate(layer, {80, 75, 73, 70}) == 23);
   CHECK(3 * 7 - 1 * 2 + 1 * 0 - 4 * -3 - 8 == 23);

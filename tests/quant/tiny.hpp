@@ -47,6 +47,26 @@ inline NetworkSpec network(bool with_avg_pool = true) {
   return spec;
 }
 
+/// Units that read earlier ones, groups, depthwise, a projection shortcut, linear bottlenecks (also
+/// pooled, averaged and added to each other) and a global pool.
+inline NetworkSpec branched_network() {
+  NetworkSpec spec{"branched", 8, 8, 2, 3, {}};
+  spec.units = {
+      {.name = "stem", .out = 6, .kernel = 3, .pad = 1, .groups = 2},
+      {.name = "side", .out = 8, .stride = 2, .relu = false},
+      {.name = "a", .out = 8, .kernel = 3, .stride = 2, .pad = 1, .input = "stem", .groups = 2},
+      {.name = "dw", .out = 8, .kernel = 3, .pad = 1, .groups = 8},
+      {.name = "b", .out = 8, .relu = false, .add = "side"},
+      {.name = "c", .out = 8, .kernel = 3, .pad = 1, .relu = false, .add = "b"},
+      {.name = "dw2", .out = 8, .kernel = 3, .pad = 1, .relu = false, .groups = 8},
+      {.name = "d", .out = 8, .kernel = 3, .pad = 1, .add = "c", .input = "dw2"},
+      {.name = "e", .out = 10, .relu = false, .pool_kernel = 2, .pool_stride = 2},
+      {.name = "mean", .kind = UnitKind::avg_pool, .kernel = 0, .batch_norm = false, .relu = false},
+      {.name = "f", .kind = UnitKind::linear, .out = 9, .relu = false},
+      {.name = "fc", .kind = UnitKind::linear, .out = 3, .batch_norm = false, .relu = false}};
+  return spec;
+}
+
 inline Normalization normalization() { return {{120, 131}, {61.5f, 70.25f}}; }
 
 /// Three classes of blobs whose position and channel depend on the class, plus noise.
