@@ -54,6 +54,50 @@ void check_same_run(const std::string& a, const std::string& b,
 
 }  // namespace
 
+TEST_CASE("a network from a file, with branches and groups, is distilled without a mismatch",
+          "[apps][cli]") {
+  INTANDEM_NEED_PROGRAM();
+  const TemporaryDirectory scratch;
+  const std::string data = write_bars(scratch);
+  const std::string dir = scratch.path("run");
+  // A depthwise convolution, a linear bottleneck, a projection as shortcut, a grouped convolution.
+  const std::string units = R"(
+    {"name": "stem", "kind": "conv", "out": 8, "kernel": 5, "stride": 2, "pad": 2,
+     "batch_norm": true, "relu": true, "pool_kernel": 2, "pool_stride": 2},
+    {"name": "depthwise", "kind": "conv", "out": 8, "groups": 8, "kernel": 3, "pad": 1,
+     "batch_norm": true, "relu": true},
+    {"name": "bottleneck", "kind": "conv", "out": 8, "batch_norm": true, "relu": false},
+    {"name": "shortcut", "kind": "conv", "out": 12, "stride": 2, "batch_norm": true, "relu": false},
+    {"name": "grouped", "kind": "conv", "out": 12, "groups": 2, "kernel": 3, "stride": 2, "pad": 1,
+     "batch_norm": true, "relu": true, "input": "bottleneck"},
+    {"name": "sum", "kind": "conv", "out": 12, "batch_norm": true, "relu": true, "add": "shortcut"},
+    {"name": "fc", "kind": "linear", "out": 10, "batch_norm": false, "relu": false})";
+  const std::string network = scratch.write(
+      "branches.json", R"({"name": "branches", "height": 28, "width": 28, "channels": 1,
+      "classes": 10, "units": [)" +
+                           units + "]}");
+  std::vector<std::string> train = small_train(data, dir);
+  train.erase(std::find(train.begin(), train.end(), "--width"),
+              std::find(train.begin(), train.end(), "--batch"));
+  const Outcome trained = run(scratch, with(train, {"--network", network, "--epochs", "4"}));
+  INFO(trained.err);
+  REQUIRE(trained.code == 0);
+  // Nothing after training needs the file.
+  fs::remove(network);
+  const Outcome distilled = run(scratch, small_distill(dir));
+  INFO(distilled.err);
+  REQUIRE(distilled.code == 0);
+  const Outcome verified =
+      run(scratch, {"verify", "--run", dir, "--name", "w4a4", "--quiet", "--threads", "1"});
+  CHECK(verified.code == 0);
+  CHECK_THAT(verified.out, Catch::Contains("0 mismatches in 100 images"));
+  const Outcome inspected = run(scratch, {"inspect", dir + "/w4a4.safetensors", "--plan"});
+  CHECK(inspected.code == 0);
+  CHECK_THAT(inspected.out, Catch::Contains("depthwise") && Catch::Contains("in 2 groups") &&
+                                Catch::Contains("u4, 0 at 8") && Catch::Contains("+ shortcut"));
+  CHECK(run(scratch, {"report", "--run", dir}).code == 0);
+}
+
 TEST_CASE("a run from teacher to report, in integers at the end", "[apps][cli]") {
   INTANDEM_NEED_PROGRAM();
   const TemporaryDirectory scratch;
@@ -225,6 +269,34 @@ TEST_CASE("killed at any moment and resumed, a run ends in the same bits", "[app
       {"other/teacher.safetensors", "distill-w4a4.checkpoint"});
   REQUIRE(run(scratch, with(distill, {"--resume"})).code == 0);
   check_same_run(whole, broken, {"w4a4.safetensors", "w4a4.student.safetensors"});
+}
+
+TEST_CASE("a run goes on with the network it began with, whatever the file says by then",
+          "[apps][cli]") {
+  INTANDEM_NEED_PROGRAM();
+  const TemporaryDirectory scratch;
+  const std::string data = write_bars(scratch);
+  const std::string dir = scratch.path("run");
+  const auto network = [&](int hidden) {
+    return scratch.write(
+        "net.json",
+        R"({"name": "net", "height": 28, "width": 28, "channels": 1, "classes": 10, "units": [)"
+        R"({"name": "f1", "kind": "linear", "out": )" +
+            std::to_string(hidden) +
+            R"(, "batch_norm": true, "relu": true},)"
+            R"({"name": "f2", "kind": "linear", "out": 10, "batch_norm": false, "relu": false}]})");
+  };
+  std::vector<std::string> train = small_train(data, dir);
+  train.erase(std::find(train.begin(), train.end(), "--width"),
+              std::find(train.begin(), train.end(), "--batch"));
+  train = with(train, {"--network", network(16), "--epochs", "200", "--checkpoint-every", "5"});
+  const Outcome stopped = run(scratch, train, signal_after(dir + "/train.checkpoint", SIGTERM));
+  INFO(stopped.err);
+  REQUIRE(stopped.code == 75);
+  network(24);
+  check_one_error(run(scratch, with(train, {"--resume"})), 2,
+                  {"train.checkpoint", "another network"});
+  CHECK(fs::exists(dir + "/train.checkpoint"));
 }
 
 TEST_CASE("SIGTERM stops with a checkpoint and exit code 75", "[apps][cli]") {
