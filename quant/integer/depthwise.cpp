@@ -99,10 +99,14 @@ class DepthwiseLayer final : public PreparedLayer {
     const std::int64_t n = np / s.P(), top = np % s.P() * s.stride - s.pad;
     const std::int64_t left = q * s.stride - s.pad;
     taps[2 * pairs_ - 1] = pad_code_.data();
-    for (std::int64_t t = 0; t < taps_; ++t) {
-      const std::int64_t h = top + t / s.S, w = left + t % s.S;
-      const bool inside = h >= 0 && h < s.H && w >= 0 && w < s.W;
-      taps[t] = inside ? input + ((n * s.H + h) * s.W + w) * s.C : pad_code_.data();
+    for (std::int64_t r = 0; r < s.R; ++r) {
+      const std::int64_t h = top + r;
+      const std::int64_t row = ((n * s.H + h) * s.W + left) * s.C;
+      for (std::int64_t t = 0; t < s.S; ++t) {
+        const std::int64_t w = left + t;
+        const bool inside = h >= 0 && h < s.H && w >= 0 && w < s.W;
+        *taps++ = inside ? input + row + t * s.C : pad_code_.data();
+      }
     }
   }
 
