@@ -6,7 +6,7 @@
 #include "apps/figures.hpp"
 #include "apps/run_files.hpp"
 #include "apps/tandem_job.hpp"
-#include "core/parallel.hpp"
+#include "apps/threads.hpp"
 #include "core/progress.hpp"
 #include "distill/folded_baseline.hpp"
 
@@ -21,9 +21,9 @@ ExitCode baseline_command(DistillConfig config, const JobOptions& job) {
   complete(config, job.run);
   const ConfigKeys keys = describe(config);
   RunDir run(job, "baseline-" + config.name);
-  if (!run.already_finished()) {
-    if (config.threads > 0) set_thread_count(static_cast<int>(config.threads));
-    TandemInputs inputs = load_inputs(config);
+  if (!run.already_finished(keys)) {
+    use_threads(config.threads);
+    TandemInputs inputs = load_inputs(config, job);
     const DistillOptions options = distill_options(config, inputs.teacher.info);
     run.begin(keys);
     const Evaluation teacher = evaluate_teacher(run.directory(), config, inputs);

@@ -6,9 +6,14 @@
 
 #include "apps/cli_config.hpp"
 #include "apps/commands.hpp"
+#include "apps/recorded_config.hpp"
 #include "apps/shell.hpp"
+#include "apps/tandem_job.hpp"
+#include "apps/threads.hpp"
 #include "core/error.hpp"
+#include "core/file.hpp"
 #include "core/progress.hpp"
+#include "core/text.hpp"
 #include "core/version.hpp"
 
 namespace intandem {
@@ -56,12 +61,14 @@ class Program {
     try {
       app_.parse(argc, argv);
     } catch (const CLI::Success& help_or_version) {
+      if (!app_.remaining(true).empty()) refuse_extras();
       return app_.exit(help_or_version);
     } catch (const CLI::ParseError& error) {
       if (!app_.remaining(true).empty()) refuse_extras();
       throw Error("command line", error.what(), "see " + help_hint(), ExitCode::usage);
     }
     Progress::set_quiet(job_.quiet);
+    use_threads(0);
     return static_cast<int>(actions_.at(app_.get_subcommands().front())());
   }
 
@@ -91,6 +98,27 @@ class Program {
         ExitCode::usage);
   }
 
+  /// Runs record the command line and the paths in it as JSON.
+  void check_command_line() const {
+    if (is_utf8(job_.command_line)) return;
+    throw Error("command line", "is not UTF-8: " + job_.command_line, "rename that file or folder",
+                ExitCode::usage);
+  }
+
+  /// --resume: the configuration of the job that the flags mean.
+  void recall_student(const ConfigFlags& flags, const std::string& prefix) {
+    DistillConfig asked;
+    flags.apply(describe(asked));
+    std::string name = student_name(asked);
+    if (!flags.has_any({"name", "weight_bits", "activation_bits"})) {
+      const std::string found = job_to_resume(job_.run, prefix);
+      if (!found.empty()) name = found;
+    }
+    apply_recorded_config(describe(distill_), job_.run, prefix + name);
+    // A run that has been moved brings its teacher along.
+    if (!file_exists(distill_.teacher)) distill_.teacher.clear();
+  }
+
   void add_train() {
     CLI::App* command = app_.add_subcommand("train", "train the teacher");
     add_job_options(*command, job_);
@@ -98,6 +126,8 @@ class Program {
                       "time every layer: a table after each epoch, profile.json, report.html");
     train_flags_.add_to(*command, describe(train_));
     actions_[command] = [this] {
+      check_command_line();
+      if (job_.resume) apply_recorded_config(describe(train_), job_.run, "train");
       train_flags_.apply(describe(train_));
       return train_command(train_, job_);
     };
@@ -109,7 +139,9 @@ class Program {
     add_job_options(*command, job_);
     ConfigFlags& flags = distill_flags_[command];
     flags.add_to(*command, describe(distill_));
-    actions_[command] = [this, &flags, command_function] {
+    actions_[command] = [this, &flags, command_function, prefix = std::string(name) + "-"] {
+      check_command_line();
+      if (job_.resume) recall_student(flags, prefix);
       flags.apply(describe(distill_));
       return command_function(distill_, job_);
     };
@@ -120,8 +152,10 @@ class Program {
         app_.add_subcommand("verify", "check the training simulation against the integers");
     command->add_option("--run", verify_.run, "run directory")->type_name("DIR")->required();
     command->add_option("--name", verify_.name, "name of the student")->required();
-    command->add_option("--data-dir", verify_.data_dir,
-                        "directory of the dataset; default: the teacher's");
+    refuse_empty(*command->add_option("--data-dir", verify_.data_dir,
+                                      "directory of the dataset; default: the student's"));
+    command->add_flag("--other-data", verify_.other_data,
+                      "go on although the images are not of the student's classes");
     command->add_option("--limit", verify_.limit, "use only so many test images; 0: all")
         ->check(CLI::NonNegativeNumber);
     command->add_option("--threads", verify_.threads, "threads; 0: all processors")
@@ -135,8 +169,11 @@ class Program {
     CLI::App* command = app_.add_subcommand("eval", "accuracy and speed on the test images");
     command->add_option("model", eval_.model, "integer model or teacher (.safetensors)")
         ->required();
-    command->add_option("--data-dir", eval_.data_dir,
-                        "directory of the dataset; default: where Debian installs it");
+    refuse_empty(
+        *command->add_option("--data-dir", eval_.data_dir,
+                             "directory of the dataset; default: where the model is from"));
+    command->add_flag("--other-data", eval_.other_data,
+                      "go on although the images are not of the model's classes");
     command->add_option("--limit", eval_.limit, "use only so many test images; 0: all")
         ->check(CLI::NonNegativeNumber);
     command->add_option("--batch", eval_.batch, "images per call of the engine")
@@ -199,8 +236,8 @@ class Program {
                       "print the commands of all jobs, numbered, and run none");
     command->add_option("--only", sweep_.only,
                         "run these jobs (and the teachers they need), such as 3,5-7");
-    command->add_option("--data-dir", sweep_.overrides.data_dir,
-                        "directory of the dataset; default: the file's");
+    refuse_empty(*command->add_option("--data-dir", sweep_.overrides.data_dir,
+                                      "directory of the dataset; default: the file's"));
     command->add_option("--dataset", sweep_.overrides.dataset,
                         "dataset of every teacher that is trained; default: the file's");
     command

@@ -1,7 +1,10 @@
 #include "apps/cli_config.hpp"
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <nlohmann/json.hpp>
+
+#include "core/file.hpp"
 
 namespace intandem {
 namespace {
@@ -52,16 +55,36 @@ void ConfigFlags::apply(const ConfigKeys& keys) const {
   for (const auto& [name, text] : typed_) apply_flag(keys, name, text);
 }
 
+bool ConfigFlags::has_any(const std::vector<std::string>& names) const {
+  Json file = Json::object();
+  if (!file_.empty() && file_exists(file_)) {
+    file = try_parse_json(read_file(file_, "check the path given to --config"));
+  }
+  return std::any_of(names.begin(), names.end(), [&](const std::string& name) {
+    const auto is_it = [&](const auto& typed) { return typed.first == name; };
+    return std::any_of(typed_.begin(), typed_.end(), is_it) ||
+           (file.is_object() && file.contains(name));
+  });
+}
+
+void refuse_empty(CLI::Option& option) {
+  option.check([](const std::string& text) {
+    return text.empty() ? std::string("it cannot be empty") : std::string();
+  });
+}
+
 void add_job_options(CLI::App& command, JobOptions& job) {
-  command.add_option("--run", job.run, "run directory, created if needed")
-      ->type_name("DIR")
-      ->required();
-  CLI::Option* resume =
-      command.add_flag("--resume", job.resume, "go on from the last checkpoint of this job");
+  refuse_empty(*command.add_option("--run", job.run, "run directory, created if needed")
+                    ->type_name("DIR")
+                    ->required());
+  CLI::Option* resume = command.add_flag(
+      "--resume", job.resume, "go on from the last checkpoint of this job; its flags are known");
   command
       .add_flag("--overwrite", job.overwrite,
                 "start again although the run directory holds this job; its results are lost")
       ->excludes(resume);
+  command.add_flag("--other-data", job.other_data,
+                   "go on although the images are not those of the teacher or checkpoint");
 }
 
 }  // namespace intandem

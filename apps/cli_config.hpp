@@ -11,7 +11,8 @@
 
 namespace CLI {
 class App;
-}
+class Option;
+}  // namespace CLI
 
 namespace intandem {
 
@@ -22,13 +23,18 @@ class ConfigFlags {
   void add_to(CLI::App& command, const ConfigKeys& keys);
   /// Configuration file first, then the flags.
   void apply(const ConfigKeys& keys) const;
+  /// Whether the user gave one of these keys, by flag or by file.
+  bool has_any(const std::vector<std::string>& names) const;
 
  private:
   std::string file_;
   std::vector<std::pair<std::string, std::string>> typed_;
 };
 
-/// Adds --run, --resume and --overwrite.
+/// Adds --run, --resume, --overwrite and --other-data.
 void add_job_options(CLI::App& command, JobOptions& job);
+
+/// Refuses "" for an option that names a file or directory: no path, and no default either.
+void refuse_empty(CLI::Option& option);
 
 }  // namespace intandem

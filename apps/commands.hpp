@@ -24,7 +24,8 @@ ExitCode baseline_command(DistillConfig config, const JobOptions& job);
 
 struct VerifyOptions {
   std::string run, name;
-  std::string data_dir;            ///< empty: the one the teacher was trained from
+  std::string data_dir;            ///< empty: the one the student was trained from
+  bool other_data = false;         ///< go on although its classes are not the student's
   std::int64_t limit = 0;          ///< test images; 0: all
   std::int64_t threads = 0;        ///< 0: all
   std::string algorithm = "auto";  ///< integer engine
@@ -34,7 +35,8 @@ ExitCode verify_command(const VerifyOptions& options);
 
 struct EvalOptions {
   std::string model;               ///< teacher or integer model
-  std::string data_dir;            ///< empty: the default of the dataset
+  std::string data_dir;            ///< empty: the one the model was trained from
+  bool other_data = false;         ///< go on although its classes are not the model's
   std::int64_t limit = 0;          ///< test images; 0: all
   std::int64_t batch = 64;         ///< images per engine call; no influence on results
   std::int64_t threads = 0;        ///< 0: all

@@ -186,6 +186,10 @@ void apply_config_file(const ConfigKeys& keys, const std::string& path) {
 void apply_flag(const ConfigKeys& keys, const std::string& name, const std::string& text) {
   const ConfigKey* key = find_key(keys, name);
   INTANDEM_CHECK(key != nullptr, "no configuration key " + name);
+  if (text.empty() && key->is_path) {
+    throw Error(key->flag(), "cannot be empty", "give a path, or leave the flag out",
+                ExitCode::usage);
+  }
   if (!assign(*key, parse_flag_text(*key, text))) {
     throw Error(key->flag(), "cannot be '" + text + "'", "use " + key->allowed(), ExitCode::usage);
   }

@@ -100,6 +100,7 @@ struct ConfigKey {
   bool changes_results = true;
   /// Besides the choices, any text that ends in this, e.g. ".json" of a file; empty: nothing else.
   std::string or_suffix = {};
+  bool is_path = false;  ///< of a file or directory: a flag may not give it empty
 
   /// "--weight-bits"
   std::string flag() const;

@@ -31,6 +31,11 @@ ConfigKey or_file(ConfigKey key, std::string suffix) {
   key.or_suffix = std::move(suffix);
   return key;
 }
+ConfigKey path(std::string name, std::string& v, std::string help) {
+  ConfigKey key = text(std::move(name), v, std::move(help));
+  key.is_path = true;
+  return key;
+}
 std::vector<std::string> with_auto(std::vector<std::string> names) {
   names.insert(names.begin(), "auto");
   return names;
@@ -72,7 +77,7 @@ ConfigKeys describe(TrainConfig& c) {
   ConfigKeys keys = {
       choice("dataset", c.dataset, dataset_names(), "dataset to train on"),
       harmless(
-          text("data_dir", c.data_dir, "its files; default: where Debian's package puts them")),
+          path("data_dir", c.data_dir, "its files; default: where Debian's package puts them")),
       integer("limit", c.limit, 0, kMany, "use only so many images of each part; 0: all"),
       integer("held_out", c.held_out, 1, kMany, "training images set aside for validation"),
       or_file(choice("network", c.network, network_names(), "architecture, by name or from a file"),
@@ -95,7 +100,7 @@ ConfigKeys describe(TrainConfig& c) {
       harmless(integer("threads", c.threads, 0, 4096, "threads; 0: all processors")),
       harmless(integer("checkpoint_every", c.checkpoint_every, 1, kMany,
                        "steps between checkpoints (also one per epoch)")),
-      text("init", c.init, "teacher file to start from; default: random weights"),
+      path("init", c.init, "teacher file to start from; default: random weights"),
   };
   std::vector<std::string> names = quantizer_names();
   names.insert(names.begin(), "none");
@@ -134,8 +139,8 @@ QuantizerOptions quantizer_options(const QuantizerConfig& c) {
 
 ConfigKeys describe(DistillConfig& c) {
   ConfigKeys keys = {
-      harmless(text("teacher", c.teacher, "teacher file; default: teacher.safetensors of the run")),
-      harmless(text("data_dir", c.data_dir, "directory of the dataset; default: the teacher's")),
+      harmless(path("teacher", c.teacher, "teacher file; default: teacher.safetensors of the run")),
+      harmless(path("data_dir", c.data_dir, "directory of the dataset; default: the teacher's")),
       text("name", c.name, "name of the student in the run; default: w4a4 and the like"),
       integer("seed", c.seed, 0, kMany, "seed of everything random"),
       integer("multiplier_bits", c.multiplier_bits, 1, 15,

@@ -3,12 +3,13 @@
 #include <nlohmann/json.hpp>
 
 #include "apps/commands.hpp"
+#include "apps/data_check.hpp"
 #include "apps/figures.hpp"
 #include "apps/run_files.hpp"
 #include "apps/stop_signal.hpp"
 #include "apps/tandem_job.hpp"
+#include "apps/threads.hpp"
 #include "core/error.hpp"
-#include "core/parallel.hpp"
 #include "core/progress.hpp"
 #include "core/version.hpp"
 #include "distill/tandem.hpp"
@@ -130,14 +131,16 @@ ExitCode distill_command(DistillConfig config, const JobOptions& job) {
   complete(config, job.run);
   const ConfigKeys keys = describe(config);
   RunDir run(job, "distill-" + config.name);
-  if (!run.already_finished()) {
-    if (config.threads > 0) set_thread_count(static_cast<int>(config.threads));
+  if (!run.already_finished(keys)) {
+    use_threads(config.threads);
+    exit_on_stop_signals();
     const std::optional<Container> resume = run.open_checkpoint(keys);
-    TandemInputs inputs = load_inputs(config);
+    TandemInputs inputs = load_inputs(config, job);
+    if (resume) check_same_images(*resume, inputs.teacher.info.data, job.other_data);
     const std::string teacher_crc = file_crc(config.teacher);
     if (resume) check_same_teacher(*resume, teacher_crc, config.teacher);
     const DistillOptions options = distill_options(config, inputs.teacher.info);
-    const double seconds_before = resume ? resume->tensor<double>("seconds", Shape{1})[0] : 0.0;
+    const double seconds_before = resume ? recorded_seconds(*resume) : 0.0;
     const Stopwatch watch;
     TandemHooks hooks;
     hooks.should_stop = stop_requested;
@@ -150,14 +153,15 @@ ExitCode distill_command(DistillConfig config, const JobOptions& job) {
     hooks.add_to_checkpoint = [&](Container& file) {
       run.stamp(file, keys);
       file.set("teacher_crc", teacher_crc);
+      store_fingerprint(inputs.teacher.info.data, file);
       file.put("seconds", Tensor<double>::full(Shape{1}, seconds_before + watch.seconds()));
     };
     Tandem tandem(inputs.teacher.net, inputs.teacher.info.norm, inputs.split.train,
                   inputs.split.held_out, options, hooks);
     if (resume) tandem.resume(*resume);
+    watch_stop_signals();
     run.begin(keys);
     run.open_log(resume ? &*resume : nullptr);
-    watch_stop_signals();
     if (!tandem.run()) {
       const int stage = tandem.schedule().state().stage, stages = tandem.student().unit_count();
       const std::string where =

@@ -4,11 +4,14 @@
 #include <set>
 
 #include "apps/commands.hpp"
+#include "apps/data_check.hpp"
 #include "apps/figures.hpp"
 #include "apps/load_data.hpp"
 #include "apps/profile.hpp"
+#include "apps/threads.hpp"
 #include "core/container.hpp"
 #include "core/parallel.hpp"
+#include "core/text.hpp"
 #include "distill/evaluate.hpp"
 #include "distill/teacher.hpp"
 #include "quant/integer/engine.hpp"
@@ -30,22 +33,26 @@ std::string algorithm_list(const IntModel& model, const std::string& algorithm) 
 }
 
 Dataset load_test(const ModelInfo& info, const EvalOptions& options, const std::string& network,
-                  std::int64_t height, std::int64_t width, std::int64_t channels) {
+                  std::int64_t height, std::int64_t width, std::int64_t channels,
+                  std::string* data_dir) {
   NetworkSpec input;
   input.name = network;
   input.height = height;
   input.width = width;
   input.channels = channels;
-  return load_data(info.dataset, options.data_dir, options.limit, input).test;
+  *data_dir = resolve_data_dir(info.dataset, data_directory(options.data_dir, info, options.model));
+  Dataset test = load_data(info.dataset, *data_dir, options.limit, input).test;
+  check_same_classes(info, options.model, test, options.other_data);
+  return test;
 }
 
 }  // namespace
 
 ExitCode eval_command(const EvalOptions& options) {
-  if (options.threads > 0) set_thread_count(static_cast<int>(options.threads));
+  use_threads(options.threads);
   const Container file = Container::load(options.model);
   Evaluation result;
-  std::string how, profile;
+  std::string how, profile, data_dir, dataset;
   if (file.kind() == "teacher") {
     if (options.profile) {
       throw Error("--profile", "times the layers of integer models, and this is a teacher",
@@ -53,14 +60,17 @@ ExitCode eval_command(const EvalOptions& options) {
     }
     Teacher teacher = load_teacher(options.model);
     const NetworkSpec& spec = teacher.net.spec();
-    const Dataset test =
-        load_test(teacher.info, options, spec.name, spec.height, spec.width, spec.channels);
+    const Dataset test = load_test(teacher.info, options, spec.name, spec.height, spec.width,
+                                   spec.channels, &data_dir);
     result = evaluate_float(teacher.net, teacher.info.norm, test, options.batch);
     how = describe_quantizers(teacher.net);
+    dataset = teacher.info.dataset;
   } else if (file.kind() == "integer-model") {
     const IntModel model = load_model(file);
-    const Dataset test = load_test(load_info(file), options, model.network, model.height,
-                                   model.width, model.channels);
+    const ModelInfo info = load_info(file);
+    dataset = info.dataset;
+    const Dataset test = load_test(info, options, model.network, model.height, model.width,
+                                   model.channels, &data_dir);
     how = algorithm_list(model, options.algorithm);
     result = evaluate_integer(model, test, options.batch, options.algorithm);
     if (options.profile && test.size() > 0) {
@@ -68,7 +78,7 @@ ExitCode eval_command(const EvalOptions& options) {
                                                   options.batch, options.algorithm));
     }
   } else {
-    throw Error(options.model, "is a '" + file.kind() + "' file",
+    throw Error(options.model, "is of kind '" + file.kind() + "'",
                 "give a teacher or an integer model");
   }
   std::printf("top-1 %.2f %% (%lld of %lld test images), top-5 %.2f %% (%lld)\n",
@@ -78,6 +88,7 @@ ExitCode eval_command(const EvalOptions& options) {
   std::printf("%.0f images/s (%s; %d threads, batch %lld)\n",
               static_cast<double>(result.images) / std::max(result.seconds, 1e-9), how.c_str(),
               thread_count(), static_cast<long long>(options.batch));
+  std::printf("images: %s, %s\n", dataset.c_str(), printable(data_dir).c_str());
   std::printf("%s", profile.c_str());
   return ExitCode::ok;
 }

@@ -5,6 +5,8 @@
 
 #include "apps/commands.hpp"
 #include "core/container.hpp"
+#include "core/error.hpp"
+#include "core/text.hpp"
 #include "data/image_file.hpp"
 #include "distill/model_info.hpp"
 #include "quant/integer/engine.hpp"
@@ -36,9 +38,10 @@ void print_classes(const std::string& path, const std::vector<std::int32_t>& log
   std::stable_sort(order.begin(), order.end(),
                    [&](std::size_t a, std::size_t b) { return logits[a] > logits[b]; });
   order.resize(std::min(order.size(), static_cast<std::size_t>(top)));
-  std::printf("%s:", path.c_str());
+  std::printf("%s:", printable(path).c_str());
   for (std::size_t i = 0; i < order.size(); ++i) {
-    std::printf("%s %s (%d)", i > 0 ? "," : "", names[order[i]].c_str(), logits[order[i]]);
+    std::printf("%s %s (%d)", i > 0 ? "," : "", printable(names[order[i]]).c_str(),
+                logits[order[i]]);
   }
   std::printf("\n");
 }
@@ -52,6 +55,12 @@ ExitCode infer_command(const InferOptions& options) {
   if (static_cast<std::int64_t>(info.class_names.size()) != model.classes) {
     throw Error(options.model, "has the wrong number of class names", "export the model again");
   }
+  if (model.channels != 1 && model.channels != 3) {
+    throw Error(options.model,
+                "takes images of " + std::to_string(model.channels) +
+                    " channels, and image files have 1 (grey) or 3 (colour)",
+                "use a model of 1 or 3 channels");
+  }
   Engine engine(model, 1, options.algorithm);
   std::vector<std::int32_t> logits(static_cast<std::size_t>(model.classes));
   for (const std::string& path : options.images) {
@@ -63,7 +72,7 @@ ExitCode infer_command(const InferOptions& options) {
       std::fprintf(stderr,
                    "intandem: note: %s: bright background, but Fashion-MNIST shows light items on "
                    "black; try %s --invert\n",
-                   path.c_str(), options.invert ? "without" : "with");
+                   printable(path).c_str(), options.invert ? "without" : "with");
     }
     engine.run(image.data(), 1, logits.data());
     print_classes(path, logits, info.class_names, options.top);

@@ -8,6 +8,7 @@
 #include "apps/text_table.hpp"
 #include "core/container.hpp"
 #include "core/cpu.hpp"
+#include "core/text.hpp"
 #include "distill/teacher.hpp"
 #include "quant/integer/engine.hpp"
 
@@ -45,7 +46,8 @@ void print_integer_model(const IntModel& model) {
     const auto name_of = [&](int k) {
       return k < 0 ? std::string() : model.layers[static_cast<std::size_t>(k)].name;
     };
-    table.add({layer.name, shape_text(layer), reads_text(name_of(layer.input), name_of(layer.add)),
+    table.add({printable(layer.name), shape_text(layer),
+               printable(reads_text(name_of(layer.input), name_of(layer.add))),
                pool ? "-" : std::to_string(layer.weight_bits),
                "u" + std::to_string(bits_of(layer.in_max)), output_text(layer),
                grouped(layer_macs(layer)), grouped(weight_bytes(layer)), multiplier_text(layer),
@@ -68,7 +70,7 @@ void print_plan(const IntModel& model, std::int64_t batch) {
     packed += prepared.packed_bytes();
     executed += prepared.executed_macs();
     direct += macs;
-    table.add({layer.name, prepared.algorithm(), grouped(prepared.packed_bytes()),
+    table.add({printable(layer.name), prepared.algorithm(), grouped(prepared.packed_bytes()),
                grouped(prepared.executed_macs()),
                macs > 0 ? fixed(percent(prepared.executed_macs(), macs), 0) + " %" : "-",
                prepared.reason()});
@@ -90,8 +92,8 @@ void print_teacher(const std::string& path) {
     const std::int64_t unit_weights = teacher.net.unit(k).weight.value.size();
     macs += pool ? 0 : shape.macs();
     weights += unit_weights;
-    table.add({unit.name, shape_text(shape, unit.kind == UnitKind::linear, pool),
-               reads_text(unit.input, unit.add), unit.batch_norm ? "yes" : "no",
+    table.add({printable(unit.name), shape_text(shape, unit.kind == UnitKind::linear, pool),
+               printable(reads_text(unit.input, unit.add)), unit.batch_norm ? "yes" : "no",
                grouped(pool ? 0 : shape.macs()), grouped(unit_weights)});
   }
   std::printf("%s", table.str().c_str());
@@ -100,10 +102,10 @@ void print_teacher(const std::string& path) {
 }
 
 void print_origin(const Container& file) {
-  std::printf("%s: %s", file.path().c_str(), file.kind().c_str());
+  std::printf("%s: %s", printable(file.path()).c_str(), printable(file.kind()).c_str());
   for (const char* key :
        {"network", "dataset", "seed", "commit", "weight_quantizer", "activation_quantizer"}) {
-    if (file.has(key)) std::printf(", %s %s", key, file.get(key).c_str());
+    if (file.has(key)) std::printf(", %s %s", key, printable(file.get(key)).c_str());
   }
   std::printf("\n");
 }
@@ -120,7 +122,8 @@ ExitCode inspect_command(const InspectOptions& options) {
   } else if (file.kind() == "teacher") {
     print_teacher(options.model);
   } else {
-    for (const std::string& name : file.tensor_names()) std::printf("  %s\n", name.c_str());
+    for (const std::string& name : file.tensor_names())
+      std::printf("  %s\n", printable(name).c_str());
   }
   return ExitCode::ok;
 }

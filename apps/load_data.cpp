@@ -1,5 +1,7 @@
 #include "apps/load_data.hpp"
 
+#include <filesystem>
+
 #include "core/error.hpp"
 
 namespace intandem {
@@ -11,6 +13,15 @@ std::string image_text(std::int64_t height, std::int64_t width, std::int64_t cha
 
 }  // namespace
 
+std::string resolve_data_dir(const std::string& dataset, const std::string& directory) {
+  if (directory.empty() && dataset != "fashion-mnist") {
+    throw Error("--data-dir", "is needed for " + dataset, "give the directory of its files",
+                ExitCode::usage);
+  }
+  if (directory.empty()) return "/usr/share/datasets/fashion-mnist";
+  return std::filesystem::absolute(directory).lexically_normal().string();
+}
+
 TrainTest load_data(const std::string& dataset, const std::string& directory, std::int64_t limit,
                     const NetworkSpec& spec) {
   LoadOptions options;
@@ -18,12 +29,7 @@ TrainTest load_data(const std::string& dataset, const std::string& directory, st
   options.height = spec.height;
   options.width = spec.width;
   options.channels = spec.channels;
-  if (directory.empty() && dataset != "fashion-mnist") {
-    throw Error("--data-dir", "is needed for " + dataset, "give the directory of its files",
-                ExitCode::usage);
-  }
-  TrainTest data = load_dataset(
-      dataset, directory.empty() ? "/usr/share/datasets/fashion-mnist" : directory, options);
+  TrainTest data = load_dataset(dataset, resolve_data_dir(dataset, directory), options);
   const Shape& images = data.train.images.shape();
   if (images[1] != spec.height || images[2] != spec.width || images[3] != spec.channels) {
     throw Error("network " + spec.name,

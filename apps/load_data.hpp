@@ -9,6 +9,10 @@
 
 namespace intandem {
 
+/// The directory a dataset is read from, absolute: `directory`, or if that is empty where the
+/// dataset's Debian package puts it. Usage error if there is none.
+std::string resolve_data_dir(const std::string& dataset, const std::string& directory);
+
 /// directory empty: where the dataset's Debian package puts it; usage error if there is none.
 /// limit: images of each part, 0: all. Error if the images are not what `spec` takes; only its name
 /// and input size are used.

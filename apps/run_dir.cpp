@@ -38,24 +38,37 @@ void remove_file(const std::string& path) {
   }
 }
 
-bool line_belongs_to(const std::string& line, const std::string& job) {
-  // A line that does not parse was cut short by a crash; it belongs to nobody and is dropped.
-  const Json json = try_parse_json(line);
-  const auto owner = json.is_object() ? json.find("job") : json.end();
-  return owner == json.end() || *owner == job;
-}
-
-/// The log without the lines of `job` after the first `keep_lines`.
-std::string trimmed_log(const std::string& path, const std::string& job, std::int64_t keep_lines) {
+/// The log without the lines of `job` after the first `keep_lines`, which becomes the number of
+/// those that are missing.
+std::string trimmed_log(const std::string& path, const std::string& job, std::int64_t& keep_lines) {
   std::string kept;
   if (!file_exists(path)) return kept;
   std::istringstream lines(read_file(path, "check its permissions"));
   std::string line;
   while (std::getline(lines, line)) {
-    if (line_belongs_to(line, job) && keep_lines-- <= 0) continue;
+    const Json json = try_parse_json(line);
+    // A line that does not parse was cut short by a crash; it belongs to nobody and is dropped.
+    if (!json.is_object() || !json.contains("job")) continue;
+    if (json.at("job") == job) {
+      if (keep_lines <= 0) continue;
+      --keep_lines;
+    }
     kept += line + "\n";
   }
   return kept;
+}
+
+Container load_checkpoint(const std::string& path) {
+  try {
+    return Container::load(path, "checkpoint");
+  } catch (const Error& error) {
+    const std::string text = error.what();
+    const std::string problem = text.substr(0, text.rfind("; "));
+    throw Error(path,
+                problem.rfind(path + ": ", 0) == 0 ? problem.substr(path.size() + 2) : problem,
+                "restore it, or delete it and run again with --resume: this job then starts from "
+                "its beginning");
+  }
 }
 
 }  // namespace
@@ -105,6 +118,13 @@ void merge_student(const std::string& run, const std::string& name, const Json& 
   merge_results(run, patch);
 }
 
+double recorded_seconds(const Container& checkpoint) {
+  const double seconds = checkpoint.tensor<double>("seconds", Shape{1})[0];
+  if (seconds >= 0.0 && seconds < 1e12) return seconds;
+  throw Error(checkpoint.path(), "tensor 'seconds' holds " + std::to_string(seconds),
+              "delete the checkpoint and run again with --resume");
+}
+
 RunDir::RunDir(const JobOptions& options, const std::string& job)
     : directory_(options.run), job_(job), command_line_(options.command_line) {
   make_directory(directory_);
@@ -127,9 +147,19 @@ RunDir::RunDir(const JobOptions& options, const std::string& job)
 
 std::string RunDir::path(const std::string& file) const { return directory_ + "/" + file; }
 
+bool RunDir::already_finished(const ConfigKeys& keys) const {
+  if (!finished_) return false;
+  // Keys that this version has and that one had not cannot have been asked for.
+  const std::string config_path = path("config.json");
+  Json then = config_to_json(keys);
+  then.update(required_object(read_config_file(config_path).at(job_), "config", config_path));
+  check_same_config(keys, then, config_path + ": the finished job '" + job_ + "'");
+  return true;
+}
+
 std::optional<Container> RunDir::open_checkpoint(const ConfigKeys& keys) const {
   if (!resuming_ || !file_exists(checkpoint_path())) return std::nullopt;
-  Container file = Container::load(checkpoint_path(), "checkpoint");
+  Container file = load_checkpoint(checkpoint_path());
   check_same_config(keys, parse_json(file.get("config"), file.path(), false), file.path());
   return file;
 }
@@ -147,7 +177,8 @@ void RunDir::forget(const std::string& job) {
   write_object(path("config.json"), config);
   remove_file(path(job + ".checkpoint"));
   const std::string log_path = path("log.jsonl");
-  if (file_exists(log_path)) write_file_atomic(log_path, trimmed_log(log_path, job, 0));
+  std::int64_t keep_lines = 0;
+  if (file_exists(log_path)) write_file_atomic(log_path, trimmed_log(log_path, job, keep_lines));
 }
 
 void RunDir::begin(const ConfigKeys& keys, bool starts_run) {
@@ -175,10 +206,18 @@ void RunDir::begin(const ConfigKeys& keys, bool starts_run) {
 void RunDir::open_log(const Container* checkpoint) {
   const std::int64_t keep_lines = checkpoint == nullptr ? 0 : checkpoint->get_int("log_lines");
   const std::string log_path = path("log.jsonl");
-  const std::string kept = trimmed_log(log_path, job_, keep_lines);
+  std::int64_t missing = keep_lines;
+  const std::string kept = trimmed_log(log_path, job_, missing);
+  if (missing > 0) {
+    std::fprintf(stderr,
+                 "intandem: note: %s: %lld of the %lld lines this job had written are gone; the "
+                 "report will lack them\n",
+                 log_path.c_str(), static_cast<long long>(missing),
+                 static_cast<long long>(keep_lines));
+  }
   write_file_atomic(log_path, kept);
   log_ = std::make_unique<LineLog>(log_path, static_cast<std::int64_t>(kept.size()));
-  lines_ = keep_lines;
+  lines_ = keep_lines - missing;
 }
 
 void RunDir::log(const Json& fields) {

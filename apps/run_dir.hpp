@@ -27,6 +27,7 @@ struct JobOptions {
   bool overwrite = false;    ///< --overwrite
   bool quiet = false;        ///< --quiet
   bool profile = false;      ///< --profile (train)
+  bool other_data = false;   ///< --other-data
   std::string command_line;  ///< as typed, for the record
 };
 
@@ -51,6 +52,10 @@ class DirectoryLock {
 /// also appear at the top level.
 void merge_student(const std::string& run, const std::string& name, const Json& figures);
 
+/// Seconds of training that a checkpoint records as "seconds". Error unless finite and not
+/// negative.
+double recorded_seconds(const Container& checkpoint);
+
 /// One job ("train", "distill-w4a4", …) at work in a run directory.
 class RunDir {
  public:
@@ -66,10 +71,11 @@ class RunDir {
   /// "<job>.checkpoint" in the directory.
   std::string checkpoint_path() const { return path(job_ + ".checkpoint"); }
 
-  /// The job was completed by an earlier process and is resumed now: nothing is left to do.
-  bool already_finished() const { return finished_; }
+  /// The job was completed by an earlier process and is resumed now: nothing is left to do. Error
+  /// if it was completed with another configuration (check_same_config).
+  bool already_finished(const ConfigKeys& keys) const;
   /// The checkpoint this process goes on from; none if it starts at the beginning. Error if it was
-  /// written with another configuration (check_same_config).
+  /// written with another configuration (check_same_config), or damaged.
   std::optional<Container> open_checkpoint(const ConfigKeys& keys) const;
   /// Adds to a checkpoint what open_checkpoint and open_log want to find: configuration and log
   /// length; flushes the log.
@@ -80,7 +86,7 @@ class RunDir {
   /// they are dropped as well, and all results.
   void begin(const ConfigKeys& keys, bool starts_run = false);
   /// Opens the log, keeping the lines this job had written when it wrote `checkpoint` (null: none)
-  /// and all lines of other jobs.
+  /// and all lines of other jobs. A note on standard error if lines of this job are missing.
   void open_log(const Container* checkpoint);
   /// Appends {"job": …, fields…} to the log.
   void log(const Json& fields);

@@ -1,9 +1,14 @@
-// SIGTERM and SIGINT ask a long command to write a checkpoint and stop.
+// SIGTERM, SIGINT and SIGHUP ask a long command to write a checkpoint and stop.
 #pragma once
 
 namespace intandem {
 
-/// Installs the handlers. A second signal ends the process at once.
+/// From here a signal ends the process at once with ExitCode::interrupted: while images are read
+/// there is nothing to keep, and --resume begins where the job was before.
+void exit_on_stop_signals();
+
+/// From here a signal is remembered for stop_requested(); a second one ends the process at once.
+/// Signals that were ignored when the process began (nohup) stay ignored, here and above.
 void watch_stop_signals();
 
 /// Whether a signal has arrived since watch_stop_signals().

@@ -4,8 +4,10 @@
 
 #include <algorithm>
 #include <charconv>
+#include <filesystem>
 #include <numeric>
 
+#include "apps/data_check.hpp"
 #include "apps/figures.hpp"
 #include "apps/layer_text.hpp"
 #include "apps/load_data.hpp"
@@ -20,6 +22,7 @@ namespace intandem {
 namespace {
 
 constexpr std::int64_t kTestBatch = 256;
+constexpr std::size_t kMaxStages = 100'000;
 constexpr std::int64_t kFirstImages = 40, kWrongImages = 20;
 
 Json sample_json(const Dataset& test, const Evaluation& evaluation, std::int64_t index) {
@@ -35,11 +38,13 @@ Json sample_json(const Dataset& test, const Evaluation& evaluation, std::int64_t
 
 }  // namespace
 
+std::string student_name(const DistillConfig& config) {
+  if (!config.name.empty()) return config.name;
+  return "w" + std::to_string(config.weight_bits) + "a" + std::to_string(config.activation_bits);
+}
+
 void complete(DistillConfig& config, const std::string& run) {
-  if (config.name.empty()) {
-    config.name =
-        "w" + std::to_string(config.weight_bits) + "a" + std::to_string(config.activation_bits);
-  }
+  config.name = student_name(config);
   const bool plain = config.name.find_first_not_of(
                          "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRST"
                          "UVWXYZ0123456789_-") == std::string::npos;
@@ -48,12 +53,8 @@ void complete(DistillConfig& config, const std::string& run) {
                 "use letters, digits, - and _", ExitCode::usage);
   }
   if (config.teacher.empty()) config.teacher = run + "/teacher.safetensors";
-  const std::string record = run + "/config.json";
-  if (config.data_dir.empty() && file_exists(record)) {
-    const Json json = read_config_file(record);
-    const Json::json_pointer key("/train/config/data_dir");
-    if (json.contains(key) && json.at(key).is_string()) config.data_dir = json.at(key);
-  }
+  // Recorded for --resume, which may be typed elsewhere.
+  config.teacher = std::filesystem::absolute(config.teacher).lexically_normal().string();
 }
 
 namespace {
@@ -91,15 +92,30 @@ int window_of(const DistillConfig& config) {
 
 }  // namespace
 
-TandemInputs load_inputs(const DistillConfig& config) {
+std::string recorded_data_dir(const std::string& run) {
+  const Json record = read_config_file(run + "/config.json");
+  const Json::json_pointer key("/train/config/data_dir");
+  return record.contains(key) && record.at(key).is_string() ? record.at(key).get<std::string>()
+                                                            : std::string();
+}
+
+TandemInputs load_inputs(DistillConfig& config, const JobOptions& job) {
   if (!file_exists(config.teacher)) {
     throw Error(config.teacher, "no such teacher", "run 'intandem train' first, or give --teacher");
   }
   Teacher teacher = load_teacher(config.teacher);
   resolve_quantizers(teacher.net.spec(), quantizer_options(config));  // errors before data load
-  TrainTest data =
-      load_data(teacher.info.dataset, config.data_dir, teacher.info.limit, teacher.net.spec());
-  Split split = split_held_out(data.train, teacher.info.held_out, teacher.info.seed);
+  ModelInfo& info = teacher.info;
+  config.data_dir = resolve_data_dir(
+      info.dataset,
+      data_directory(config.data_dir, info, config.teacher, recorded_data_dir(job.run)));
+  TrainTest data = load_data(info.dataset, config.data_dir, info.limit, teacher.net.spec());
+  const Fingerprint found = fingerprint(data.train);
+  check_same_training_data(info, config.teacher, data.train, found, job.other_data);
+  // The student is trained on these images, wherever the teacher saw them.
+  info.data_dir = config.data_dir;
+  info.data = found;
+  Split split = split_held_out(data.train, info.held_out, info.seed);
   if (config.images > 0) {
     split = few_images(split.train, config.images, static_cast<std::uint64_t>(config.seed));
   }
@@ -194,6 +210,10 @@ LoggedStages read_logged_stages(const std::string& log_path, const std::string& 
   for (const Json& line : read_log_file(log_path)) {
     if (line.value("job", "") != job) continue;
     const auto stage = line.value("stage", std::size_t{1});
+    if (stage < 1 || stage > kMaxStages) {
+      throw Error(log_path, "a line is of stage " + std::to_string(stage),
+                  "restore the log of this run");
+    }
     while (steps.size() < stage) {
       steps.push_back(0);
       all.hybrid_top1.push_back(nullptr);
@@ -201,8 +221,11 @@ LoggedStages read_logged_stages(const std::string& log_path, const std::string& 
     // The last line of a stage tells how long it was trained.
     steps[stage - 1] = line.value("step", std::int64_t{0});
     if (!line.value("best", false)) continue;
-    all.hybrid_top1[stage - 1] = line["hybrid_top1"];
-    if (line.value("phase", "") == "joint") all.joint_held_out_loss = line["held_out_loss"];
+    all.hybrid_top1[stage - 1] = line.contains("hybrid_top1") ? line.at("hybrid_top1") : Json();
+    const auto loss = line.find("held_out_loss");
+    if (line.value("phase", "") == "joint" && loss != line.end() && loss->is_number()) {
+      all.joint_held_out_loss = loss->get<double>();
+    }
   }
   all.steps = std::accumulate(steps.begin(), steps.end(), std::int64_t{0});
   return all;

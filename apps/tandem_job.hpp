@@ -17,8 +17,11 @@
 
 namespace intandem {
 
-/// Fills in what depends on other keys or on the run: the student's name, the teacher's path and
-/// the data directory the teacher was trained from. Usage error for a name that is no file name.
+/// The name of a student: as configured, or "w4a4" and the like from the bits.
+std::string student_name(const DistillConfig& config);
+
+/// Fills in what depends on other keys or on the run: the student's name and the teacher's path.
+/// Usage error for a name that is no file name.
 void complete(DistillConfig& config, const std::string& run);
 
 /// The teacher and the parts of its dataset: the split it was trained with and the test images.
@@ -27,7 +30,12 @@ struct TandemInputs {
   Split split;
   Dataset test;
 };
-TandemInputs load_inputs(const DistillConfig& config);
+/// Fills in config.data_dir: as configured, else where the teacher was trained from. Error unless
+/// the images are those it was trained on (apps/data_check.hpp).
+TandemInputs load_inputs(DistillConfig& config, const JobOptions& job);
+
+/// The data directory of the run's own `train` job, for models that record none; "" if unknown.
+std::string recorded_data_dir(const std::string& run);
 
 DistillOptions distill_options(const DistillConfig& config, const ModelInfo& teacher);
 

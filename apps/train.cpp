@@ -7,16 +7,17 @@
 #include <optional>
 
 #include "apps/commands.hpp"
+#include "apps/data_check.hpp"
 #include "apps/figures.hpp"
 #include "apps/load_data.hpp"
 #include "apps/run_files.hpp"
 #include "apps/stop_signal.hpp"
 #include "apps/tandem_job.hpp"
+#include "apps/threads.hpp"
 #include "apps/training_profile.hpp"
 #include "core/container.hpp"
 #include "core/error.hpp"
 #include "core/file.hpp"
-#include "core/parallel.hpp"
 #include "core/progress.hpp"
 #include "core/version.hpp"
 #include "distill/evaluate.hpp"
@@ -45,9 +46,12 @@ TeacherOptions teacher_options(const TrainConfig& config) {
   return options;
 }
 
-ModelInfo teacher_info(const TrainConfig& config, const Dataset& train, const Normalization& norm) {
+ModelInfo teacher_info(const TrainConfig& config, const Dataset& train, const Fingerprint& data,
+                       const Normalization& norm) {
   ModelInfo info;
   info.dataset = config.dataset;
+  info.data_dir = config.data_dir;
+  info.data = data;
   info.class_names = train.class_names;
   info.norm = norm;
   info.seed = static_cast<std::uint64_t>(config.seed);
@@ -96,10 +100,11 @@ constexpr const char* kProfileFile = "profile.json";
 /// The run as it is watched: log, progress line, checkpoints.
 class TrainJob {
  public:
-  TrainJob(RunDir& run, const ConfigKeys& keys, const TrainConfig& config, TeacherTrainer& trainer,
-           double seconds_before, bool profile)
+  TrainJob(RunDir& run, const ConfigKeys& keys, const TrainConfig& config, const Fingerprint& data,
+           TeacherTrainer& trainer, double seconds_before, bool profile)
       : run_(run),
         keys_(keys),
+        data_(data),
         config_(config),
         trainer_(trainer),
         seconds_before_(seconds_before),
@@ -162,12 +167,14 @@ class TrainJob {
     Container file("checkpoint");
     trainer_.store(file);
     run_.stamp(file, keys_);
+    store_fingerprint(data_, file);
     file.put("seconds", Tensor<double>::full(Shape{1}, seconds()));
     file.save(run_.checkpoint_path());
   }
 
   RunDir& run_;
   const ConfigKeys& keys_;
+  const Fingerprint& data_;
   const TrainConfig& config_;
   TeacherTrainer& trainer_;
   double seconds_before_;
@@ -202,9 +209,15 @@ void finish_run(RunDir& run, const TrainConfig& config, TeacherTrainer& trainer,
 
 ExitCode train_command(TrainConfig config, const JobOptions& job) {
   const ConfigKeys keys = describe(config);
+  // Recorded for --resume, which may be typed elsewhere.
+  if (!config.init.empty()) {
+    config.init = std::filesystem::absolute(config.init).lexically_normal().string();
+  }
   RunDir run(job, "train");
-  if (!run.already_finished()) {
-    if (config.threads > 0) set_thread_count(static_cast<int>(config.threads));
+  if (!run.already_finished(keys)) {
+    use_threads(config.threads);
+    exit_on_stop_signals();
+    config.data_dir = resolve_data_dir(config.dataset, config.data_dir);
     const std::optional<Container> resume = run.open_checkpoint(keys);
     NetworkSpec spec = chosen_network(config, 0);
     const TeacherOptions options = teacher_options(config);
@@ -213,24 +226,27 @@ ExitCode train_command(TrainConfig config, const JobOptions& job) {
     if (!config.init.empty() && !resume) init = Container::load(config.init, "teacher");
     const TrainTest data = load_data(config.dataset, config.data_dir, config.limit, spec);
     spec = chosen_network(config, data.train.classes);
+    check_class_names(data.train.class_names, config.data_dir);
+    const Fingerprint found = fingerprint(data.train);
+    if (resume) check_same_images(*resume, found, job.other_data);
     if (resume) check_same_network(*resume, spec);
     const Split split =
         split_held_out(data.train, config.held_out, static_cast<std::uint64_t>(config.seed));
     const Normalization norm = measure_normalization(split.train);
     TeacherTrainer trainer(spec, split, norm, options, resume ? &*resume : nullptr,
                            init ? &*init : nullptr);
+    watch_stop_signals();
     run.begin(keys, true);
     run.open_log(resume ? &*resume : nullptr);
-    watch_stop_signals();
-    const double seconds_before = resume ? resume->tensor<double>("seconds", Shape{1})[0] : 0.0;
-    TrainJob work(run, keys, config, trainer, seconds_before, job.profile);
+    const double seconds_before = resume ? recorded_seconds(*resume) : 0.0;
+    TrainJob work(run, keys, config, found, trainer, seconds_before, job.profile);
     if (!work.train()) {
       std::fprintf(stderr, "stopped at step %lld of %lld; go on with --resume\n",
                    static_cast<long long>(trainer.step()),
                    static_cast<long long>(trainer.total_steps()));
       return ExitCode::interrupted;
     }
-    finish_run(run, config, trainer, teacher_info(config, data.train, norm), data.test,
+    finish_run(run, config, trainer, teacher_info(config, data.train, found, norm), data.test,
                work.seconds());
   }
   const std::string path = job.run + "/results.json";

@@ -4,12 +4,14 @@
 #include <nlohmann/json.hpp>
 
 #include "apps/commands.hpp"
+#include "apps/data_check.hpp"
 #include "apps/load_data.hpp"
 #include "apps/run_dir.hpp"
 #include "apps/tandem_job.hpp"
+#include "apps/threads.hpp"
 #include "core/container.hpp"
 #include "core/error.hpp"
-#include "core/parallel.hpp"
+#include "core/text.hpp"
 
 namespace intandem {
 namespace {
@@ -30,7 +32,7 @@ void print_mismatch(const Mismatch& mismatch, const IntModel& model) {
 }  // namespace
 
 ExitCode verify_command(const VerifyOptions& options) {
-  if (options.threads > 0) set_thread_count(static_cast<int>(options.threads));
+  use_threads(options.threads);
   const DirectoryLock lock(options.run);
   const std::string base = options.run + "/" + options.name;
   const Container latent = Container::load(base + ".student.safetensors", "student");
@@ -39,11 +41,14 @@ ExitCode verify_command(const VerifyOptions& options) {
   const IntModel model = load_model(deployed);
   DistillConfig config;
   config.name = options.name;
-  config.data_dir = options.data_dir;
   complete(config, options.run);
   const ModelInfo info = load_info(deployed);
   const std::int64_t limit = options.limit > 0 ? options.limit : info.limit;
-  const Dataset test = load_data(info.dataset, config.data_dir, limit, student.spec()).test;
+  const std::string data_dir = resolve_data_dir(
+      info.dataset,
+      data_directory(options.data_dir, info, deployed.path(), recorded_data_dir(options.run)));
+  const Dataset test = load_data(info.dataset, data_dir, limit, student.spec()).test;
+  check_same_classes(info, deployed.path(), test, options.other_data);
   const Mismatch mismatch =
       compare_with_simulation(student, model, test, kBatch, options.algorithm);
   merge_student(options.run, options.name,
@@ -54,6 +59,7 @@ ExitCode verify_command(const VerifyOptions& options) {
   }
   std::printf("%s: 0 mismatches in %lld images, %zu layers: simulation and integers agree\n",
               options.name.c_str(), static_cast<long long>(test.size()), model.layers.size());
+  std::printf("images: %s, %s\n", info.dataset.c_str(), printable(data_dir).c_str());
   return ExitCode::ok;
 }
 

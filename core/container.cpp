@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "core/checksum.hpp"
 #include "core/error.hpp"
 #include "core/file.hpp"
 
@@ -39,29 +40,6 @@ constexpr const char* dtype_of() {
   if constexpr (std::is_same_v<T, std::int8_t>) return "I8";
   if constexpr (std::is_same_v<T, std::int32_t>) return "I32";
   if constexpr (std::is_same_v<T, std::int64_t>) return "I64";
-}
-
-// docs/formats.md, F1. Every step is a bijection of the state for a given word and of the word for
-// a given state, so a change confined to one 8-byte word can never cancel out.
-std::uint64_t absorb(std::uint64_t state, const void* data, std::int64_t size_bytes) {
-  const auto* bytes = static_cast<const unsigned char*>(data);
-  const auto step = [&state](std::uint64_t word) {
-    state = (state ^ word) * 0x100000001B3ull;
-    state ^= state >> 32;
-  };
-  std::int64_t i = 0;
-  for (; i + 8 <= size_bytes; i += 8) {
-    std::uint64_t word;
-    std::memcpy(&word, bytes + i, 8);
-    step(word);
-  }
-  if (i < size_bytes) {
-    std::uint64_t word = 0;
-    std::memcpy(&word, bytes + i, static_cast<std::size_t>(size_bytes - i));
-    step(word);
-  }
-  step(static_cast<std::uint64_t>(size_bytes));
-  return state;
 }
 
 // nlohmann::json keeps the last of two equal keys; a file with two entries of one name is refused.
@@ -226,17 +204,12 @@ std::string Container::header(const std::string& checksum) const {
 }
 
 std::string Container::checksum() const {
-  const std::string text = header({});
-  std::uint64_t state =
-      absorb(0xCBF29CE484222325ull, text.data(), static_cast<std::int64_t>(text.size()));
+  Checksum sum;
+  sum.absorb(header({}));
   for (const NamedEntry* named : data_order()) {
-    state = absorb(state, named->second.bytes.data(), named->second.bytes.size());
+    sum.absorb(named->second.bytes.data(), named->second.bytes.size());
   }
-  std::string digits(16, '0');
-  for (auto digit = digits.rbegin(); digit != digits.rend(); ++digit, state >>= 4) {
-    *digit = "0123456789abcdef"[state & 15];
-  }
-  return digits;
+  return sum.digits();
 }
 
 void Container::save(const std::string& path) const {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "core/error.hpp"
+#include "data/fingerprint.hpp"
 #include "data/gzip_reader.hpp"
 
 namespace intandem {
@@ -120,6 +121,7 @@ std::vector<std::string> class_names(CifarKind kind, const std::string& director
                     std::to_string(layout.classes) + " classes",
                 layout.remedy);
   }
+  check_class_names(names, path);
   return names;
 }
 

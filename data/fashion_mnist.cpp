@@ -9,8 +9,8 @@ namespace intandem {
 namespace {
 
 constexpr const char* kRemedy =
-    "install the Debian package dataset-fashion-mnist (/usr/share/datasets/fashion-mnist) or run "
-    "data/fetch_fashion_mnist.sh DIRECTORY";
+    "check the directory given as --data-dir, or get its files again: Debian's package "
+    "dataset-fashion-mnist, or data/fetch_fashion_mnist.sh DIRECTORY";
 
 // The .gz file unless only the unpacked one exists.
 std::string path_of(const std::string& directory, const std::string& stem) {

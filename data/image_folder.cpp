@@ -8,6 +8,7 @@
 
 #include "core/error.hpp"
 #include "core/parallel.hpp"
+#include "data/fingerprint.hpp"
 #include "data/image_file.hpp"
 
 namespace intandem {
@@ -103,6 +104,7 @@ Dataset load_image_folder_part(const std::string& directory, std::vector<std::st
   if (!fs::is_directory(directory)) throw Error(directory, "no such directory", kRemedy);
   if (class_names.empty()) class_names = list_directory(directory, true);
   if (class_names.empty()) throw Error(directory, "has no class folders", kRemedy);
+  check_class_names(class_names, directory);
   std::vector<LabelledFile> files = list_files(directory, class_names);
   if (options.limit > 0 && static_cast<std::int64_t>(files.size()) > options.limit) {
     files.resize(static_cast<std::size_t>(options.limit));

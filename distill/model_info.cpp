@@ -23,6 +23,17 @@ std::int64_t get_int_in(const Container& file, const std::string& key, std::int6
 
 }  // namespace
 
+void store_fingerprint(const Fingerprint& data, Container& file) {
+  if (data.labels.empty()) return;
+  file.set("data_labels", data.labels);
+  file.set("data_pixels", data.pixels);
+}
+
+Fingerprint load_fingerprint(const Container& file) {
+  if (!file.has("data_labels")) return {};
+  return {file.get("data_labels"), file.get("data_pixels")};
+}
+
 void store_info(const ModelInfo& info, Container& file) {
   std::string names;
   for (const std::string& name : info.class_names) {
@@ -30,6 +41,8 @@ void store_info(const ModelInfo& info, Container& file) {
     names += name + "\n";
   }
   file.set("dataset", info.dataset);
+  if (!info.data_dir.empty()) file.set("data_dir", info.data_dir);
+  store_fingerprint(info.data, file);
   file.set("class_names", names);
   file.set("seed", std::to_string(info.seed));
   file.set("held_out", std::to_string(info.held_out));
@@ -43,6 +56,8 @@ void store_info(const ModelInfo& info, Container& file) {
 ModelInfo load_info(const Container& file) {
   ModelInfo info;
   info.dataset = file.get("dataset");
+  if (file.has("data_dir")) info.data_dir = file.get("data_dir");
+  info.data = load_fingerprint(file);
   std::istringstream names(file.get("class_names"));
   for (std::string name; std::getline(names, name);) info.class_names.push_back(name);
   info.seed = static_cast<std::uint64_t>(get_int_in(file, "seed", kMany));

@@ -7,16 +7,20 @@
 #include <vector>
 
 #include "data/dataset.hpp"
+#include "data/fingerprint.hpp"
 #include "data/loader.hpp"
 
 namespace intandem {
 
 class Container;
 
-/// Origin of a model. Stored as metadata "dataset", "class_names" (one per line), "seed",
-/// "held_out", "limit", "shift", "flip", "commit" and tensors "normalization/…".
+/// Origin of a model. Stored as metadata "dataset", "data_dir", "data_labels", "data_pixels",
+/// "class_names" (one per line), "seed", "held_out", "limit", "shift", "flip", "commit" and tensors
+/// "normalization/…".
 struct ModelInfo {
   std::string dataset;                   ///< name for load_dataset
+  std::string data_dir;                  ///< absolute; empty: not recorded (older files)
+  Fingerprint data;                      ///< of the training part, held-out images included
   std::vector<std::string> class_names;  ///< one per class
   Normalization norm;                    ///< of the training images
   std::uint64_t seed = 0;                ///< seed of the run; the held-out split follows from it
@@ -25,6 +29,10 @@ struct ModelInfo {
   Augment augment;                       ///< augmentation the teacher was trained with
   std::string commit;                    ///< version of the program
 };
+
+/// "data_labels" and "data_pixels", also in checkpoints; an empty fingerprint from files without.
+void store_fingerprint(const Fingerprint& data, Container& file);
+Fingerprint load_fingerprint(const Container& file);
 
 void store_info(const ModelInfo& info, Container& file);
 /// Error, naming the file, if something is missing or out of range.

@@ -22,7 +22,7 @@ std::int64_t steps_in(const Dataset& train, std::int64_t batch) {
   if (train.size() < batch) {
     throw Error("training images",
                 "only " + std::to_string(train.size()) + " for batches of " + std::to_string(batch),
-                "lower --batch or --held-out, or raise --limit");
+                "lower --batch or --held-out, or raise --limit", ExitCode::usage);
   }
   return train.size() / batch;
 }

@@ -134,7 +134,7 @@ TEST_CASE("damaged data files name themselves", "[apps][cli]") {
   }
   SECTION("fewer images than a batch") {
     check_one_error(run(scratch, with(small_train(data, scratch.path("run")), {"--limit", "50"})),
-                    1, {"training images", "10", "20"});
+                    2, {"training images", "10", "20"});
   }
   SECTION("nothing left to train on") {
     check_one_error(run(scratch, with(small_train(data, scratch.path("run")), {"--limit", "40"})),

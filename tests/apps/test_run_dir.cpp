@@ -52,7 +52,7 @@ TEST_CASE("a started job is neither restarted nor lost by accident", "[apps]") {
     JobOptions resume = options;
     resume.resume = true;
     RunDir run(resume, "train");
-    CHECK_FALSE(run.already_finished());
+    CHECK_FALSE(run.already_finished(keys));
     CHECK_FALSE(run.open_checkpoint(keys).has_value());
     run.begin(keys);
     run.open_log(nullptr);

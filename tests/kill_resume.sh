@@ -1,0 +1,97 @@
+#!/bin/bash
+# Kills `train` and `distill` with SIGKILL at random moments, resumes them each time, and compares
+# what they leave with a run that nobody disturbed: every model file and every figure, bit for bit.
+#
+#   tests/kill_resume.sh PROGRAM [KILLS [SEED [DATA]]]
+#
+# PROGRAM: build/g++/intandem. KILLS: in all, default 100. DATA: a Fashion-MNIST directory (default:
+# Debian's). KILL_RESUME_FLAGS: further flags of both commands. The log, one line per kill, goes to
+# standard output; the directories to a temporary place, kept if anything differs. Exit code 0: all
+# the same.
+set -uo pipefail
+[ $# -ge 1 ] || { sed -n '2,12s/^# \{0,1\}//p' "$0"; exit 2; }
+program=$(realpath "$1")
+kills=${2:-100}
+RANDOM=${3:-1}
+data=$(realpath "${4:-/usr/share/datasets/fashion-mnist}")
+place=$(mktemp -d "${TMPDIR:-/tmp}/kill-resume.XXXXXX")
+
+read -ra more <<<"${KILL_RESUME_FLAGS:-}"
+train() { # RUN FLAGS...
+  local run=$1
+  shift
+  "$program" train --run "$run" --data-dir "$data" --limit 1200 --held-out 200 --width 0.1 --epochs 3 \
+    --batch 50 --lr 0.05 --threads 1 --checkpoint-every 2 --quiet "${more[@]}" "$@"
+}
+distill() { # RUN FLAGS...
+  local run=$1
+  shift
+  "$program" distill --run "$run" --epochs-per-stage 1 --evals-per-stage 2 --joint-epochs 1 \
+    --joint-evals 2 --calibration-images 200 --batch 50 --threads 1 --checkpoint-seconds 0.1 \
+    --quiet "${more[@]}" "$@"
+}
+fail() {
+  echo "kill_resume: $* (files in $place)" >&2
+  exit 1
+}
+# All figures but the times, and the log line by line without them.
+figures() { # RUN
+  sed -E 's/"(seconds|[a-z]*_seconds|seconds_[a-z]*)": ?[0-9.e+-]+/"\1": 0/g' "$1/results.json" "$1/log.jsonl"
+}
+milliseconds() { echo $(($(date +%s%N) / 1000000)); }
+
+begin=$(milliseconds)
+train "$place/whole" >"$place/train.out" || fail "train failed"
+train_ms=$(($(milliseconds) - begin))
+begin=$(milliseconds)
+distill "$place/whole" >"$place/distill.out" || fail "distill failed"
+distill_ms=$(($(milliseconds) - begin))
+figures "$place/whole" >"$place/whole.figures"
+echo "undisturbed: train $train_ms ms, distill $distill_ms ms; $(tail -n 1 "$place/distill.out")"
+
+done_kills=0 rounds=0 resumed=0
+# Runs one command to its end, killing it and resuming it on the way.
+disturb() { # COMMAND MS RUN
+  local command=$1 whole_ms=$2 run=$3 flags=() status wait_ms child
+  while :; do
+    if [ "$done_kills" -ge "$kills" ]; then
+      "$command" "$run" "${flags[@]}" >"$place/$command.again" || fail "$command --resume failed"
+      return
+    fi
+    # Up to a third of the whole: several kills on the way, now and then none is needed.
+    wait_ms=$((RANDOM * 32768 + RANDOM))
+    wait_ms=$((wait_ms % (whole_ms / 3 + 1)))
+    # In a process group of its own, so that the program itself is hit, wherever it is.
+    set -m
+    "$command" "$run" "${flags[@]}" >"$place/$command.again" 2>"$place/$command.err" &
+    child=$!
+    set +m
+    sleep "$(printf '%d.%03d' $((wait_ms / 1000)) $((wait_ms % 1000)))"
+    kill -KILL -- "-$child" 2>/dev/null
+    wait "$child" 2>/dev/null
+    status=$?
+    if [ $status = 0 ]; then return; fi
+    [ $status = 137 ] || fail "$command ended with $status: $(cat "$place/$command.err")"
+    done_kills=$((done_kills + 1))
+    [ "${#flags[@]}" = 0 ] || resumed=$((resumed + 1))
+    flags=(--resume)
+    echo "kill $done_kills: $command after $wait_ms ms, $(wc -l <"$run/log.jsonl" 2>/dev/null || echo 0) log lines"
+  done
+}
+
+while [ "$done_kills" -lt "$kills" ]; do
+  rounds=$((rounds + 1))
+  run=$place/round-$rounds
+  disturb train "$train_ms" "$run"
+  cmp "$place/whole/teacher.safetensors" "$run/teacher.safetensors" || fail "the teachers differ"
+  disturb distill "$distill_ms" "$run"
+  for file in w4a4.safetensors w4a4.student.safetensors w4a4.samples.json; do
+    cmp "$place/whole/$file" "$run/$file" || fail "$file differs"
+  done
+  figures "$run" | diff - "$place/whole.figures" >"$place/difference" || fail "figures differ: $(head -n 5 "$place/difference")"
+  if ls "$run"/*.checkpoint >/dev/null 2>&1; then fail "a checkpoint is left"; fi
+  echo "round $rounds: same models and figures, bit for bit"
+  rm -rf "$run"
+done
+rm -rf "$place"
+echo "$done_kills kills in $rounds runs, 0 differences"
