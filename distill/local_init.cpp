@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <optional>
 #include <vector>
 
 #include "nn/conv2d_winograd.hpp"
@@ -119,7 +118,7 @@ void local_init(Hybrid& hybrid, int k, const Dataset& data, const DistillOptions
       unit.quantizer ? student.in_step(k) * unit.quantizer->step(unit.weight.value) : 1.0;
 
   ClosedForm closed_form(geometry.shape.K);
-  std::optional<MagnitudeHistogram> outputs;
+  MagnitudeHistogram outputs;
   for_each_calibration_batch(data, options, [&](const TensorU8& batch) {
     const TensorF z = hybrid.teacher_pass(batch, k, k, false).z[static_cast<std::size_t>(k)];
     if (unit.quantizer) {
@@ -131,14 +130,12 @@ void local_init(Hybrid& hybrid, int k, const Dataset& data, const DistillOptions
                       add < 0 ? TensorF() : codes[static_cast<std::size_t>(add)],
                       add < 0 ? 0.0f : student.unit(add).out_step.value[0]);
     }
-    if (!outputs)
-      outputs.emplace(std::max(1e-3, static_cast<double>(*std::max_element(z.begin(), z.end()))));
-    outputs->add(z.data(), z.size(), !geometry.has_sign);
+    outputs.add(z.data(), z.size(), !geometry.has_sign);
   });
   if (unit.quantizer) closed_form.solve(unit);
   if (!student.is_last(k)) {
     const int high = student.largest_positive(k);
-    const double fitted = unit.activation->fit(*outputs, high);
+    const double fitted = unit.activation->fit(outputs, high);
     unit.out_step.value[0] =
         static_cast<float>(first_step(hybrid.teacher(), k, unit, high, fitted));
   }

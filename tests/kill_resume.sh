@@ -58,9 +58,8 @@ disturb() { # COMMAND MS RUN
       "$command" "$run" "${flags[@]}" >"$place/$command.again" || fail "$command --resume failed"
       return
     fi
-    # Up to a third of the whole: several kills on the way, now and then none is needed.
-    wait_ms=$((RANDOM * 32768 + RANDOM))
-    wait_ms=$((wait_ms % (whole_ms / 3 + 1)))
+    # Anywhere in the command, reading images and writing results included.
+    wait_ms=$(((RANDOM * 32768 + RANDOM) % (whole_ms + 1)))
     # In a process group of its own, so that the program itself is hit, wherever it is.
     set -m
     "$command" "$run" "${flags[@]}" >"$place/$command.again" 2>"$place/$command.err" &
@@ -75,7 +74,8 @@ disturb() { # COMMAND MS RUN
     done_kills=$((done_kills + 1))
     [ "${#flags[@]}" = 0 ] || resumed=$((resumed + 1))
     flags=(--resume)
-    echo "kill $done_kills: $command after $wait_ms ms, $(wc -l <"$run/log.jsonl" 2>/dev/null || echo 0) log lines"
+    echo "kill $done_kills: $command after $wait_ms ms, $(cat "$run/log.jsonl" 2>/dev/null | wc -l) log lines," \
+      "$(ls "$run" 2>/dev/null | grep -c 'checkpoint$') checkpoint"
   done
 }
 

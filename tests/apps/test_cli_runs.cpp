@@ -299,6 +299,18 @@ TEST_CASE("a run goes on with the network it began with, whatever the file says 
   CHECK(fs::exists(dir + "/train.checkpoint"));
 }
 
+TEST_CASE("killed three times at random moments, the same bits", "[apps][cli]") {
+  INTANDEM_NEED_PROGRAM();
+  if (!fs::exists("tests/kill_resume.sh")) INTANDEM_SKIP("not run from the sources' directory");
+  const TemporaryDirectory scratch;
+  const std::string data = write_bars(scratch);
+  const Outcome outcome =
+      run_words(scratch, {"bash", "tests/kill_resume.sh", program(), "3", "7", data});
+  INFO(outcome.out << outcome.err);
+  CHECK(outcome.code == 0);
+  CHECK_THAT(outcome.out, Catch::Contains("3 kills in ") && Catch::Contains("0 differences"));
+}
+
 TEST_CASE("SIGTERM stops with a checkpoint and exit code 75", "[apps][cli]") {
   INTANDEM_NEED_PROGRAM();
   const TemporaryDirectory scratch;
