@@ -141,6 +141,9 @@ class FloatNetwork {
 class Container;
 void store_network(const FloatNetwork& net, Container& file);
 FloatNetwork load_network(const Container& file);
+/// The architecture alone. Error if the file holds fewer elements than it has weights, so that
+/// nothing is allocated for a network the file cannot fill.
+NetworkSpec load_architecture(const Container& file);
 
 /// The largest parameter with a square that float32 can hold: losses are made of squares.
 constexpr float kMaxParameter = 9.2e18f;

@@ -74,8 +74,24 @@ void store_network(const FloatNetwork& net, Container& file) {
   }
 }
 
+NetworkSpec load_architecture(const Container& file) {
+  NetworkSpec spec = network_from_json(file.get(kArchitecture), file.path());
+  std::int64_t held = 0;
+  for (const std::string& name : file.tensor_names()) held += file.shape(name).size();
+  const std::vector<UnitGeometry> geometry = infer_geometry(spec);
+  for (std::size_t k = 0; k < geometry.size(); ++k) {
+    if (spec.units[k].kind == UnitKind::avg_pool) continue;
+    const ConvShape& s = geometry[k].shape;
+    if (s.reduction() > held / s.K) {
+      throw Error(file.path(), "its architecture has more weights than the file holds", kRemedy);
+    }
+    held -= s.reduction() * s.K;
+  }
+  return spec;
+}
+
 FloatNetwork load_network(const Container& file) {
-  FloatNetwork net(network_from_json(file.get(kArchitecture), file.path()), Rng(0));
+  FloatNetwork net(load_architecture(file), Rng(0));
   for_each_tensor(net, [&](const std::string& name, TensorF& t) {
     // Cloned: the container may outlive this network or be loaded from again.
     t = file.tensor<float>(name, t.shape()).clone();

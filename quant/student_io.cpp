@@ -103,7 +103,7 @@ void store_student(const Student& student, Container& file) {
 Student load_student(const Container& file) {
   const StudentOptions options{load_quantizer_options(file),
                                static_cast<int>(file.get_int("multiplier_bits"))};
-  NetworkSpec spec = network_from_json(file.get("architecture"), file.path());
+  NetworkSpec spec = load_architecture(file);
   const Normalization normalization = load_normalization(file, spec.channels);
   Student student(std::move(spec), normalization, options, Rng(0));
   for (int k = 0; k < student.unit_count(); ++k) load_unit(student, k, file, "student");

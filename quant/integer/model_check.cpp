@@ -67,8 +67,9 @@ class LayerCheck {
     const auto fits = [](std::int64_t a, std::int64_t b, std::int64_t c) {
       return a <= kMaxElements / b && a * b <= kMaxElements / c;
     };
-    require(fits(s.H, s.W, s.C) && fits(s.P(), s.Q(), s.K) && fits(s.R, s.S, s.group_C()) &&
-                fits(s.reduction(), s.K, 1),
+    // The padded image is one, too: a stride as large would hide it from the others.
+    require(fits(s.H + 2 * s.pad, s.W + 2 * s.pad, s.C) && fits(s.P(), s.Q(), s.K) &&
+                fits(s.R, s.S, s.group_C()) && fits(s.reduction(), s.K, 1),
             "more than 2^31 elements in a tensor: " + s.str());
   }
 

@@ -71,3 +71,13 @@ TEST_CASE("epsilon is kept; files without it have 1e-5", "[nn][network]") {
     check_error([&] { load_network(wrong); }, {"unit/conv2/epsilon"});
   }
 }
+
+TEST_CASE("nothing is allocated for an architecture the file cannot fill", "[nn][network]") {
+  const FloatNetwork net = tiny::teacher(3);
+  Container file = stored(net);
+  NetworkSpec spec = net.spec();
+  spec.units[spec.units.size() - 2].out = 1 << 20;
+  file.set("architecture", to_json(spec));
+  check_error([&] { load_network(file); }, {"more weights than the file holds"});
+  CHECK(load_architecture(stored(net)) == net.spec());
+}

@@ -295,3 +295,22 @@ TEST_CASE("every damaged model is refused with the layer's name", "[integer]") {
     }
   }
 }
+
+TEST_CASE("padding that a stride skips still counts as memory", "[integer]") {
+  Draw draw(31);
+  LayerOptions o;
+  o.max_code = 0;
+  IntModel model;
+  model.height = model.width = model.channels = 1;
+  model.classes = 9;
+  for (const std::int64_t pad : {100, 1 << 20, 1 << 24}) {
+    o.shape = {1, 1, 1, 1, 1, 1, 1, pad, pad};
+    model.layers = {make_layer(o, draw)};
+    INFO(o.shape.str());
+    if (pad == 100) {
+      CHECK_NOTHROW(check_model(model, "model"));
+    } else {
+      CHECK_THROWS_WITH(check_model(model, "model"), Catch::Contains("more than 2^31 elements"));
+    }
+  }
+}
