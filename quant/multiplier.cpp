@@ -37,11 +37,13 @@ Multiplier make_multiplier(double scale, int bits, const std::string& layer) {
   }
   if (m < 1) {
     throw Error("layer " + layer, "its scale " + scientific(scale) + " rounds to a multiplier of 0",
-                "the output step is far too large for the accumulator; refit the layer");
+                "the layer has all but vanished: check gamma and variance there, or lower the "
+                "learning rate");
   }
   if (n < kMinShift) {
     throw Error("layer " + layer, "its scale " + scientific(scale) + " needs a shift below 1",
-                "the output step is far too small for the accumulator; refit the layer");
+                "its outputs have all but vanished: check gamma and beta there, or lower the "
+                "learning rate");
   }
   return {m, n};
 }

@@ -16,17 +16,18 @@ RANDOM=${3:-1}
 data=$(realpath "${4:-/usr/share/datasets/fashion-mnist}")
 place=$(mktemp -d "${TMPDIR:-/tmp}/kill-resume.XXXXXX")
 
+exec= # "exec": the program takes the place of its shell, so that waiting for one is waiting for both
 read -ra more <<<"${KILL_RESUME_FLAGS:-}"
 train() { # RUN FLAGS...
   local run=$1
   shift
-  "$program" train --run "$run" --data-dir "$data" --limit 1200 --held-out 200 --width 0.1 --epochs 3 \
+  $exec "$program" train --run "$run" --data-dir "$data" --limit 1200 --held-out 200 --width 0.1 --epochs 3 \
     --batch 50 --lr 0.05 --threads 1 --checkpoint-every 2 --quiet "${more[@]}" "$@"
 }
 distill() { # RUN FLAGS...
   local run=$1
   shift
-  "$program" distill --run "$run" --epochs-per-stage 1 --evals-per-stage 2 --joint-epochs 1 \
+  $exec "$program" distill --run "$run" --epochs-per-stage 1 --evals-per-stage 2 --joint-epochs 1 \
     --joint-evals 2 --calibration-images 200 --batch 50 --threads 1 --checkpoint-seconds 0.1 \
     --quiet "${more[@]}" "$@"
 }
@@ -49,31 +50,29 @@ distill_ms=$(($(milliseconds) - begin))
 figures "$place/whole" >"$place/whole.figures"
 echo "undisturbed: train $train_ms ms, distill $distill_ms ms; $(tail -n 1 "$place/distill.out")"
 
-done_kills=0 rounds=0 resumed=0
+done_kills=0 rounds=0
 # Runs one command to its end, killing it and resuming it on the way.
 disturb() { # COMMAND MS RUN
-  local command=$1 whole_ms=$2 run=$3 flags=() status wait_ms child
+  local command=$1 range_ms=$2 run=$3 flags=() status wait_ms child
   while :; do
     if [ "$done_kills" -ge "$kills" ]; then
       "$command" "$run" "${flags[@]}" >"$place/$command.again" || fail "$command --resume failed"
       return
     fi
     # Anywhere in the command, reading images and writing results included.
-    wait_ms=$(((RANDOM * 32768 + RANDOM) % (whole_ms + 1)))
-    # In a process group of its own, so that the program itself is hit, wherever it is.
-    set -m
-    "$command" "$run" "${flags[@]}" >"$place/$command.again" 2>"$place/$command.err" &
+    wait_ms=$(((RANDOM * 32768 + RANDOM) % (range_ms + 1)))
+    (exec=exec && "$command" "$run" "${flags[@]}") >"$place/$command.again" 2>"$place/$command.err" &
     child=$!
-    set +m
     sleep "$(printf '%d.%03d' $((wait_ms / 1000)) $((wait_ms % 1000)))"
-    kill -KILL -- "-$child" 2>/dev/null
+    kill -KILL "$child" 2>/dev/null
     wait "$child" 2>/dev/null
     status=$?
     if [ $status = 0 ]; then return; fi
     [ $status = 137 ] || fail "$command ended with $status: $(cat "$place/$command.err")"
     done_kills=$((done_kills + 1))
-    [ "${#flags[@]}" = 0 ] || resumed=$((resumed + 1))
     flags=(--resume)
+    # On a machine that has become slower nothing would ever get past reading the images.
+    ls "$run"/*.checkpoint >/dev/null 2>&1 || range_ms=$((range_ms * 5 / 4))
     echo "kill $done_kills: $command after $wait_ms ms, $(cat "$run/log.jsonl" 2>/dev/null | wc -l) log lines," \
       "$(ls "$run" 2>/dev/null | grep -c 'checkpoint$') checkpoint"
   done
