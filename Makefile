@@ -52,7 +52,7 @@ INTEGER_FLAGS := $(if $(X86),$(if $(SAN)$(CLANG),,-mgeneral-regs-only))
 # Kernels take minutes to compile with the sanitizers of `make fuzz`; what they read and write is
 # checked between guard pages, by the tests of random models and others.
 KERNELS := $(wildcard */*_avx*.cpp */*_amx.cpp */*/*_avx*.cpp */*/*_amx.cpp)
-file_flags = $(if $(findstring _avx2.cpp,$1),$(AVX2_FLAGS))$(if $(findstring _avx512.cpp,$1),$(AVX512_FLAGS))$(if $(findstring _avx512vnni.cpp,$1),$(VNNI_FLAGS))$(if $(findstring _avx512vpopcnt.cpp,$1),$(VPOPCNT_FLAGS))$(if $(findstring _avx512vbmi.cpp,$1),$(VBMI_FLAGS))$(if $(findstring _amx.cpp,$1),$(AMX_FLAGS))$(if $(and $(findstring quant/integer/,$1),$(findstring _ref.cpp,$1)),$(INTEGER_FLAGS))$(if $(filter core/version.cpp,$1),-I$(B)/generated)$(if $(and $(FUZZ),$(filter $(KERNELS),$1)),-fno-sanitize=all)$(if $(filter data/image/stb.cpp,$1),-fwrapv)
+file_flags = $(if $(findstring _avx2.cpp,$1),$(AVX2_FLAGS))$(if $(findstring _avx512.cpp,$1),$(AVX512_FLAGS))$(if $(findstring _avx512vnni.cpp,$1),$(VNNI_FLAGS))$(if $(findstring _avx512vpopcnt.cpp,$1),$(VPOPCNT_FLAGS))$(if $(findstring _avx512vbmi.cpp,$1),$(VBMI_FLAGS))$(if $(findstring _amx.cpp,$1),$(AMX_FLAGS))$(if $(and $(findstring quant/integer/,$1),$(findstring _ref.cpp,$1)),$(INTEGER_FLAGS))$(if $(filter core/version.cpp,$1),-I$(B)/generated)$(if $(and $(FUZZ),$(filter $(KERNELS),$1)), -fno-sanitize=all)$(if $(filter data/image/stb.cpp,$1),-fwrapv)
 
 LIB_SRC := $(wildcard core/*.cpp nn/*.cpp nn/networks/*.cpp quant/*.cpp quant/integer/*.cpp distill/*.cpp data/*.cpp data/image/*.cpp)
 APP_SRC := $(wildcard apps/*.cpp apps/*/*.cpp)
