@@ -23,7 +23,7 @@ ExitCode baseline_command(DistillConfig config, const JobOptions& job) {
   RunDir run(job, "baseline-" + config.name);
   if (!run.already_finished(keys)) {
     use_threads(config.threads);
-    TandemInputs inputs = load_inputs(config, job);
+    TandemInputs inputs = load_inputs(config, job, false);
     const DistillOptions options = distill_options(config, inputs.teacher.info);
     run.begin(keys);
     const Evaluation teacher = evaluate_teacher(run.directory(), config, inputs);

@@ -34,8 +34,8 @@ struct TrainConfig : QuantizerConfig {
   std::string dataset = "fashion-mnist";
   std::string data_dir;  ///< empty: where the dataset's Debian package puts it
   std::int64_t limit = 0;
-  std::int64_t held_out = 5000;
-  std::string network = "fashion-alexnet";
+  std::int64_t held_out = 0;     ///< 0: default_held_out (data/dataset.hpp)
+  std::string network = "auto";  ///< choose_network (apps/load_data.hpp)
   double width = 1.0;
   std::int64_t seed = 1;
   std::int64_t epochs = 8;

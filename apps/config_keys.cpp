@@ -79,8 +79,11 @@ ConfigKeys describe(TrainConfig& c) {
       harmless(
           path("data_dir", c.data_dir, "its files; default: where Debian's package puts them")),
       integer("limit", c.limit, 0, kMany, "use only so many images of each part; 0: all"),
-      integer("held_out", c.held_out, 1, kMany, "training images set aside for validation"),
-      or_file(choice("network", c.network, network_names(), "architecture, by name or from a file"),
+      integer("held_out", c.held_out, 0, kMany,
+              "training images set aside for validation; 0: a tenth, at most 5000"),
+      or_file(choice("network", c.network, with_auto(network_names()),
+                     "architecture, by name or from a file; auto: fashion-alexnet for "
+                     "fashion-mnist, others must be named"),
               ".json"),
       real("width", c.width, 0.05, 4, "factor on every hidden channel count of a built-in network"),
       integer("seed", c.seed, 0, kMany, "seed of everything random"),

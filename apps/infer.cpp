@@ -63,8 +63,16 @@ ExitCode infer_command(const InferOptions& options) {
   }
   Engine engine(model, 1, options.algorithm);
   std::vector<std::int32_t> logits(static_cast<std::size_t>(model.classes));
+  ExitCode code = ExitCode::ok;
   for (const std::string& path : options.images) {
-    TensorU8 image = fit_image(read_image(path, model.channels), model.height, model.width);
+    TensorU8 image;
+    try {
+      image = fit_image(read_image(path, model.channels), model.height, model.width);
+    } catch (const Error& error) {
+      std::fprintf(stderr, "intandem: error: %s\n", error.what());
+      code = ExitCode::runtime;
+      continue;
+    }
     if (options.invert) {
       for (std::uint8_t& pixel : image) pixel = static_cast<std::uint8_t>(255 - pixel);
     }
@@ -77,7 +85,7 @@ ExitCode infer_command(const InferOptions& options) {
     engine.run(image.data(), 1, logits.data());
     print_classes(path, logits, info.class_names, options.top);
   }
-  return ExitCode::ok;
+  return code;
 }
 
 }  // namespace intandem

@@ -99,7 +99,26 @@ std::string recorded_data_dir(const std::string& run) {
                                                             : std::string();
 }
 
-TandemInputs load_inputs(DistillConfig& config, const JobOptions& job) {
+namespace {
+
+/// What would only fail after every image has been read.
+void check_counts(const DistillConfig& config, const ModelInfo& teacher, const DataCounts& counts,
+                  const JobOptions& job, bool trains) {
+  if (!job.other_data) {
+    Dataset named;
+    named.classes = counts.classes;
+    named.class_names = counts.class_names;
+    check_same_classes(teacher, config.teacher, named, false);
+  }
+  check_held_out(teacher.dataset, counts.train_images, teacher.held_out);
+  std::int64_t images = counts.train_images - teacher.held_out;
+  if (config.images > 0) images = std::min(images, config.images - config.images / 5);
+  if (trains) check_batch(teacher.dataset, images, config.batch);
+}
+
+}  // namespace
+
+TandemInputs load_inputs(DistillConfig& config, const JobOptions& job, bool trains) {
   if (!file_exists(config.teacher)) {
     throw Error(config.teacher, "no such teacher", "run 'intandem train' first, or give --teacher");
   }
@@ -109,13 +128,15 @@ TandemInputs load_inputs(DistillConfig& config, const JobOptions& job) {
   config.data_dir = resolve_data_dir(
       info.dataset,
       data_directory(config.data_dir, info, config.teacher, recorded_data_dir(job.run)));
-  TrainTest data = load_data(info.dataset, config.data_dir, info.limit, teacher.net.spec());
+  TrainTest data =
+      load_data(info.dataset, config.data_dir, info.limit, teacher.net.spec(),
+                [&](const DataCounts& counts) { check_counts(config, info, counts, job, trains); });
   const Fingerprint found = fingerprint(data.train);
   check_same_training_data(info, config.teacher, data.train, found, job.other_data);
   // The student is trained on these images, wherever the teacher saw them.
   info.data_dir = config.data_dir;
   info.data = found;
-  Split split = split_held_out(data.train, info.held_out, info.seed);
+  Split split = split_held_out(std::move(data.train), info.held_out, info.seed);
   if (config.images > 0) {
     split = few_images(split.train, config.images, static_cast<std::uint64_t>(config.seed));
   }

@@ -31,8 +31,9 @@ struct TandemInputs {
   Dataset test;
 };
 /// Fills in config.data_dir: as configured, else where the teacher was trained from. Error unless
-/// the images are those it was trained on (apps/data_check.hpp).
-TandemInputs load_inputs(DistillConfig& config, const JobOptions& job);
+/// the images are those it was trained on (apps/data_check.hpp), as far as possible before they are
+/// read. trains: steps of config.batch images are to follow, and there must be enough for one.
+TandemInputs load_inputs(DistillConfig& config, const JobOptions& job, bool trains = true);
 
 /// The data directory of the run's own `train` job, for models that record none; "" if unknown.
 std::string recorded_data_dir(const std::string& run);

@@ -46,20 +46,25 @@ TeacherOptions teacher_options(const TrainConfig& config) {
   return options;
 }
 
-ModelInfo teacher_info(const TrainConfig& config, const Dataset& train, const Fingerprint& data,
-                       const Normalization& norm) {
+ModelInfo teacher_info(const TrainConfig& config, const Dataset& train, const Fingerprint& data) {
   ModelInfo info;
   info.dataset = config.dataset;
   info.data_dir = config.data_dir;
   info.data = data;
   info.class_names = train.class_names;
-  info.norm = norm;
   info.seed = static_cast<std::uint64_t>(config.seed);
-  info.held_out = config.held_out;
   info.limit = config.limit;
   info.augment = {static_cast<int>(config.shift), config.flip};
   info.commit = intandem_commit();
   return info;
+}
+
+/// Photos of any size become what the network takes, which may be less than they show.
+void note_image_size(const NetworkSpec& spec) {
+  std::fprintf(stderr,
+               "intandem: note: images are cropped and resized to %lldx%lld %s, the input of %s\n",
+               static_cast<long long>(spec.height), static_cast<long long>(spec.width),
+               spec.channels == 1 ? "grey" : "colour", spec.name.c_str());
 }
 
 /// The input size is known before the number of classes, which the data tell.
@@ -67,7 +72,7 @@ constexpr std::int64_t kAnyClasses = 10;
 
 /// A built-in network by name, or one described in a file. `classes` of the data; 0: not known yet.
 NetworkSpec chosen_network(const TrainConfig& config, std::int64_t classes) {
-  const std::string& name = config.network;
+  const std::string name = choose_network(config.network, config.dataset);
   if (!name.ends_with(".json")) {
     return make_network(name, config.width, classes == 0 ? kAnyClasses : classes);
   }
@@ -83,6 +88,21 @@ NetworkSpec chosen_network(const TrainConfig& config, std::int64_t classes) {
                 "set its classes and the last unit's out to " + std::to_string(classes));
   }
   return spec;
+}
+
+/// held_out: as configured; 0 becomes the default for so many images. What cannot be trained is
+/// refused before the images are read.
+TrainTest load_training_data(const TrainConfig& config, const NetworkSpec& spec,
+                             std::int64_t& held_out) {
+  TrainTest data =
+      load_data(config.dataset, config.data_dir, config.limit, spec, [&](const DataCounts& counts) {
+        if (held_out == 0) held_out = default_held_out(counts.train_images);
+        chosen_network(config, counts.classes);
+        check_held_out(config.dataset, counts.train_images, held_out);
+        check_batch(config.dataset, counts.train_images - held_out, config.batch);
+      });
+  if (config.dataset == "image-folder") note_image_size(spec);
+  return data;
 }
 
 /// A resumed run goes on with the network it began with; the file may say something else by now.
@@ -224,16 +244,18 @@ ExitCode train_command(TrainConfig config, const JobOptions& job) {
     if (options.quantizers) resolve_quantizers(spec, *options.quantizers);
     std::optional<Container> init;
     if (!config.init.empty() && !resume) init = Container::load(config.init, "teacher");
-    const TrainTest data = load_data(config.dataset, config.data_dir, config.limit, spec);
+    std::int64_t held_out = config.held_out;
+    TrainTest data = load_training_data(config, spec, held_out);
     spec = chosen_network(config, data.train.classes);
     check_class_names(data.train.class_names, config.data_dir);
     const Fingerprint found = fingerprint(data.train);
     if (resume) check_same_images(*resume, found, job.other_data);
     if (resume) check_same_network(*resume, spec);
-    const Split split =
-        split_held_out(data.train, config.held_out, static_cast<std::uint64_t>(config.seed));
-    const Normalization norm = measure_normalization(split.train);
-    TeacherTrainer trainer(spec, split, norm, options, resume ? &*resume : nullptr,
+    ModelInfo info = teacher_info(config, data.train, found);
+    info.held_out = held_out;
+    const Split split = split_held_out(std::move(data.train), held_out, info.seed);
+    info.norm = measure_normalization(split.train);
+    TeacherTrainer trainer(spec, split, info.norm, options, resume ? &*resume : nullptr,
                            init ? &*init : nullptr);
     watch_stop_signals();
     run.begin(keys, true);
@@ -246,8 +268,7 @@ ExitCode train_command(TrainConfig config, const JobOptions& job) {
                    static_cast<long long>(trainer.total_steps()));
       return ExitCode::interrupted;
     }
-    finish_run(run, config, trainer, teacher_info(config, data.train, found, norm), data.test,
-               work.seconds());
+    finish_run(run, config, trainer, info, data.test, work.seconds());
   }
   const std::string path = job.run + "/results.json";
   const Json results = read_results_file(path);

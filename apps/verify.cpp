@@ -47,7 +47,8 @@ ExitCode verify_command(const VerifyOptions& options) {
   const std::string data_dir = resolve_data_dir(
       info.dataset,
       data_directory(options.data_dir, info, deployed.path(), recorded_data_dir(options.run)));
-  const Dataset test = load_data(info.dataset, data_dir, limit, student.spec()).test;
+  const Dataset test =
+      load_test_data(info.dataset, data_dir, limit, student.spec(), info.class_names);
   check_same_classes(info, deployed.path(), test, options.other_data);
   const Mismatch mismatch =
       compare_with_simulation(student, model, test, kBatch, options.algorithm);

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <string>
 
 namespace intandem {
 
@@ -26,5 +27,12 @@ struct MemoryUse {
   std::int64_t cached_bytes = 0;
 };
 MemoryUse memory_use();
+
+/// What this process may use: the machine's memory, or less where a control group (a container, a
+/// SLURM job) limits it.
+std::int64_t memory_limit_bytes();
+/// The tightest limit of the groups in `membership` (the text of /proc/self/cgroup), whose files
+/// lie under `root`; the largest integer if there is none.
+std::int64_t control_group_limit_bytes(const std::string& membership, const std::string& root);
 
 }  // namespace intandem

@@ -103,6 +103,15 @@ class Tensor {
     return t;
   }
 
+  /// The first `outer` entries of the outermost axis; shares the buffer.
+  Tensor prefix(std::int64_t outer) const {
+    INTANDEM_CHECK(rank() > 0 && outer >= 0 && outer <= dim(0),
+                   "prefix of " + std::to_string(outer) + " of " + shape_.str());
+    Tensor t = *this;
+    t.shape_ = shape_.with_outer(outer);
+    return t;
+  }
+
   /// The same bytes as elements of another type; shares the buffer. The sizes in bytes must agree.
   template <class U>
   Tensor<U> reinterpreted(const Shape& shape) const {

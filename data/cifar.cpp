@@ -68,24 +68,34 @@ std::int64_t record_count(const std::string& path, const Layout& layout) {
   return size_bytes / record_bytes;
 }
 
-Dataset load_part(const std::string& directory, const std::vector<std::string>& files,
-                  const Layout& layout, std::int64_t limit) {
+/// The files of a part, their records, and how many of those are wanted.
+struct Part {
+  std::vector<std::string> paths;
   std::vector<std::int64_t> counts;
   std::int64_t total = 0;
-  for (const std::string& name : files) {
-    counts.push_back(record_count(directory + "/" + name, layout));
-    total += counts.back();
-  }
-  if (limit > 0) total = std::min(total, limit);
+};
 
+Part find_part(const std::string& directory, const std::vector<std::string>& files,
+               const Layout& layout, std::int64_t limit) {
+  Part part;
+  for (const std::string& name : files) {
+    part.paths.push_back(directory + "/" + name);
+    part.counts.push_back(record_count(part.paths.back(), layout));
+    part.total += part.counts.back();
+  }
+  if (limit > 0) part.total = std::min(part.total, limit);
+  return part;
+}
+
+Dataset load_part(const Part& part, const Layout& layout) {
   Dataset data;
   data.name = layout.name;
   data.classes = layout.classes;
-  data.images = TensorU8({total, kSide, kSide, kChannels});
+  data.images = TensorU8({part.total, kSide, kSide, kChannels});
   std::vector<std::uint8_t> record(static_cast<std::size_t>(layout.label_bytes + kImage_bytes));
-  for (std::size_t f = 0; f < files.size(); ++f) {
-    GzipReader file(directory + "/" + files[f], layout.remedy);
-    for (std::int64_t i = 0; i < counts[f] && data.size() < total; ++i) {
+  for (std::size_t f = 0; f < part.paths.size(); ++f) {
+    GzipReader file(part.paths[f], layout.remedy);
+    for (std::int64_t i = 0; i < part.counts[f] && data.size() < part.total; ++i) {
       file.read(record.data(), static_cast<std::int64_t>(record.size()),
                 "record " + std::to_string(i));
       const std::int32_t label = record[static_cast<std::size_t>(layout.label_bytes - 1)];
@@ -127,14 +137,20 @@ std::vector<std::string> class_names(CifarKind kind, const std::string& director
 
 }  // namespace
 
-TrainTest load_cifar(CifarKind kind, const std::string& directory, std::int64_t limit) {
+TrainTest load_cifar(CifarKind kind, const std::string& directory, const LoadOptions& options) {
   const Layout layout = layout_of(kind);
   std::error_code ignored;
   const std::string inner = directory + "/" + layout.folder;
   const std::string& place = std::filesystem::is_directory(inner, ignored) ? inner : directory;
-  TrainTest both{load_part(place, layout.train, layout, limit),
-                 load_part(place, layout.test, layout, limit)};
-  both.train.class_names = both.test.class_names = class_names(kind, place, layout);
+  const std::vector<std::string> names = class_names(kind, place, layout);
+  const Part train =
+      options.test_only ? Part{} : find_part(place, layout.train, layout, options.limit);
+  const Part test = find_part(place, layout.test, layout, options.limit);
+  if (options.check) {
+    options.check({train.total, test.total, layout.classes, kSide, kSide, kChannels, names});
+  }
+  TrainTest both{load_part(train, layout), load_part(test, layout), {}};
+  both.train.class_names = both.test.class_names = names;
   return both;
 }
 

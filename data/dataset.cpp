@@ -29,6 +29,22 @@ std::vector<std::int64_t> held_out_quota(const std::vector<std::int64_t>& count,
   return quota;
 }
 
+// As subset for ascending indices, in the buffer that is there.
+Dataset keep(Dataset all, const std::vector<std::int32_t>& indices) {
+  const std::int64_t image_bytes = all.images.size_bytes() / all.size();
+  for (std::size_t i = 0; i < indices.size(); ++i) {
+    const std::int64_t to = static_cast<std::int64_t>(i), from = indices[i];
+    if (to != from) {
+      std::memcpy(all.images.data() + to * image_bytes, all.images.data() + from * image_bytes,
+                  static_cast<std::size_t>(image_bytes));
+    }
+    all.labels[i] = all.labels[static_cast<std::size_t>(from)];
+  }
+  all.labels.resize(indices.size());
+  all.images = all.images.prefix(static_cast<std::int64_t>(indices.size()));
+  return all;
+}
+
 }  // namespace
 
 TensorU8 image_range(const Dataset& data, std::int64_t first, std::int64_t N) {
@@ -61,13 +77,20 @@ Dataset subset(const Dataset& all, const std::vector<std::int32_t>& indices) {
   return part;
 }
 
-Split split_held_out(const Dataset& all, std::int64_t held_out, std::uint64_t seed) {
-  if (held_out < 0 || held_out >= all.size()) {
-    throw Error(all.name,
-                "cannot hold out " + std::to_string(held_out) + " of " +
-                    std::to_string(all.size()) + " training images",
-                "hold out fewer images or load more", ExitCode::usage);
-  }
+std::int64_t default_held_out(std::int64_t images) {
+  return std::clamp<std::int64_t>(images / 10, 1, 5000);
+}
+
+void check_held_out(const std::string& dataset, std::int64_t images, std::int64_t held_out) {
+  if (held_out >= 0 && held_out < images) return;
+  throw Error(dataset,
+              "cannot hold out " + std::to_string(held_out) + " of " + std::to_string(images) +
+                  " training images",
+              "hold out fewer images or load more", ExitCode::usage);
+}
+
+Split split_held_out(Dataset all, std::int64_t held_out, std::uint64_t seed) {
+  check_held_out(all.name, all.size(), held_out);
   std::vector<std::vector<std::int32_t>> members(static_cast<std::size_t>(all.classes));
   for (std::int64_t i = 0; i < all.size(); ++i) {
     const std::int32_t label = all.labels[static_cast<std::size_t>(i)];
@@ -94,7 +117,10 @@ Split split_held_out(const Dataset& all, std::int64_t held_out, std::uint64_t se
   std::vector<std::int32_t> rest;
   std::set_difference(everything.begin(), everything.end(), chosen.begin(), chosen.end(),
                       std::back_inserter(rest));
-  return {subset(all, rest), subset(all, chosen)};
+  Split split;
+  split.held_out = subset(all, chosen);
+  split.train = all.images.is_sole_owner() ? keep(std::move(all), rest) : subset(all, rest);
+  return split;
 }
 
 std::vector<std::string> dataset_names() {
@@ -103,9 +129,9 @@ std::vector<std::string> dataset_names() {
 
 TrainTest load_dataset(const std::string& name, const std::string& directory,
                        const LoadOptions& options) {
-  if (name == "fashion-mnist") return load_fashion_mnist(directory, options.limit);
-  if (name == "cifar10") return load_cifar(CifarKind::cifar10, directory, options.limit);
-  if (name == "cifar100") return load_cifar(CifarKind::cifar100, directory, options.limit);
+  if (name == "fashion-mnist") return load_fashion_mnist(directory, options);
+  if (name == "cifar10") return load_cifar(CifarKind::cifar10, directory, options);
+  if (name == "cifar100") return load_cifar(CifarKind::cifar100, directory, options);
   if (name == "image-folder") return load_image_folder(directory, options);
   std::string known;
   for (const std::string& each : dataset_names()) known += (known.empty() ? "" : ", ") + each;

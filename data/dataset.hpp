@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -34,17 +35,32 @@ TensorU8 image_range(const Dataset& data, std::int64_t first, std::int64_t N);
 /// The images and labels at `indices`, in that order; indices may repeat.
 Dataset subset(const Dataset& all, const std::vector<std::int32_t>& indices);
 
+/// The size of the held-out part where none is asked for: a tenth of the images, 1 … 5000.
+std::int64_t default_held_out(std::int64_t images);
+
+/// Usage error, naming the data set, unless 0 ≤ held_out < images.
+void check_held_out(const std::string& dataset, std::int64_t images, std::int64_t held_out);
+
 /// Splits off `held_out` images chosen by seed, class-balanced as far as the counts allow: every
 /// class gives its share of the total (largest remainder; ties to the lower class). Both parts keep
-/// the order of `all`. The same seed gives the same split for any thread count. Error unless
-/// 0 ≤ held_out < size.
+/// the order of `all`. The same seed gives the same split for any thread count. Errors of
+/// check_held_out. Pass `all` by std::move: its images then stay where they are but for the
+/// held-out ones, and memory for the training images is needed once.
 struct Split {
   Dataset train, held_out;
 };
-Split split_held_out(const Dataset& all, std::int64_t held_out, std::uint64_t seed);
+Split split_held_out(Dataset all, std::int64_t held_out, std::uint64_t seed);
 
 struct TrainTest {
   Dataset train, test;
+  std::vector<std::string> notes;  ///< what a user should know: files left out, classes missing
+};
+
+/// What is known of a data set before its pixels are read, `limit` applied.
+struct DataCounts {
+  std::int64_t train_images = 0, test_images = 0, classes = 0;
+  std::int64_t height = 0, width = 0, channels = 0;
+  std::vector<std::string> class_names;
 };
 
 /// What to read of a dataset. The size applies to "image-folder" alone; the others have their own.
@@ -52,10 +68,16 @@ struct LoadOptions {
   std::int64_t limit = 0;                  ///< > 0: the first `limit` images of each part
   std::int64_t height = 224, width = 224;  ///< images are resized and centre-cropped to this
   std::int64_t channels = 3;               ///< 1 (grey) or 3
+  /// Reads the test part alone: train has no images, and its files are not opened.
+  bool test_only = false;
+  /// The classes in order, where test_only finds no training images that tell ("image-folder").
+  std::vector<std::string> class_names;
+  /// Called once, before any pixel is read; what it throws ends the loading. May be empty.
+  std::function<void(const DataCounts&)> check;
 };
 
 /// A dataset by name from a directory: "fashion-mnist" (four IDX files), "cifar10" and "cifar100"
-/// (binary version), "image-folder" (train|val/<class>/*.{jpg,jpeg,png}). Errors name the file; an
+/// (binary version), "image-folder" (data/image_folder.hpp). Errors name the file; an
 /// unknown name is a usage error.
 TrainTest load_dataset(const std::string& name, const std::string& directory,
                        const LoadOptions& options);

@@ -11,8 +11,8 @@ namespace intandem {
 inline constexpr const char* kFashionMnistDirectory = "/usr/share/datasets/fashion-mnist";
 
 /// Reads train-images-idx3-ubyte, train-labels-idx1-ubyte and the two t10k files, each with or
-/// without .gz. limit > 0 keeps the first `limit` images of each part. Errors as read_idx_dataset,
+/// without .gz. Of the options, limit, test_only and check apply. Errors as read_idx_dataset,
 /// and if the images are not 28×28.
-TrainTest load_fashion_mnist(const std::string& directory, std::int64_t limit);
+TrainTest load_fashion_mnist(const std::string& directory, const LoadOptions& options);
 
 }  // namespace intandem

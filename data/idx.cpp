@@ -75,6 +75,11 @@ IdxArray read_idx(const std::string& path, int rank, std::int64_t limit,
   return array;
 }
 
+std::int64_t read_idx_count(const std::string& path, int rank, const std::string& remedy) {
+  GzipReader file(path, remedy);
+  return read_extents(file, rank).front();
+}
+
 Dataset read_idx_dataset(const std::string& images_path, const std::string& labels_path,
                          std::int64_t classes, std::int64_t limit, const std::string& remedy) {
   const IdxArray images = read_idx(images_path, 3, limit, remedy);

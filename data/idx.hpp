@@ -21,6 +21,9 @@ struct IdxArray {
 /// 0, extents the file cannot hold (nothing is allocated), truncated, trailing bytes.
 IdxArray read_idx(const std::string& path, int rank, std::int64_t limit, const std::string& remedy);
 
+/// The outermost extent that a file of the given rank promises; same errors as far as the header.
+std::int64_t read_idx_count(const std::string& path, int rank, const std::string& remedy);
+
 /// Images u8 [N][H][W] and labels u8 [N] → images [N][H][W][1]. Error also if the counts differ or
 /// a label is ≥ classes. name and class_names are left to the caller.
 Dataset read_idx_dataset(const std::string& images_path, const std::string& labels_path,

@@ -1,14 +1,13 @@
 #include "data/image_folder.hpp"
 
-#include <unistd.h>
-
 #include <algorithm>
-#include <cctype>
 #include <filesystem>
 
 #include "core/error.hpp"
+#include "core/memory.hpp"
 #include "core/parallel.hpp"
 #include "data/fingerprint.hpp"
+#include "data/folder_listing.hpp"
 #include "data/image_file.hpp"
 
 namespace intandem {
@@ -16,127 +15,146 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr const char* kRemedy = "arrange the images as train|val/<class>/*.{jpg,jpeg,png}";
+constexpr std::size_t kNamedInNote = 5;
 
-// Names of the entries of a directory in byte order, hidden ones left out.
-std::vector<std::string> list_directory(const std::string& directory, bool folders) {
-  std::vector<std::string> names;
-  try {
-    for (const fs::directory_entry& entry : fs::directory_iterator(directory)) {
-      const std::string name = entry.path().filename().string();
-      if (!name.empty() && name[0] == '.') continue;
-      if (entry.is_directory() != folders) {
-        throw Error(entry.path().string(), folders ? "is not a class folder" : "is not an image",
-                    kRemedy);
-      }
-      names.push_back(name);
-    }
-  } catch (const fs::filesystem_error& error) {
-    throw Error(directory, "cannot be read (" + error.code().message() + ")", kRemedy);
-  }
-  std::sort(names.begin(), names.end());
-  return names;
+bool is_folder(const std::string& path) {
+  std::error_code ignored;
+  return fs::is_directory(path, ignored);
 }
 
-void check_extension(const std::string& path) {
-  std::string extension = fs::path(path).extension().string();
-  for (char& c : extension) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  if (extension != ".jpg" && extension != ".jpeg" && extension != ".png") {
-    throw Error(path, "is not a .jpg, .jpeg or .png file", "remove it or convert it");
+std::string first_few(const std::vector<std::string>& names) {
+  std::string text;
+  for (std::size_t i = 0; i < names.size() && i < kNamedInNote; ++i) {
+    text += (i > 0 ? ", " : "") + names[i];
   }
+  return names.size() > kNamedInNote ? text + ", ..." : text;
 }
 
-struct LabelledFile {
-  std::size_t rank = 0;  // position within its class
-  std::int32_t label = 0;
-  std::string path;
-};
-
-std::vector<LabelledFile> list_files(const std::string& directory,
-                                     const std::vector<std::string>& class_names) {
-  std::vector<LabelledFile> files;
-  for (const std::string& folder : list_directory(directory, true)) {
-    const auto found = std::find(class_names.begin(), class_names.end(), folder);
-    const std::string path = directory + "/" + folder;
-    if (found == class_names.end()) {
-      throw Error(path, "is not one of the classes of the training images", kRemedy);
-    }
-    const std::vector<std::string> names = list_directory(path, false);
-    if (names.empty()) throw Error(path, "holds no images", kRemedy);
-    for (std::size_t rank = 0; rank < names.size(); ++rank) {
-      files.push_back(
-          {rank, static_cast<std::int32_t>(found - class_names.begin()), path + "/" + names[rank]});
-      check_extension(files.back().path);
-    }
+void check_size(const LoadOptions& options) {
+  if (options.height >= 1 && options.height <= kMaxImageSide && options.width >= 1 &&
+      options.width <= kMaxImageSide && (options.channels == 1 || options.channels == 3)) {
+    return;
   }
-  std::sort(files.begin(), files.end(), [](const LabelledFile& a, const LabelledFile& b) {
-    return a.rank != b.rank ? a.rank < b.rank : a.label < b.label;
-  });
-  return files;
+  throw Error("image-folder",
+              "cannot make images of " + std::to_string(options.height) + "x" +
+                  std::to_string(options.width) + "x" + std::to_string(options.channels),
+              "use sides of 1 ... 16384 pixels and 1 or 3 channels", ExitCode::usage);
 }
 
-void check_fits_memory(const std::string& directory, std::int64_t images,
+/// Decoded images of both parts, and a held-out tenth that is copied out of the training images.
+void check_fits_memory(const std::string& directory, std::int64_t train, std::int64_t test,
                        const LoadOptions& options) {
-  const double need_bytes = static_cast<double>(images) *
-                            static_cast<double>(options.height * options.width) *
-                            static_cast<double>(options.channels);
-  const double have_bytes =
-      static_cast<double>(sysconf(_SC_PHYS_PAGES)) * static_cast<double>(sysconf(_SC_PAGESIZE));
+  const double need_bytes =
+      static_cast<double>(train + test + std::min<std::int64_t>(5000, train / 10)) *
+      static_cast<double>(options.height * options.width * options.channels);
+  const auto have_bytes = static_cast<double>(memory_limit_bytes());
   if (need_bytes < have_bytes) return;
+  const auto gigabytes = [](double bytes) {
+    return std::to_string(static_cast<std::int64_t>(bytes / 1e9)) + " GB";
+  };
   throw Error(directory,
-              std::to_string(images) + " images take " +
-                  std::to_string(static_cast<std::int64_t>(need_bytes / 1e9)) +
-                  " GB, more than this machine's memory",
+              std::to_string(train + test) + " images take " + gigabytes(need_bytes) +
+                  ", more than the memory of " + gigabytes(have_bytes) +
+                  " that this process may use",
               "use fewer images (a limit) or a smaller size");
 }
 
-}  // namespace
-
-Dataset load_image_folder_part(const std::string& directory, std::vector<std::string> class_names,
-                               const LoadOptions& options) {
-  if (options.height < 1 || options.height > kMaxImageSide || options.width < 1 ||
-      options.width > kMaxImageSide || (options.channels != 1 && options.channels != 3)) {
-    throw Error("image-folder",
-                "cannot make images of " + std::to_string(options.height) + "x" +
-                    std::to_string(options.width) + "x" + std::to_string(options.channels),
-                "use sides of 1 ... 16384 pixels and 1 or 3 channels", ExitCode::usage);
+/// The classes of the images to come: those of train/, or what stands in for them.
+std::vector<std::string> find_classes(const std::string& train, const std::string& test,
+                                      const LoadOptions& options) {
+  if (is_folder(train) || !options.test_only) {
+    if (!is_folder(train)) throw Error(train, "no such directory", kFolderRemedy);
+    return class_folders(train);
   }
-  if (!fs::is_directory(directory)) throw Error(directory, "no such directory", kRemedy);
-  if (class_names.empty()) class_names = list_directory(directory, true);
-  if (class_names.empty()) throw Error(directory, "has no class folders", kRemedy);
-  check_class_names(class_names, directory);
-  std::vector<LabelledFile> files = list_files(directory, class_names);
-  if (options.limit > 0 && static_cast<std::int64_t>(files.size()) > options.limit) {
-    files.resize(static_cast<std::size_t>(options.limit));
-  }
-  const auto count = static_cast<std::int64_t>(files.size());
-  check_fits_memory(directory, count, options);
+  const std::vector<std::string> folders = class_folders(test);
+  const bool known = std::all_of(folders.begin(), folders.end(), [&](const std::string& name) {
+    return std::find(options.class_names.begin(), options.class_names.end(), name) !=
+           options.class_names.end();
+  });
+  return known && !options.class_names.empty() ? options.class_names : folders;
+}
 
+void add_notes(const std::string& part, const FolderListing& listing,
+               std::vector<std::string>& notes) {
+  if (!listing.skipped.empty()) {
+    std::vector<std::string> names;
+    for (const std::string& path : listing.skipped) names.push_back(path.substr(part.size() + 1));
+    notes.push_back(
+        part + ": left out " + std::to_string(names.size()) +
+        (names.size() == 1 ? " entry that is no image: " : " entries that are no image: ") +
+        first_few(names));
+  }
+  if (!listing.missing.empty()) {
+    notes.push_back(part + ": no images of " + std::to_string(listing.missing.size()) +
+                    (listing.missing.size() == 1 ? " class: " : " classes: ") +
+                    first_few(listing.missing));
+  }
+}
+
+void keep_first(FolderListing& listing, std::int64_t limit) {
+  if (limit <= 0 || static_cast<std::int64_t>(listing.files.size()) <= limit) return;
+  listing.files.resize(static_cast<std::size_t>(limit));
+}
+
+Dataset decode(const FolderListing& listing, const std::vector<std::string>& class_names,
+               const LoadOptions& options) {
+  const auto count = static_cast<std::int64_t>(listing.files.size());
   Dataset data;
   data.name = "image-folder";
   data.classes = static_cast<std::int64_t>(class_names.size());
-  data.class_names = std::move(class_names);
+  data.class_names = class_names;
   data.images = TensorU8({count, options.height, options.width, options.channels});
   const std::int64_t image_bytes = options.height * options.width * options.channels;
   parallel_for(count, 1, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end; ++i) {
-      const LabelledFile& file = files[static_cast<std::size_t>(i)];
+      const std::string& path = listing.files[static_cast<std::size_t>(i)].path;
       const TensorU8 image =
-          fit_image(read_image(file.path, options.channels), options.height, options.width);
+          fit_image(read_image(path, options.channels), options.height, options.width);
       std::copy_n(image.data(), image_bytes, data.images.data() + i * image_bytes);
     }
   });
-  for (const LabelledFile& file : files) data.labels.push_back(file.label);
+  for (const FolderListing::File& file : listing.files) data.labels.push_back(file.label);
   return data;
 }
 
+}  // namespace
+
 TrainTest load_image_folder(const std::string& directory, const LoadOptions& options) {
+  check_size(options);
+  const std::string train = directory + "/train", val = directory + "/val";
+  const bool has_test = is_folder(directory + "/test");
+  const std::string test = !is_folder(val) && has_test ? directory + "/test" : val;
   TrainTest both;
-  both.train = load_image_folder_part(directory + "/train", {}, options);
-  const bool named_test =
-      !fs::is_directory(directory + "/val") && fs::is_directory(directory + "/test");
-  both.test = load_image_folder_part(directory + (named_test ? "/test" : "/val"),
-                                     both.train.class_names, options);
+  if (test == val && has_test) {
+    both.notes.push_back(directory + ": has val/ and test/; val/ is used");
+  }
+  const std::vector<std::string> classes = find_classes(train, test, options);
+  if (classes.empty()) throw Error(train, "has no class folders", kFolderRemedy);
+  check_class_names(classes, directory);
+  FolderListing train_files, test_files;
+  if (!options.test_only) {
+    train_files = list_folder(train, classes);
+    if (!train_files.missing.empty()) {
+      throw Error(train + "/" + train_files.missing.front(), "holds no images", kFolderRemedy);
+    }
+    add_notes(train, train_files, both.notes);
+  }
+  if (!is_folder(test)) throw Error(test, "no such directory", kFolderRemedy);
+  test_files = list_folder(test, classes);
+  if (test_files.files.empty()) throw Error(test, "holds no images", kFolderRemedy);
+  add_notes(test, test_files, both.notes);
+  keep_first(train_files, options.limit);
+  keep_first(test_files, options.limit);
+
+  const auto train_images = static_cast<std::int64_t>(train_files.files.size());
+  const auto test_images = static_cast<std::int64_t>(test_files.files.size());
+  if (options.check) {
+    options.check({train_images, test_images, static_cast<std::int64_t>(classes.size()),
+                   options.height, options.width, options.channels, classes});
+  }
+  check_fits_memory(directory, train_images, test_images, options);
+  both.train = decode(train_files, classes, options);
+  both.test = decode(test_files, classes, options);
   return both;
 }
 

@@ -27,12 +27,7 @@ void check_options(const Dataset& data, const Normalization& norm, const Loader:
     throw Error("batch", std::to_string(options.batch) + " is not positive", "use 1 or more",
                 ExitCode::usage);
   }
-  if (options.drop_last && options.batch > data.size()) {
-    throw Error(data.name,
-                "has " + std::to_string(data.size()) + " images, less than one batch of " +
-                    std::to_string(options.batch),
-                "use a smaller batch or more images", ExitCode::usage);
-  }
+  if (options.drop_last) check_batch(data.name, data.size(), options.batch);
   INTANDEM_CHECK(options.first_batch >= 0, "negative first batch");
   const std::int64_t side = std::min(data.images.dim(1), data.images.dim(2));
   if (options.augment.shift < 0 || options.augment.shift > side) {
@@ -159,6 +154,14 @@ class Loader::Worker {
   std::exception_ptr error_;
   std::thread thread_;  // last: starts when everything else exists
 };
+
+void check_batch(const std::string& dataset, std::int64_t images, std::int64_t batch) {
+  if (batch <= images) return;
+  throw Error(dataset,
+              "has " + std::to_string(images) + " training images, less than one batch of " +
+                  std::to_string(batch),
+              "use a smaller --batch or more images", ExitCode::usage);
+}
 
 Loader::Loader(const Dataset& data, const Normalization& norm, const Options& options,
                std::int64_t epoch)

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "data/augment.hpp"
@@ -15,6 +16,9 @@ struct Batch {
   std::vector<std::int32_t> labels;  ///< N
   std::int64_t index = 0;            ///< position in the epoch
 };
+
+/// Usage error, naming the data set, if `images` are less than one batch.
+void check_batch(const std::string& dataset, std::int64_t images, std::int64_t batch);
 
 /// One epoch of batches. Batch contents are a function of (data, options, epoch, index) alone: the
 /// image order is one permutation per (seed, epoch), the augmentation of the image at position i of

@@ -113,3 +113,27 @@ TEST_CASE("split: a partition with every class's share, by seed", "[data]") {
   check_error([&] { split_held_out(all, 200, 1); }, {"cannot hold out 200 of 200"});
   CHECK_THROWS(split_held_out(all, -1, 1));
 }
+
+TEST_CASE("split: training images stay in the memory they were read into", "[data]") {
+  std::vector<std::int32_t> labels;
+  for (int i = 0; i < 200; ++i) labels.push_back(i % 3);
+  Dataset all = numbered(labels, 3);
+  const Split copied = split_held_out(all, 60, 3);
+  const std::uint8_t* before = all.images.data();
+  const Split moved = split_held_out(std::move(all), 60, 3);
+  CHECK(moved.train.images.data() == before);
+  CHECK(copied.train.images.data() != before);
+  for (const auto part : {&Split::train, &Split::held_out}) {
+    const Dataset &a = copied.*part, &b = moved.*part;
+    CHECK(a.labels == b.labels);
+    CHECK(a.images.shape() == b.images.shape());
+    CHECK(std::equal(a.images.begin(), a.images.end(), b.images.begin()));
+  }
+}
+
+TEST_CASE("split: a tenth is held out where nothing is asked for, 5000 at most", "[data]") {
+  CHECK(default_held_out(60000) == 5000);  // Fashion-MNIST
+  CHECK(default_held_out(50000) == 5000);  // CIFAR
+  CHECK(default_held_out(1234) == 123);
+  CHECK(default_held_out(5) == 1);
+}

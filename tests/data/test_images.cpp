@@ -1,9 +1,7 @@
 #include <catch2/catch.hpp>
 #include <cmath>
 
-#include "core/parallel.hpp"
 #include "data/image_file.hpp"
-#include "data/image_folder.hpp"
 #include "tests/data/image_writers.hpp"
 #include "tests/data/temporary_directory.hpp"
 
@@ -129,71 +127,4 @@ TEST_CASE("fit: crops the centre to the target's shape first", "[data]") {
   }
   CHECK(same(fit_image(image, 8, 20), resize_image(image, 8, 20)));
   CHECK(fit_image(gradient(100, 1, 1), 1, 100).shape() == Shape{1, 100, 1});
-}
-
-TEST_CASE("image folder: classes, order, sizes, limits", "[data]") {
-  const TemporaryDirectory dir;
-  const auto add = [&](const std::string& name, int start) {
-    dir.write(name, png(gradient(6, 6, 3, start)));
-  };
-  add("train/cat/b.png", 1);
-  add("train/cat/a.PNG", 2);
-  add("train/ant/z.png", 3);
-  dir.write("train/ant/y.JPEG", jpeg(TensorU8::full({9, 12, 3}, 50)));
-  add("train/cat/c.png", 4);
-  dir.write("train/.hidden", "");
-  dir.write("train/cat/.DS_Store", "");
-  add("val/cat/v.png", 5);
-  LoadOptions options;
-  options.height = options.width = 6;
-  const int before = thread_count();
-  set_thread_count(2);
-  const TrainTest data = load_dataset("image-folder", dir.path(), options);
-  set_thread_count(before);
-  CHECK(data.train.class_names == std::vector<std::string>{"ant", "cat"});
-  CHECK(data.train.labels == std::vector<std::int32_t>{0, 1, 0, 1, 1});  // y a z b c
-  CHECK(data.train.images.shape() == Shape{5, 6, 6, 3});
-  CHECK(std::abs(data.train.images[0] - 50) <= 2);
-  const std::int64_t size = 6 * 6 * 3;
-  const int starts[] = {0, 2, 3, 1, 4};
-  for (std::int64_t i = 1; i < 5; ++i) {
-    const TensorU8 want = gradient(6, 6, 3, starts[i]);
-    CHECK(std::equal(want.begin(), want.end(), data.train.images.begin() + i * size));
-  }
-  CHECK(data.test.labels == std::vector<std::int32_t>{1});
-  CHECK(data.test.classes == 2);
-  options.limit = 2;
-  options.channels = 1;
-  options.width = 3;
-  const TrainTest some = load_dataset("image-folder", dir.path(), options);
-  CHECK(some.train.labels == std::vector<std::int32_t>{0, 1});
-  CHECK(some.train.images.shape() == Shape{2, 6, 3, 1});
-}
-
-TEST_CASE("image folder: errors name the file", "[data]") {
-  const TemporaryDirectory dir;
-  LoadOptions options;
-  options.height = options.width = 4;
-  const auto load = [&] { load_dataset("image-folder", dir.path(), options); };
-  check_error(load, {dir.path("train"), "no such directory", "train|val/<class>"});
-  dir.write("train/a/1.png", png(gradient(4, 4, 3)));
-  check_error(load, {dir.path("val"), "no such directory"});
-  dir.write("val/b/1.png", png(gradient(4, 4, 3)));
-  check_error(load, {dir.path("val/b"), "is not one of the classes"});
-  std::filesystem::rename(dir.path("val/b"), dir.path("val/a"));
-  CHECK_NOTHROW(load());
-  dir.write("val/a/2.txt", "hello");
-  check_error(load, {dir.path("val/a/2.txt"), "is not a .jpg, .jpeg or .png file"});
-  std::filesystem::rename(dir.path("val/a/2.txt"), dir.path("val/a/2.png"));
-  check_error(load, {dir.path("val/a/2.png"), "is no JPEG, PNG, BMP or GIF image"});
-  dir.write("val/a/2.png", jpeg(gradient(4, 4, 3)));  // the wrong name for it, but an image
-  CHECK_NOTHROW(load());
-  std::filesystem::create_directories(dir.path("train/empty"));
-  check_error(load, {dir.path("train/empty"), "holds no images"});
-  std::filesystem::remove(dir.path("train/empty"));
-  dir.write("train/stray.png", png(gradient(4, 4, 3)));
-  check_error(load, {dir.path("train/stray.png"), "is not a class folder"});
-  std::filesystem::remove(dir.path("train/stray.png"));
-  options.channels = 2;
-  check_error(load, {"4x4x2"});
 }

@@ -192,7 +192,7 @@ TEST_CASE("loader: options that cannot work are refused", "[data]") {
     };
   };
   CHECK_NOTHROW(make(8, 4)());
-  check_error(make(9, 0), {"has 8 images, less than one batch of 9"});
+  check_error(make(9, 0), {"has 8 training images, less than one batch of 9"});
   check_error(make(0, 0), {"0 is not positive"});
   check_error(make(8, 5), {"augment shift"});
   check_error(make(8, -1), {"augment shift"});
