@@ -17,13 +17,13 @@ struct DistillOptions {
   Augment augment;
 
   // Stages (D5).
-  int window = 1;       ///< layers, up to the current one, that a stage trains; 0: all of them
+  int window = 0;       ///< layers, up to the current one, that a stage trains; 0: all of them
   double lambda = 1.0;  ///< weight of the hybrid's KL divergence (D4); 0: purely local
   double tau = 2.0;     ///< its temperature
   double inner = 0.0;   ///< weight of the local losses of the other trained layers, joint phase too
   double lr = 0.01;     ///< peak rate, relative to each parameter's magnitude
-  double epochs_per_stage = 1.0;           ///< at most; patience may stop earlier
-  std::int64_t evals_per_stage = 4;        ///< held-out evaluations in that time, besides the first
+  double epochs_per_stage = 0.25;          ///< at most; patience may stop earlier
+  std::int64_t evals_per_stage = 1;        ///< held-out evaluations in that time, besides the first
   std::int64_t patience = 2;               ///< evaluations without improvement before freezing (D6)
   std::int64_t calibration_images = 2048;  ///< for the local init
   bool fix_alpha = false;                  ///< the scales stay what the local init made them
@@ -31,9 +31,9 @@ struct DistillOptions {
   StageInput stage_input = StageInput::student;  ///< teacher: an ablation, with a window of 1
 
   // Joint phase (D7).
-  double joint_epochs = 1.0;  ///< fine-tuning of all layers with the scales fixed; 0: none
-  std::int64_t joint_evals = 4;
-  double joint_lr = 0.002;
+  double joint_epochs = 4.0;  ///< fine-tuning of all layers with the scales fixed; 0: none
+  std::int64_t joint_evals = 2;
+  double joint_lr = 0.01;
   double kd_weight = 1.0;  ///< weight of the KL divergence
   double ce_weight = 0.5;  ///< weight of the labels' cross-entropy; 0: labels are not used at all
 

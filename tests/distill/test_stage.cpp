@@ -144,6 +144,7 @@ TEST_CASE("fed with the teacher's activations a stage sees no error of the prefi
   FloatNetwork teacher = trained_teacher();
   DistillOptions options = quick_options(2);
   options.stage_input = StageInput::teacher;
+  options.window = 1;
   Student student(teacher.spec(), tiny::normalization(), options.student, Rng(1));
   Hybrid hybrid(teacher, student, options.batch);
   hybrid.freeze(0);
