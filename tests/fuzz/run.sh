@@ -2,6 +2,8 @@
 # Feeds every fuzzing harness: tests/fuzz/run.sh BUILD SECONDS [HARNESS…]. Called by `make fuzz`.
 # Each runs SECONDS s (0: its seeds and what earlier runs kept, once), or RUNS inputs if that is set.
 # What is found lies in BUILD/findings/; inputs that reach new code are kept in BUILD/corpus/.
+# FUZZ_ARGS: further options of libFuzzer. The limit of 2 s is by the clock: on a machine with much
+# other work FUZZ_ARGS=-timeout=20.
 set -uo pipefail
 cd "$(dirname "$0")/../.."
 build=$1 seconds=$2
@@ -21,13 +23,12 @@ if setarch "$(uname -m)" -R true 2>/dev/null; then launcher=(setarch "$(uname -m
 executions=0 failed=0
 for harness in "$@"; do
   corpus=$build/corpus/$harness seeds=tests/fuzz/seeds/$harness
-  dictionary=tests/fuzz/dictionaries/$harness.dict
   mkdir -p "$corpus" "$build/findings"
   [ "$seconds" = 0 ] && [ -z "${RUNS:-}" ] && runs=0 || runs=${RUNS:--1}
   log=$build/findings/$harness.log
   "${launcher[@]}" "$build/fuzz_$harness" $limits -runs="$runs" -max_total_time="$seconds" \
     -print_final_stats=1 -artifact_prefix="$build/findings/$harness-" \
-    $([ -f "$dictionary" ] && echo "-dict=$dictionary") ${FUZZ_ARGS:-} "$corpus" "$seeds" >"$log" 2>&1
+    ${FUZZ_ARGS:-} "$corpus" "$seeds" >"$log" 2>&1
   status=$?
   count=$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")
   slowest=$(sed -n 's/^stat::slowest_unit_time_sec: *//p' "$log")
