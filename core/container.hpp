@@ -42,6 +42,8 @@ class Container {
   /// Programs that know only earlier format versions must not read this file: it says something
   /// they would pass over. A file carries the lowest version that says all it holds.
   void require_version(int version) { version_ = std::max<std::int64_t>(version_, version); }
+  /// The format version it was loaded with or will be saved as.
+  std::int64_t version() const { return version_; }
   void set(const std::string& key, std::string value) { metadata_[key] = std::move(value); }
   bool has(const std::string& key) const { return metadata_.count(key) != 0; }
   /// A metadata value; Error if it is missing.

@@ -72,8 +72,9 @@ struct SealedFile {
   static SealedFile of(const Container& container) {
     SealedFile file;
     file.metadata = container.metadata();
-    file.metadata.insert(
-        {{"format", "intandem"}, {"format_version", "1"}, {"kind", container.kind()}});
+    file.metadata.insert({{"format", "intandem"},
+                          {"format_version", std::to_string(container.version())},
+                          {"kind", container.kind()}});
     for (const std::string& name : container.tensor_names()) {
       SealedTensor& t = file.tensors[name];
       t.dtype = container.dtype(name);
