@@ -86,6 +86,15 @@ ChartSpec passes_chart(const SweepResults& sweep, const SweepTeacher& teacher,
   return chart;
 }
 
+/// Whether a series has a course to show: points that lie more than rounding of steps apart.
+bool has_course(const ChartSpec& chart) {
+  constexpr double kSamePasses = 0.05;
+  return !chart.categories.empty() ||
+         std::any_of(chart.series.begin(), chart.series.end(), [](const ChartSeries& series) {
+           return !series.x.empty() && series.x.back() - series.x.front() > kSamePasses;
+         });
+}
+
 }  // namespace
 
 std::vector<ChartSpec> sweep_charts(const SweepResults& sweep) {
@@ -97,7 +106,7 @@ std::vector<ChartSpec> sweep_charts(const SweepResults& sweep) {
       own.push_back(passes_chart(sweep, teacher, group));
     }
     for (ChartSpec& chart : own) {
-      if (!chart.series.empty()) charts.push_back(std::move(chart));
+      if (!chart.series.empty() && has_course(chart)) charts.push_back(std::move(chart));
     }
   }
   return charts;
