@@ -211,7 +211,7 @@ class Differential {
     return {};
   }
 
-  /// Algorithms that ran, over all models.
+  /// Algorithms of the table that took a layer, over all models.
   static std::set<std::string>& ran() {
     static std::set<std::string> names;
     return names;
@@ -228,7 +228,6 @@ class Differential {
     for (const Prepare& prepare : ways) {
       const auto prepared = prepare(layer);
       if (prepared == nullptr) continue;
-      ran().insert(prepared->algorithm());
       for (const std::int64_t N : batches_) {
         note_("layer " + std::to_string(k) + " by " + prepared->algorithm() + " on " + settings() +
               ", batch " + std::to_string(N) + ": " + describe_layer(layer));
@@ -256,6 +255,7 @@ class Differential {
       const auto takes = [&](const IntLayer& layer) { return algorithm.prepare(layer) != nullptr; };
       if (std::any_of(model_.layers.begin(), model_.layers.end(), takes)) {
         names.emplace_back(algorithm.name);
+        ran().insert(algorithm.name);
       }
     }
     for (const std::string& name : names) {

@@ -20,8 +20,10 @@ class ModelDrawer {
   IntModel model() {
     model_ = {};
     model_.network = "random";
-    model_.height = draw_extent();
-    model_.width = draw_extent();
+    one_bit_ = one_in(4);
+    tiny_ = one_in(4);
+    model_.height = tiny_ ? draw_.pick<std::int64_t>({1, 1, 1, 2}) : draw_extent();
+    model_.width = tiny_ ? draw_.pick<std::int64_t>({1, 1, 1, 3}) : draw_extent();
     model_.channels = draw_.pick<std::int64_t>({1, 1, 2, 3, 3, 5, 16});
     const std::int64_t count = draw_.between(1, 5);
     for (std::int64_t i = 0; i < count; ++i) model_.layers.push_back(layer(i + 1 == count));
@@ -160,6 +162,7 @@ class ModelDrawer {
   }
 
   std::int32_t draw_max_code() {
+    if (one_bit_ && !one_in(8)) return 1;
     const std::int32_t bits = draw_.pick({1, 1, 1, 2, 3, 4, 4, 5, 6, 7, 8});
     const std::int32_t largest = (1 << bits) - 1;
     return one_in(12) ? static_cast<std::int32_t>(draw_.between(1, 255)) : largest;
@@ -171,7 +174,8 @@ class ModelDrawer {
     const bool matrix = layer.kind == IntLayerKind::linear;
     layer.weights = TensorS8(matrix ? Shape{s.K, s.C} : Shape{s.K, s.R, s.S, s.group_C()});
     layer.bias = TensorS32::zeros({s.K});
-    layer.weight_bits = static_cast<std::int32_t>(one_in(3) ? 1 : draw_.between(1, 8));
+    layer.weight_bits =
+        static_cast<std::int32_t>((one_bit_ && !one_in(8)) || one_in(3) ? 1 : draw_.between(1, 8));
     const std::int64_t half = std::int64_t{1} << (layer.weight_bits - 1);
     const bool odd = layer.weight_bits == 1 || (layer.weight_bits < 8 && one_in(4));
     const std::int64_t low = odd ? 1 - 2 * half : -half, high = odd ? 2 * half - 1 : half - 1;
@@ -264,6 +268,10 @@ class ModelDrawer {
 
   Draw draw_;
   IntModel model_;
+  // What only goes wrong together is drawn together: what is rare in every layer of its own hardly
+  // ever meets.
+  bool one_bit_ = false;  // most weights and codes
+  bool tiny_ = false;     // images of a pixel or a few
 };
 
 inline IntModel random_model(std::uint64_t seed) { return ModelDrawer(seed).model(); }
