@@ -270,7 +270,7 @@ class SealedMutator {
   void change_bytes(SealedTensor& t) {
     const std::size_t size = t.bytes.size();
     if (size == 0) return;
-    if (t.dtype == "I32" && below(2) == 0) {
+    if (t.dtype == "I32" && size >= 4 && below(2) == 0) {
       const auto value =
           static_cast<std::int32_t>(std::strtoll(interesting_number().c_str(), nullptr, 10));
       std::memcpy(t.bytes.data() + below(size / 4) * 4, &value, 4);
