@@ -156,7 +156,7 @@ bench-distill:
 	@.ci/deps bench
 	$(SUBMAKE) $(B)/distill_steps
 	$(Q)$(B)/distill_steps $(DISTILL_ARGS)
-$(B)/distill_steps: $(B)/bench/distill_steps.o $(B)/apps/text_table.o $(LIB)
+$(B)/distill_steps: $(B)/bench/distill_steps.o $(B)/apps/print/text_table.o $(LIB)
 	$(call say,LINK $@)
 	$(Q)$(CXX) $(ALL_LDFLAGS) $(filter %.o,$^) $(LIB) $(LDLIBS) -o $@
 

@@ -4,7 +4,7 @@
 #include <exception>
 #include <new>
 
-#include "apps/cli.hpp"
+#include "apps/settings/cli.hpp"
 #include "core/error.hpp"
 
 int main(int argc, char** argv) {

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "apps/figures.hpp"
+#include "apps/print/figures.hpp"
 #include "apps/report/svg_chart.hpp"
 
 namespace intandem::bench {

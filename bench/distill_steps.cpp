@@ -9,8 +9,8 @@
 #include <string>
 #include <vector>
 
-#include "apps/figures.hpp"
-#include "apps/text_table.hpp"
+#include "apps/print/figures.hpp"
+#include "apps/print/text_table.hpp"
 #include "core/cpu.hpp"
 #include "core/parallel.hpp"
 #include "core/profile.hpp"

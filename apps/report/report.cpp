@@ -3,8 +3,8 @@
 #include <cmath>
 #include <cstdio>
 
-#include "apps/commands.hpp"
-#include "apps/figures.hpp"
+#include "apps/commands/commands.hpp"
+#include "apps/print/figures.hpp"
 #include "apps/report/page.hpp"
 #include "apps/report/report_inputs.hpp"
 #include "apps/report/svg_chart.hpp"

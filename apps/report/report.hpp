@@ -33,7 +33,7 @@
 //   the label is among the five largest logits; of equal logits the lower class comes first.
 //
 // NAME.samples.json: { first: […], wrong: […] } of { index, label, predicted, png (base64) }.
-// profile.json: apps/training_profile.hpp.
+// profile.json: apps/commands/training_profile.hpp.
 #pragma once
 
 #include <string>

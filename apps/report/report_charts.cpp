@@ -3,7 +3,7 @@
 #include <cmath>
 #include <limits>
 
-#include "apps/figures.hpp"
+#include "apps/print/figures.hpp"
 #include "apps/report/report_inputs.hpp"
 #include "apps/report/svg_chart.hpp"
 

@@ -5,7 +5,7 @@
 #include <limits>
 #include <set>
 
-#include "apps/run_files.hpp"
+#include "apps/run/run_files.hpp"
 #include "core/error.hpp"
 #include "core/file.hpp"
 

@@ -2,11 +2,11 @@
 #include <algorithm>
 #include <cmath>
 
-#include "apps/figures.hpp"
+#include "apps/commands/training_profile.hpp"
+#include "apps/print/figures.hpp"
 #include "apps/report/page.hpp"
 #include "apps/report/report_inputs.hpp"
 #include "apps/report/svg_chart.hpp"
-#include "apps/training_profile.hpp"
 
 namespace intandem {
 namespace {

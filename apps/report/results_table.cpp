@@ -2,9 +2,9 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
-#include "apps/figures.hpp"
+#include "apps/print/figures.hpp"
+#include "apps/print/text_table.hpp"
 #include "apps/report/report_inputs.hpp"
-#include "apps/text_table.hpp"
 
 namespace intandem {
 namespace {

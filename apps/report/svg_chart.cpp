@@ -4,7 +4,7 @@
 #include <cmath>
 #include <limits>
 
-#include "apps/figures.hpp"
+#include "apps/print/figures.hpp"
 
 namespace intandem {
 namespace {

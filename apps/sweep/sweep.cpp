@@ -9,9 +9,9 @@
 #include <sstream>
 #include <thread>
 
-#include "apps/commands.hpp"
-#include "apps/shell.hpp"
-#include "apps/stop_signal.hpp"
+#include "apps/commands/commands.hpp"
+#include "apps/run/shell.hpp"
+#include "apps/run/stop_signal.hpp"
 #include "apps/sweep/sweep_file.hpp"
 #include "apps/sweep/sweep_report.hpp"
 #include "apps/sweep/sweep_state.hpp"

@@ -3,7 +3,7 @@
 #include <cmath>
 #include <limits>
 
-#include "apps/figures.hpp"
+#include "apps/print/figures.hpp"
 #include "apps/sweep/sweep_report.hpp"
 
 namespace intandem {

@@ -4,11 +4,11 @@
 #include <map>
 #include <set>
 
-#include "apps/config.hpp"
-#include "apps/shell.hpp"
+#include "apps/commands/tandem_job.hpp"
+#include "apps/run/shell.hpp"
+#include "apps/settings/config.hpp"
 #include "apps/sweep/sweep_json.hpp"
 #include "apps/sweep/sweep_settings.hpp"
-#include "apps/tandem_job.hpp"
 #include "core/error.hpp"
 #include "core/file.hpp"
 

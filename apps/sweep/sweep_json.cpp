@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "apps/config.hpp"
+#include "apps/settings/config.hpp"
 #include "core/error.hpp"
 
 namespace intandem {

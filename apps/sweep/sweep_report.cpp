@@ -4,9 +4,9 @@
 #include <cmath>
 #include <filesystem>
 
-#include "apps/figures.hpp"
+#include "apps/print/figures.hpp"
+#include "apps/print/text_table.hpp"
 #include "apps/report/page.hpp"
-#include "apps/text_table.hpp"
 #include "core/file.hpp"
 
 namespace intandem {

@@ -6,8 +6,8 @@
 #include <nlohmann/json.hpp>
 
 #include "apps/report/report_inputs.hpp"
-#include "apps/run_dir.hpp"
-#include "apps/run_files.hpp"
+#include "apps/run/run_dir.hpp"
+#include "apps/run/run_files.hpp"
 #include "core/error.hpp"
 #include "core/file.hpp"
 

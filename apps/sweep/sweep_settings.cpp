@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cstdio>
 
-#include "apps/config.hpp"
+#include "apps/settings/config.hpp"
 #include "core/error.hpp"
 
 namespace intandem {

@@ -8,11 +8,11 @@
 #include <cstring>
 #include <nlohmann/json.hpp>
 
+#include "apps/commands/tandem_job.hpp"
 #include "apps/report/report_inputs.hpp"
-#include "apps/run_dir.hpp"
-#include "apps/run_files.hpp"
+#include "apps/run/run_dir.hpp"
+#include "apps/run/run_files.hpp"
 #include "apps/sweep/sweep_settings.hpp"
-#include "apps/tandem_job.hpp"
 #include "core/error.hpp"
 #include "core/file.hpp"
 

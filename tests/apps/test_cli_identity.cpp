@@ -3,7 +3,7 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
-#include "apps/png.hpp"
+#include "apps/print/png.hpp"
 #include "core/container.hpp"
 #include "core/json.hpp"
 #include "data/fingerprint.hpp"

@@ -5,7 +5,7 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
-#include "apps/png.hpp"
+#include "apps/print/png.hpp"
 #include "core/json.hpp"
 #include "tests/apps/command_line.hpp"
 #include "tests/skip.hpp"

@@ -3,7 +3,7 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
-#include "apps/config.hpp"
+#include "apps/settings/config.hpp"
 #include "core/error.hpp"
 #include "tests/data/temporary_directory.hpp"
 

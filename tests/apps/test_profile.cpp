@@ -1,6 +1,6 @@
 #include <catch2/catch.hpp>
 
-#include "apps/profile.hpp"
+#include "apps/commands/profile.hpp"
 #include "core/rng.hpp"
 #include "quant/integer/engine.hpp"
 

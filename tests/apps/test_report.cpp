@@ -5,14 +5,14 @@
 #include <limits>
 #include <nlohmann/json.hpp>
 
-#include "apps/commands.hpp"
-#include "apps/figures.hpp"
-#include "apps/png.hpp"
+#include "apps/commands/commands.hpp"
+#include "apps/commands/training_profile.hpp"
+#include "apps/print/figures.hpp"
+#include "apps/print/png.hpp"
+#include "apps/print/text_table.hpp"
 #include "apps/report/report.hpp"
 #include "apps/report/report_inputs.hpp"
 #include "apps/report/svg_chart.hpp"
-#include "apps/text_table.hpp"
-#include "apps/training_profile.hpp"
 #include "data/image_file.hpp"
 #include "tests/data/temporary_directory.hpp"
 

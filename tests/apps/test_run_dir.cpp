@@ -3,7 +3,7 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
-#include "apps/run_dir.hpp"
+#include "apps/run/run_dir.hpp"
 #include "core/error.hpp"
 #include "tests/apps/command_line.hpp"
 #include "tests/data/temporary_directory.hpp"

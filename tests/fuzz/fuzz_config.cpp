@@ -1,7 +1,7 @@
 // A configuration file, for training and for distillation.
 #include <nlohmann/json.hpp>
 
-#include "apps/config.hpp"
+#include "apps/settings/config.hpp"
 #include "tests/fuzz/harness.hpp"
 
 using namespace intandem;

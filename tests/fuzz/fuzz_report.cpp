@@ -5,7 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "apps/report/report.hpp"
-#include "apps/run_dir.hpp"
+#include "apps/run/run_dir.hpp"
 #include "tests/fuzz/harness.hpp"
 
 using namespace intandem;

@@ -1,0 +1,78 @@
+// The commands of `intandem`, one .cpp file each. They print results on standard output, progress
+// on standard error, and return the process's exit code; errors are thrown.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "apps/run/run_dir.hpp"
+#include "apps/settings/config.hpp"
+#include "apps/sweep/sweep_options.hpp"
+#include "core/error.hpp"
+
+namespace intandem {
+
+/// Trains a teacher: teacher.safetensors, log lines "teacher", results teacher_*.
+ExitCode train_command(TrainConfig config, const JobOptions& job);
+
+/// Distils a student: NAME.student.safetensors, NAME.safetensors, log lines, results.
+ExitCode distill_command(DistillConfig config, const JobOptions& job);
+
+/// The folded teacher in integers, untrained, per channel and per layer: results folded_*.
+ExitCode baseline_command(DistillConfig config, const JobOptions& job);
+
+struct VerifyOptions {
+  std::string run, name;
+  std::string data_dir;            ///< empty: the one the student was trained from
+  bool other_data = false;         ///< go on although its classes are not the student's
+  std::int64_t limit = 0;          ///< test images; 0: all
+  std::int64_t threads = 0;        ///< 0: all
+  std::string algorithm = "auto";  ///< integer engine
+};
+/// Compares every code of every layer; ExitCode::mismatch if two differ.
+ExitCode verify_command(const VerifyOptions& options);
+
+struct EvalOptions {
+  std::string model;               ///< teacher or integer model
+  std::string data_dir;            ///< empty: the one the model was trained from
+  bool other_data = false;         ///< go on although its classes are not the model's
+  std::int64_t limit = 0;          ///< test images; 0: all
+  std::int64_t batch = 64;         ///< images per engine call; no influence on results
+  std::int64_t threads = 0;        ///< 0: all
+  std::string algorithm = "auto";  ///< integer engine (quant/integer/engine.hpp)
+  bool profile = false;            ///< also time every layer (integer model)
+};
+/// Top-1 and top-5 on the dataset's test part and images per second.
+ExitCode eval_command(const EvalOptions& options);
+
+struct InspectOptions {
+  std::string model;       ///< any container
+  bool plan = false;       ///< also plan the layers for this CPU
+  std::int64_t batch = 1;  ///< … and this many images at a time
+};
+/// Layers of a model with shapes, bits, (m, n), bounds and bytes.
+ExitCode inspect_command(const InspectOptions& options);
+
+struct InferOptions {
+  std::string model;  ///< integer model
+  std::vector<std::string> images;
+  bool invert = false;   ///< 255 − pixel, for dark objects on white
+  std::int64_t top = 3;  ///< classes printed per image
+  std::string algorithm = "auto";
+};
+/// Classifies image files with an integer model.
+ExitCode infer_command(const InferOptions& options);
+
+struct ReportOptions {
+  std::vector<std::string> runs;  ///< directories; more than one only of sweeps
+  std::string output;             ///< HTML; empty: report.html in the (first) directory
+  std::string markdown;           ///< of sweeps; empty: report.md in the (first) directory
+};
+/// Writes the report of a run (apps/report/report.hpp) or of sweeps (apps/sweep/sweep_report.hpp).
+ExitCode report_command(const ReportOptions& options);
+
+/// Runs the jobs of a sweep file and reports. Errors of a job are named at the end.
+ExitCode sweep_command(SweepOptions options);
+
+}  // namespace intandem

@@ -1,0 +1,96 @@
+// `intandem eval`: top-1 and top-5 of a teacher or an integer model on its dataset's test part.
+#include <algorithm>
+#include <cstdio>
+#include <set>
+
+#include "apps/commands/commands.hpp"
+#include "apps/commands/profile.hpp"
+#include "apps/print/figures.hpp"
+#include "apps/run/data_check.hpp"
+#include "apps/run/load_data.hpp"
+#include "apps/run/threads.hpp"
+#include "core/container.hpp"
+#include "core/parallel.hpp"
+#include "core/text.hpp"
+#include "distill/evaluate.hpp"
+#include "distill/teacher.hpp"
+#include "quant/integer/engine.hpp"
+#include "quant/quantized_network.hpp"
+
+namespace intandem {
+namespace {
+
+/// The algorithms in use, each once: "direct_avx512vnni, fc_packed4_avx512vnni".
+std::string algorithm_list(const IntModel& model, const std::string& algorithm) {
+  const Engine engine(model, 1, algorithm);
+  std::set<std::string> names;
+  for (int k = 0; k < static_cast<int>(model.layers.size()); ++k) {
+    names.insert(engine.layer(k).algorithm());
+  }
+  std::string list;
+  for (const std::string& name : names) list += (list.empty() ? "" : ", ") + name;
+  return list;
+}
+
+Dataset load_test(const ModelInfo& info, const EvalOptions& options, const std::string& network,
+                  std::int64_t height, std::int64_t width, std::int64_t channels,
+                  std::string* data_dir) {
+  NetworkSpec input;
+  input.name = network;
+  input.height = height;
+  input.width = width;
+  input.channels = channels;
+  *data_dir = resolve_data_dir(info.dataset, data_directory(options.data_dir, info, options.model));
+  Dataset test = load_test_data(info.dataset, *data_dir, options.limit, input, info.class_names);
+  check_same_classes(info, options.model, test, options.other_data);
+  return test;
+}
+
+}  // namespace
+
+ExitCode eval_command(const EvalOptions& options) {
+  use_threads(options.threads);
+  const Container file = Container::load(options.model);
+  Evaluation result;
+  std::string how, profile, data_dir, dataset;
+  if (file.kind() == "teacher") {
+    if (options.profile) {
+      throw Error("--profile", "times the layers of integer models, and this is a teacher",
+                  "give an integer model", ExitCode::usage);
+    }
+    Teacher teacher = load_teacher(options.model);
+    const NetworkSpec& spec = teacher.net.spec();
+    const Dataset test = load_test(teacher.info, options, spec.name, spec.height, spec.width,
+                                   spec.channels, &data_dir);
+    result = evaluate_float(teacher.net, teacher.info.norm, test, options.batch);
+    how = describe_quantizers(teacher.net);
+    dataset = teacher.info.dataset;
+  } else if (file.kind() == "integer-model") {
+    const IntModel model = load_model(file);
+    const ModelInfo info = load_info(file);
+    dataset = info.dataset;
+    const Dataset test = load_test(info, options, model.network, model.height, model.width,
+                                   model.channels, &data_dir);
+    how = algorithm_list(model, options.algorithm);
+    result = evaluate_integer(model, test, options.batch, options.algorithm);
+    if (options.profile && test.size() > 0) {
+      profile = "\n" + profile_text(profile_model(model, test.images.data(), test.size(),
+                                                  options.batch, options.algorithm));
+    }
+  } else {
+    throw Error(options.model, "is of kind '" + file.kind() + "'",
+                "give a teacher or an integer model");
+  }
+  std::printf("top-1 %.2f %% (%lld of %lld test images), top-5 %.2f %% (%lld)\n",
+              percent(result.correct, result.images), static_cast<long long>(result.correct),
+              static_cast<long long>(result.images), percent(result.correct_top5, result.images),
+              static_cast<long long>(result.correct_top5));
+  std::printf("%.0f images/s (%s; %d threads, batch %lld)\n",
+              static_cast<double>(result.images) / std::max(result.seconds, 1e-9), how.c_str(),
+              thread_count(), static_cast<long long>(options.batch));
+  std::printf("images: %s, %s\n", dataset.c_str(), printable(data_dir).c_str());
+  std::printf("%s", profile.c_str());
+  return ExitCode::ok;
+}
+
+}  // namespace intandem

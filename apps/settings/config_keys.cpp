@@ -1,0 +1,187 @@
+// The table of configuration keys: one line each.
+#include "apps/settings/config.hpp"
+#include "core/error.hpp"
+#include "data/dataset.hpp"
+#include "nn/network.hpp"
+#include "quant/quantizer_options.hpp"
+
+namespace intandem {
+namespace {
+
+constexpr double kMany = 1e9;
+
+ConfigKey integer(std::string name, std::int64_t& v, double low, double high, std::string help) {
+  return {std::move(name), &v, low, high, {}, std::move(help), true};
+}
+ConfigKey real(std::string name, double& v, double low, double high, std::string help) {
+  return {std::move(name), &v, low, high, {}, std::move(help), true};
+}
+ConfigKey boolean(std::string name, bool& v, std::string help) {
+  return {std::move(name), &v, 0, 0, {}, std::move(help), true};
+}
+ConfigKey text(std::string name, std::string& v, std::string help) {
+  return {std::move(name), &v, 0, 0, {}, std::move(help), true};
+}
+ConfigKey choice(std::string name, std::string& v, std::vector<std::string> choices,
+                 std::string help) {
+  return {std::move(name), &v, 0, 0, std::move(choices), std::move(help), true};
+}
+/// A choice that also takes the name of a file.
+ConfigKey or_file(ConfigKey key, std::string suffix) {
+  key.or_suffix = std::move(suffix);
+  return key;
+}
+ConfigKey path(std::string name, std::string& v, std::string help) {
+  ConfigKey key = text(std::move(name), v, std::move(help));
+  key.is_path = true;
+  return key;
+}
+std::vector<std::string> with_auto(std::vector<std::string> names) {
+  names.insert(names.begin(), "auto");
+  return names;
+}
+
+/// names: of the choices that --quantizer has.
+ConfigKeys quantizer_keys(QuantizerConfig& c, std::vector<std::string> names) {
+  return {
+      integer("weight_bits", c.weight_bits, 1, 8, "bits of a weight"),
+      integer("activation_bits", c.activation_bits, 1, 8, "bits of an activation"),
+      integer("first_last_weight_bits", c.first_last_weight_bits, 1, 8,
+              "bits of a weight in the first and last layer"),
+      text("overrides", c.overrides,
+           "single layers, W/A or W/A:quantizers: conv3=2/4,fc6=4/4:dorefa/pact"),
+      choice("quantizer", c.quantizer, std::move(names), "how floats become codes"),
+      choice("weight_quantizer", c.weight_quantizer, with_auto(weight_quantizer_names()),
+             "the weights' quantizer; auto: as --quantizer"),
+      choice("activation_quantizer", c.activation_quantizer,
+             with_auto(activation_quantizer_names()),
+             "the activations' quantizer; auto: as --quantizer"),
+      boolean("full_range", c.full_range,
+              "lsq, uniform: let weight codes reach -2^(W-1), not just its negative"),
+      choice("uniform_method", c.uniform_method, {"mse", "min-max", "percentile"},
+             "uniform: how the step is fitted"),
+      real("activation_range", c.activation_range, 1e-3, 1000,
+           "dorefa: activations are clipped to 0 ... this"),
+  };
+}
+
+/// A key that changes speed or places, never figures.
+ConfigKey harmless(ConfigKey key) {
+  key.changes_results = false;
+  return key;
+}
+
+}  // namespace
+
+ConfigKeys describe(TrainConfig& c) {
+  ConfigKeys keys = {
+      choice("dataset", c.dataset, dataset_names(), "dataset to train on"),
+      harmless(
+          path("data_dir", c.data_dir, "its files; default: where Debian's package puts them")),
+      integer("limit", c.limit, 0, kMany, "use only so many images of each part; 0: all"),
+      integer("held_out", c.held_out, 0, kMany,
+              "training images set aside for validation; 0: a tenth, at most 5000"),
+      or_file(choice("network", c.network, with_auto(network_names()),
+                     "architecture, by name or from a file; auto: fashion-alexnet for "
+                     "fashion-mnist, others must be named"),
+              ".json"),
+      real("width", c.width, 0.05, 4, "factor on every hidden channel count of a built-in network"),
+      integer("seed", c.seed, 0, kMany, "seed of everything random"),
+      integer("epochs", c.epochs, 1, 10000, "passes over the training images"),
+      integer("batch", c.batch, 1, 65536, "images per step"),
+      real("lr", c.lr, 1e-8, 100, "peak learning rate"),
+      real("warmup_epochs", c.warmup_epochs, 0, 1000, "linear warm-up at the start"),
+      choice("schedule", c.schedule, {"cosine", "constant", "step"}, "learning rate after it"),
+      real("momentum", c.momentum, 0, 0.9999, "momentum of SGD"),
+      boolean("nesterov", c.nesterov, "Nesterov's form of momentum"),
+      real("weight_decay", c.weight_decay, 0, 1, "L2 penalty on weights"),
+      real("label_smoothing", c.label_smoothing, 0, 0.9, "share of the target spread evenly"),
+      real("clip_norm", c.clip_norm, 0, kMany, "limit on the gradient norm; 0: none"),
+      integer("shift", c.shift, 0, 64, "augmentation: move by up to so many pixels"),
+      boolean("flip", c.flip, "augmentation: mirror half of the images"),
+      boolean("winograd", c.winograd, "3x3 convolutions of training steps by Winograd: faster"),
+      harmless(integer("threads", c.threads, 0, 4096, "threads; 0: all processors")),
+      harmless(integer("checkpoint_every", c.checkpoint_every, 1, kMany,
+                       "steps between checkpoints (also one per epoch)")),
+      path("init", c.init, "teacher file to start from; default: random weights"),
+  };
+  std::vector<std::string> names = quantizer_names();
+  names.insert(names.begin(), "none");
+  const ConfigKeys quantizers = quantizer_keys(c, std::move(names));
+  keys.insert(keys.end(), quantizers.begin(), quantizers.end());
+  return keys;
+}
+
+std::optional<QuantizerOptions> chosen_quantizers(const QuantizerConfig& c) {
+  if (c.quantizer != "none") return quantizer_options(c);
+  const bool weights = c.weight_quantizer != "auto";
+  const bool activations = c.activation_quantizer != "auto";
+  if (weights && activations) return quantizer_options(c);
+  if (!weights && !activations) return std::nullopt;
+  throw Error(weights ? "--weight-quantizer" : "--activation-quantizer",
+              "is given without the other one, and --quantizer is none",
+              "give both, or --quantizer", ExitCode::usage);
+}
+
+QuantizerOptions quantizer_options(const QuantizerConfig& c) {
+  QuantizerOptions options;
+  options.weight_quantizer =
+      c.weight_quantizer == "auto" ? weight_quantizer_of(c.quantizer) : c.weight_quantizer;
+  options.activation_quantizer = c.activation_quantizer == "auto"
+                                     ? activation_quantizer_of(c.quantizer)
+                                     : c.activation_quantizer;
+  options.weight_bits = static_cast<int>(c.weight_bits);
+  options.activation_bits = static_cast<int>(c.activation_bits);
+  options.first_last_weight_bits = static_cast<int>(c.first_last_weight_bits);
+  options.full_range = c.full_range;
+  options.uniform_method = c.uniform_method;
+  options.activation_range = c.activation_range;
+  options.overrides = c.overrides;
+  return options;
+}
+
+ConfigKeys describe(DistillConfig& c) {
+  ConfigKeys keys = {
+      harmless(path("teacher", c.teacher, "teacher file; default: teacher.safetensors of the run")),
+      harmless(path("data_dir", c.data_dir, "directory of the dataset; default: the teacher's")),
+      text("name", c.name, "name of the student in the run; default: w4a4 and the like"),
+      integer("seed", c.seed, 0, kMany, "seed of everything random"),
+      integer("multiplier_bits", c.multiplier_bits, 1, 15,
+              "bits of the integer scale m of a layer; 1: powers of two"),
+      integer("batch", c.batch, 1, 65536, "images per step"),
+      integer("images", c.images, 0, kMany,
+              "train on so many images, a fifth of them held out; 0: all of the teacher's"),
+      boolean("labels", c.labels, "use the labels of the training images"),
+      text("window", c.window, "layers, up to the current one, that a stage trains, or all"),
+      real("lambda", c.lambda, 0, 1000, "weight of the hybrid's KL term; 0: purely local"),
+      real("tau", c.tau, 0.1, 100, "temperature of the KL term"),
+      real("inner_weight", c.inner_weight, 0, 1000,
+           "weight of the local losses of the other trained layers, in stages and joint phase"),
+      real("lr", c.lr, 1e-8, 100, "peak learning rate of a stage"),
+      real("epochs_per_stage", c.epochs_per_stage, 0, 1000, "longest training of one layer"),
+      integer("evals_per_stage", c.evals_per_stage, 1, 1000, "held-out evaluations in that time"),
+      integer("patience", c.patience, 1, 1000, "evaluations without progress that end a stage"),
+      integer("calibration_images", c.calibration_images, 1, kMany,
+              "images for the closed-form start of a layer"),
+      boolean("fix_alpha", c.fix_alpha,
+              "leave the layers' scales as the closed-form start made them"),
+      boolean("random_init", c.random_init, "start from random weights, not the folded teacher"),
+      choice("stage_input", c.stage_input, {"student", "teacher"},
+             "whose activations feed a stage; teacher: an ablation, with window 1"),
+      real("joint_epochs", c.joint_epochs, 0, 1000,
+           "fine-tuning of all layers together at the end"),
+      integer("joint_evals", c.joint_evals, 1, 1000, "held-out evaluations in that time"),
+      real("joint_lr", c.joint_lr, 1e-8, 100, "its peak learning rate"),
+      real("kd_weight", c.kd_weight, 0, 1000, "weight of the KL term in it"),
+      real("ce_weight", c.ce_weight, 0, 1000, "weight of the label loss in it"),
+      harmless(integer("threads", c.threads, 0, 4096, "threads; 0: all processors")),
+      harmless(real("checkpoint_seconds", c.checkpoint_seconds, 0.1, 1e6,
+                    "longest training between checkpoints")),
+  };
+  // After name and seed, before the method's own keys.
+  const ConfigKeys quantizers = quantizer_keys(c, quantizer_names());
+  keys.insert(keys.begin() + 4, quantizers.begin(), quantizers.end());
+  return keys;
+}
+
+}  // namespace intandem
