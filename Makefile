@@ -54,14 +54,14 @@ INTEGER_FLAGS := $(if $(X86),$(if $(SAN)$(CLANG),,-mgeneral-regs-only))
 KERNELS := $(wildcard */*_avx*.cpp */*_amx.cpp */*/*_avx*.cpp */*/*_amx.cpp)
 file_flags = $(if $(findstring _avx2.cpp,$1),$(AVX2_FLAGS))$(if $(findstring _avx512.cpp,$1),$(AVX512_FLAGS))$(if $(findstring _avx512vnni.cpp,$1),$(VNNI_FLAGS))$(if $(findstring _avx512vpopcnt.cpp,$1),$(VPOPCNT_FLAGS))$(if $(findstring _avx512vbmi.cpp,$1),$(VBMI_FLAGS))$(if $(findstring _amx.cpp,$1),$(AMX_FLAGS))$(if $(and $(findstring quant/integer/,$1),$(findstring _ref.cpp,$1)),$(INTEGER_FLAGS))$(if $(filter core/version.cpp,$1),-I$(B)/generated)$(if $(and $(FUZZ),$(filter $(KERNELS),$1)), -fno-sanitize=all)$(if $(filter data/image/stb.cpp,$1),-fwrapv)
 
-LIB_SRC := $(wildcard core/*.cpp nn/*.cpp nn/networks/*.cpp quant/*.cpp quant/integer/*.cpp distill/*.cpp data/*.cpp data/image/*.cpp)
-APP_SRC := $(wildcard apps/*.cpp apps/*/*.cpp)
+LIB_SRC := $(wildcard core/*.cpp nn/*.cpp nn/networks/*.cpp quant/*.cpp quant/*/*.cpp distill/*.cpp data/*.cpp data/image/*.cpp)
+APP_SRC := $(filter-out apps/examples/%,$(wildcard apps/*.cpp apps/*/*.cpp))
 TEST_SRC := $(wildcard tests/*.cpp tests/*/*.cpp)
 FUZZ_SRC := $(wildcard tests/fuzz/fuzz_*.cpp)
 BENCH_SRC := $(filter-out bench/distill_steps.cpp,$(wildcard bench/*.cpp))
 TESTED_BENCH := $(addprefix bench/,bar_chart.cpp bench_options.cpp int_case.cpp shapes.cpp)
 ALL_SRC := $(LIB_SRC) $(APP_SRC) $(TEST_SRC) $(BENCH_SRC) bench/distill_steps.cpp
-FORMATTED := $(ALL_SRC) $(wildcard bench/peers/*.cpp) $(wildcard */*.hpp */*/*.hpp)
+FORMATTED := $(ALL_SRC) $(wildcard bench/peers/*.cpp apps/examples/*.cpp) $(wildcard */*.hpp */*/*.hpp)
 LIB := $(B)/libintandem.a
 BIN := $(if $(APP_SRC),$(B)/intandem)
 TESTS := $(B)/intandem_tests

@@ -42,6 +42,7 @@ struct EvalOptions {
   std::int64_t threads = 0;        ///< 0: all
   std::string algorithm = "auto";  ///< integer engine (quant/integer/engine.hpp)
   bool profile = false;            ///< also time every layer (integer model)
+  std::string logits;              ///< .npy file for the logits (integer model); empty: none
 };
 /// Top-1 and top-5 on the dataset's test part and images per second.
 ExitCode eval_command(const EvalOptions& options);
@@ -63,6 +64,13 @@ struct InferOptions {
 };
 /// Classifies image files with an integer model.
 ExitCode infer_command(const InferOptions& options);
+
+struct ExportOptions {
+  std::string model;  ///< integer model
+  std::string c_dir;  ///< directory for the C program; empty: none
+};
+/// Writes an integer model in another form and prints what it takes.
+ExitCode export_command(const ExportOptions& options);
 
 struct ReportOptions {
   std::vector<std::string> runs;  ///< directories; more than one only of sweeps

@@ -10,6 +10,7 @@
 #include "apps/run/load_data.hpp"
 #include "apps/run/threads.hpp"
 #include "core/container.hpp"
+#include "core/npy.hpp"
 #include "core/parallel.hpp"
 #include "core/text.hpp"
 #include "distill/evaluate.hpp"
@@ -46,6 +47,18 @@ Dataset load_test(const ModelInfo& info, const EvalOptions& options, const std::
   return test;
 }
 
+void save_logits(const IntModel& model, const Dataset& test, const EvalOptions& options) {
+  TensorS32 logits(Shape{test.size(), model.classes});
+  Engine(model, options.batch, options.algorithm)
+      .run(test.images.data(), test.size(), logits.data());
+  save_npy(options.logits, logits);
+}
+
+/// What a teacher has not.
+void refuse_for_teacher(const std::string& option, bool given, const std::string& problem) {
+  if (given) throw Error(option, problem, "give an integer model", ExitCode::usage);
+}
+
 }  // namespace
 
 ExitCode eval_command(const EvalOptions& options) {
@@ -54,10 +67,10 @@ ExitCode eval_command(const EvalOptions& options) {
   Evaluation result;
   std::string how, profile, data_dir, dataset;
   if (file.kind() == "teacher") {
-    if (options.profile) {
-      throw Error("--profile", "times the layers of integer models, and this is a teacher",
-                  "give an integer model", ExitCode::usage);
-    }
+    refuse_for_teacher("--profile", options.profile,
+                       "times the layers of integer models, and this is a teacher");
+    refuse_for_teacher("--logits", !options.logits.empty(),
+                       "writes the integers of integer models, and this is a teacher");
     Teacher teacher = load_teacher(options.model);
     const NetworkSpec& spec = teacher.net.spec();
     const Dataset test = load_test(teacher.info, options, spec.name, spec.height, spec.width,
@@ -73,6 +86,7 @@ ExitCode eval_command(const EvalOptions& options) {
                                    model.channels, &data_dir);
     how = algorithm_list(model, options.algorithm);
     result = evaluate_integer(model, test, options.batch, options.algorithm);
+    if (!options.logits.empty()) save_logits(model, test, options);
     if (options.profile && test.size() > 0) {
       profile = "\n" + profile_text(profile_model(model, test.images.data(), test.size(),
                                                   options.batch, options.algorithm));

@@ -45,6 +45,7 @@ class Program {
     add_eval();
     add_inspect();
     add_infer();
+    add_export();
     add_report();
     add_sweep();
   }
@@ -183,6 +184,11 @@ class Program {
     command->add_option("--algorithm", eval_.algorithm,
                         "kernels of the integer engine: auto, ref, or one by name");
     command->add_flag("--profile", eval_.profile, "also time every layer of an integer model");
+    refuse_empty(*command
+                      ->add_option("--logits", eval_.logits,
+                                   "also write the integers that the class is chosen from, int32 "
+                                   "[images][classes]")
+                      ->type_name("FILE.npy"));
     actions_[command] = [this] { return eval_command(eval_); };
   }
 
@@ -210,6 +216,17 @@ class Program {
     command->add_option("--algorithm", infer_.algorithm,
                         "kernels of the integer engine: auto, ref, or one by name");
     actions_[command] = [this] { return infer_command(infer_); };
+  }
+
+  void add_export() {
+    CLI::App* command = app_.add_subcommand("export", "an integer model for other programs");
+    command->add_option("model", export_.model, "integer model (.safetensors)")->required();
+    CLI::Option_group* form = command->add_option_group("form", "what to write");
+    refuse_empty(*form->add_option("--c", export_.c_dir,
+                                   "directory for a freestanding C program (docs/embedded.md)")
+                      ->type_name("DIR"));
+    form->require_option(1);
+    actions_[command] = [this] { return export_command(export_); };
   }
 
   void add_report() {
@@ -263,6 +280,7 @@ class Program {
   EvalOptions eval_;
   InspectOptions inspect_;
   InferOptions infer_;
+  ExportOptions export_;
   ReportOptions report_;
   SweepOptions sweep_;
   std::string program_;
