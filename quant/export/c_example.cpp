@@ -15,9 +15,7 @@ constexpr const char* kMain =
 #include <stdio.h>
 #include <string.h>
 
-#include "NAME.h"
-
-CLASS_NAMES
+NAMED_PART
 static uint8_t image[BIG_IMAGE_BYTES];
 static int32_t logits[BIG_CLASSES];
 
@@ -154,13 +152,14 @@ std::string filled(const std::string& text, const std::string& name) {
 
 GeneratedFile c_main(const IntModel& model, const CProgram& program) {
   const bool named = static_cast<std::int64_t>(program.class_names.size()) == model.classes;
-  std::string names =
-      "static const char *const class_names[" + upper(program.name) + "_CLASSES] = {";
+  std::string names = "#include \"" + program.name +
+                      ".h\"\n\nstatic const char *const class_names[" + upper(program.name) +
+                      "_CLASSES] = {";
   for (const std::string& name : program.class_names) {
     if (named) names += "\n    " + c_string(name) + ",";
   }
   names += named ? "\n};\n" : "0};\n";
-  const std::string text = kMain, mark = "CLASS_NAMES\n";
+  const std::string text = kMain, mark = "NAMED_PART\n";
   const std::size_t place = text.find(mark);
   return {"main.c", GeneratedFile::Comment::c,
           filled(text.substr(0, place), program.name) + names +
