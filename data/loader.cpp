@@ -29,6 +29,7 @@ void check_options(const Dataset& data, const Normalization& norm, const Loader:
   }
   if (options.drop_last) check_batch(data.name, data.size(), options.batch);
   INTANDEM_CHECK(options.first_batch >= 0, "negative first batch");
+  INTANDEM_CHECK(options.slice_first >= 0 && options.slice_count >= -1, "a slice of no batch");
   const std::int64_t side = std::min(data.images.dim(1), data.images.dim(2));
   if (options.augment.shift < 0 || options.augment.shift > side) {
     throw Error("augment shift",
@@ -116,11 +117,16 @@ class Loader::Worker {
   }
 
   Batch make(std::int64_t index) const {
-    const std::int64_t first = index * options_.batch;
-    const std::int64_t count = std::min(options_.batch, data_.size() - first);
+    const std::int64_t whole = std::min(options_.batch, data_.size() - index * options_.batch);
+    const std::int64_t skipped = std::min(options_.slice_first, whole);
+    const std::int64_t first = index * options_.batch + skipped;
+    const std::int64_t count = options_.slice_count < 0
+                                   ? whole - skipped
+                                   : std::min(options_.slice_count, whole - skipped);
     const std::int64_t H = data_.images.dim(1), W = data_.images.dim(2), C = data_.images.dim(3);
     Batch batch;
     batch.index = index;
+    batch.first = skipped;
     batch.images = TensorU8({count, H, W, C});
     batch.labels.reserve(static_cast<std::size_t>(count));
     for (std::int64_t i = 0; i < count; ++i) {

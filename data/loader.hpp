@@ -12,9 +12,10 @@
 namespace intandem {
 
 struct Batch {
-  TensorU8 images;                   ///< [N][H][W][C], augmented
+  TensorU8 images;                   ///< [N][H][W][C], augmented; of the slice asked for
   std::vector<std::int32_t> labels;  ///< N
   std::int64_t index = 0;            ///< position in the epoch
+  std::int64_t first = 0;            ///< position of its first image in the whole batch
 };
 
 /// Usage error, naming the data set, if `images` are less than one batch.
@@ -33,6 +34,10 @@ class Loader {
     Augment augment;
     std::uint64_t seed = 0;
     std::int64_t first_batch = 0;  ///< start of the epoch to skip, when resuming inside one
+    /// The part of every batch that is wanted: images slice_first … slice_first + slice_count − 1
+    /// of it, fewer or none where the last batch is smaller. A process of several makes its share
+    /// of the same batches with it; −1: all to the end.
+    std::int64_t slice_first = 0, slice_count = -1;
   };
 
   /// `data` and `norm` must outlive the loader. Error if the batch size is not positive, larger

@@ -157,10 +157,9 @@ bool TeacherTrainer::run(const Events& events) {
   loading.augment = options_.augment;
   loading.seed = options_.seed;
   while (step_ < total_steps()) {
+    loading.first_batch = step_ % steps_per_epoch_;  // a resumed run starts inside an epoch
     Loader loader(data_.train, norm_, loading, step_ / steps_per_epoch_);
     Batch batch;
-    // A resumed run starts inside an epoch: the batches before its step are passed over.
-    for (std::int64_t skip = step_ % steps_per_epoch_; skip > 0; --skip) loader.next(batch);
     const Stopwatch epoch_watch;
     while (next_batch(loader, batch)) {
       const Stopwatch step_watch;

@@ -156,6 +156,28 @@ TEST_CASE("loader: resuming inside an epoch gives the batches that were left", "
   CHECK_FALSE(rest.next(after));
 }
 
+TEST_CASE("loader: slices of a batch are the batch", "[data]") {
+  const Dataset data = patterned(43);
+  Loader::Options options;
+  options.augment = {1, true};
+  options.batch = 10;
+  options.drop_last = false;
+  const auto whole = epoch_of(data, options, 1);
+  REQUIRE(whole.size() == 5);
+  std::vector<std::vector<std::string>> joined(whole.size());
+  for (const auto& [first, count] : {std::pair{0, 4}, {4, 3}, {7, -1}}) {
+    options.slice_first = first;
+    options.slice_count = count;
+    const auto part = epoch_of(data, options, 1);
+    REQUIRE(part.size() == whole.size());
+    for (std::size_t b = 0; b < part.size(); ++b) {
+      CHECK(part[b].first == static_cast<std::int64_t>(joined[b].size()));
+      for (const std::string& image : contents({part[b]})) joined[b].push_back(image);
+    }
+  }
+  for (std::size_t b = 0; b < whole.size(); ++b) CHECK(joined[b] == contents({whole[b]}));
+}
+
 TEST_CASE("loader: may be abandoned at any point", "[data]") {
   const Dataset data = patterned(200);
   Loader::Options options;
