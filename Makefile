@@ -44,7 +44,6 @@ AVX512_FLAGS := $(if $(X86),-mavx2 -mfma -mavx512f -mavx512bw -mavx512dq -mavx51
     $(if $(CLANG),,-Wno-maybe-uninitialized -Wno-uninitialized))
 VNNI_FLAGS := $(if $(X86),$(AVX512_FLAGS) -mavx512vnni)
 VPOPCNT_FLAGS := $(if $(X86),$(VNNI_FLAGS) -mavx512vpopcntdq)
-VBMI_FLAGS := $(if $(X86),$(VNNI_FLAGS) -mavx512vbmi -mgfni)
 AMX_FLAGS := $(if $(X86),$(VNNI_FLAGS) -mamx-tile -mamx-int8)
 # The reference integer engine gets no floating-point or vector register at all (g++ only: with the
 # flag clang++ refuses the declaration of std::stod in <string>, and sanitizers call into run times).
@@ -52,7 +51,7 @@ INTEGER_FLAGS := $(if $(X86),$(if $(SAN)$(CLANG),,-mgeneral-regs-only))
 # Kernels take minutes to compile with the sanitizers of `make fuzz`; what they read and write is
 # checked between guard pages, by the tests of random models and others.
 KERNELS := $(wildcard */*_avx*.cpp */*_amx.cpp */*/*_avx*.cpp */*/*_amx.cpp)
-file_flags = $(if $(findstring _avx2.cpp,$1),$(AVX2_FLAGS))$(if $(findstring _avx512.cpp,$1),$(AVX512_FLAGS))$(if $(findstring _avx512vnni.cpp,$1),$(VNNI_FLAGS))$(if $(findstring _avx512vpopcnt.cpp,$1),$(VPOPCNT_FLAGS))$(if $(findstring _avx512vbmi.cpp,$1),$(VBMI_FLAGS))$(if $(findstring _amx.cpp,$1),$(AMX_FLAGS))$(if $(and $(findstring quant/integer/,$1),$(findstring _ref.cpp,$1)),$(INTEGER_FLAGS))$(if $(filter core/version.cpp,$1),-I$(B)/generated)$(if $(and $(FUZZ),$(filter $(KERNELS),$1)), -fno-sanitize=all)$(if $(filter data/image/stb.cpp,$1),-fwrapv)
+file_flags = $(if $(findstring _avx2.cpp,$1),$(AVX2_FLAGS))$(if $(findstring _avx512.cpp,$1),$(AVX512_FLAGS))$(if $(findstring _avx512vnni.cpp,$1),$(VNNI_FLAGS))$(if $(findstring _avx512vpopcnt.cpp,$1),$(VPOPCNT_FLAGS))$(if $(findstring _amx.cpp,$1),$(AMX_FLAGS))$(if $(and $(findstring quant/integer/,$1),$(findstring _ref.cpp,$1)),$(INTEGER_FLAGS))$(if $(filter core/version.cpp,$1),-I$(B)/generated)$(if $(and $(FUZZ),$(filter $(KERNELS),$1)), -fno-sanitize=all)$(if $(filter data/image/stb.cpp,$1),-fwrapv)
 
 LIB_SRC := $(wildcard core/*.cpp nn/*.cpp nn/networks/*.cpp quant/*.cpp quant/*/*.cpp distill/*.cpp data/*.cpp data/image/*.cpp)
 APP_SRC := $(filter-out apps/examples/%,$(wildcard apps/*.cpp apps/*/*.cpp))
@@ -242,7 +241,7 @@ write_if_changed = mkdir -p $(@D); echo '$1' | cmp -s - $@ || echo '$1' > $@
 $(B)/flags: FORCE
 	@$(call write_if_changed,$(CXX) $(ALL_CXXFLAGS))
 $(B)/flags-per-file: FORCE
-	@$(call write_if_changed,$(AVX2_FLAGS) $(VPOPCNT_FLAGS) $(AMX_FLAGS) $(INTEGER_FLAGS))
+	@$(call write_if_changed,$(AVX2_FLAGS) $(AVX512_FLAGS) $(VNNI_FLAGS) $(VPOPCNT_FLAGS) $(AMX_FLAGS) $(INTEGER_FLAGS))
 OWN_FLAGS_SRC := $(foreach source,$(LIB_SRC),$(if $(strip $(call file_flags,$(source))),$(source)))
 $(OWN_FLAGS_SRC:%.cpp=$(B)/%.o) $(OWN_FLAGS_SRC:%.cpp=$(B)/%.syntax): $(B)/flags-per-file
 $(B)/sources: FORCE

@@ -96,9 +96,6 @@ void add(const NamedShape& named, const Case& c) {
 bool worth_listing(const ConvShape& s, const Case& c) {
   if (c.isa == Isa::ref) return c.algorithm == "ref";
   if (c.algorithm == "binary") return c.bits == 1;
-  if (c.algorithm == "lookup") return c.bits == 1 && !s.is_linear() && s.stride == 1;
-  if (c.algorithm == "nibble") return c.bits == 1 && c.isa == Isa::avx2;
-  if (c.algorithm == "phases") return !s.is_linear() && s.stride > 1 && c.isa == Isa::avx2;
   if (c.algorithm == "packed2") return s.is_linear() && c.bits <= 2;
   if (c.algorithm == "packed4") return s.is_linear() && c.bits <= 4 && c.bits > 2;
   if (c.algorithm.rfind("winograd", 0) == 0) {

@@ -102,21 +102,24 @@ class TaskShare {
 };
 
 /// Calls f(worker, task) once for every task below n < 2³², with workers as parallel_workers has
-/// them. Each worker begins with its share of consecutive tasks, the same in every call with the
-/// same numbers, so that what a task reads is still in that processor's caches; who is done takes
-/// tasks from the ends of the others' shares. f must not throw.
+/// them, any number. Each worker begins with its share of consecutive tasks, the same in every call
+/// with the same numbers, so that what a task reads is still in that processor's caches; who is
+/// done takes tasks from the ends of the others' shares. Workers beyond the 64th share the shares
+/// of those before them from the start. f must not throw.
 template <class F>
 void parallel_tasks(std::int64_t workers, std::int64_t n, const F& f) {
-  constexpr std::int64_t kMostWorkers = 64;
-  workers = std::min({workers, n, kMostWorkers});
-  std::array<TaskShare, kMostWorkers> shares;
-  for (std::int64_t i = 0; i < workers; ++i) {
-    shares[static_cast<std::size_t>(i)].set(n * i / workers, n * (i + 1) / workers);
+  constexpr std::int64_t kMostShares = 64;  // on the stack, a cache line each
+  workers = std::min(workers, n);
+  const std::int64_t count = std::min(workers, kMostShares);
+  std::array<TaskShare, kMostShares> shares;
+  for (std::int64_t i = 0; i < count; ++i) {
+    shares[static_cast<std::size_t>(i)].set(n * i / count, n * (i + 1) / count);
   }
   parallel_workers(workers, [&](std::int64_t worker) {
-    for (std::int64_t i = 0; i < workers; ++i) {
-      TaskShare& share = shares[static_cast<std::size_t>((worker + i) % workers)];
-      for (std::int64_t task; (task = share.take(i == 0)) >= 0;) f(worker, task);
+    for (std::int64_t i = 0; i < count; ++i) {
+      TaskShare& share = shares[static_cast<std::size_t>((worker + i) % count)];
+      const bool own = i == 0 && worker < count;
+      for (std::int64_t task; (task = share.take(own)) >= 0;) f(worker, task);
     }
   });
 }

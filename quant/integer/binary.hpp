@@ -8,22 +8,18 @@
 namespace intandem {
 
 /// PrepareFn "binary": convolutions and linear layers whose weights are all ±1 and whose input and
-/// padding codes are 0 or 1, of up to 64 Ki codes a window. Null for others.
+/// padding codes are 0 or 1, by the kernels of active_isa(). Null for others.
 std::unique_ptr<PreparedLayer> prepare_binary(const IntLayer& layer);
 
-/// Whether prepare_binary may take a layer: see there.
+/// Whether a layer is such a one.
 bool is_binary(const IntLayer& layer);
 
-/// The same for CPUs that count bits in vectors (AVX512_VPOPCNTDQ), windows of any size; the layer
-/// must be one prepare_binary takes. Null where active_isa() or the CPU has no such instruction.
+/// Windows of any size, on CPUs that count bits in vectors (AVX512_VPOPCNTDQ); null on others. The
+/// layer must be binary.
 std::unique_ptr<PreparedLayer> prepare_binary_strips(const IntLayer& layer);
 
-/// PrepareFn "lookup": such convolutions of stride 1, by table, on CPUs that look up bytes in a
-/// register (AVX512_VBMI, GFNI), windows of up to 12,000 codes. Null for others.
-std::unique_ptr<PreparedLayer> prepare_binary_lookup(const IntLayer& layer);
-
-/// PrepareFn "nibble": such layers by tables of four products, where the instruction set is AVX2,
-/// windows of up to 8191 nibbles. Null for others.
+/// Windows of up to 8191 nibbles, with AVX2, by tables of four products; else null. The layer must
+/// be binary.
 std::unique_ptr<PreparedLayer> prepare_binary_nibble(const IntLayer& layer);
 
 }  // namespace intandem

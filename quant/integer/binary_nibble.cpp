@@ -24,7 +24,7 @@ class BinaryNibbleLayer final : public BinaryRows {
     pack();
   }
 
-  std::string algorithm() const override { return "nibble_avx2"; }
+  std::string algorithm() const override { return "binary_avx2"; }
   std::int64_t packed_bytes() const override {
     return weight_bytes() + requant_data_.size_bytes() +
            static_cast<std::int64_t>(start_.size() * sizeof start_[0] +
@@ -128,7 +128,7 @@ void BinaryNibbleLayer::multiply(const Outputs& o) const {
 }  // namespace
 
 std::unique_ptr<PreparedLayer> prepare_binary_nibble(const IntLayer& layer) {
-  if (active_isa() != Isa::avx2 || !is_binary(layer)) return nullptr;
+  if (active_isa() < Isa::avx2) return nullptr;
   const ConvShape& s = layer.shape;
   if (s.R * s.S * ceil_div(s.C, kNibble) > kMostWindowNibbles) return nullptr;
   return std::make_unique<BinaryNibbleLayer>(layer);

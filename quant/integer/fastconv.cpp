@@ -259,7 +259,6 @@ void FastConvLayer::run(const LayerRun& args) const {
                                                    layout_.product_bytes(group_capacity(args.N)));
     const FastConvPanel products_of = {plan_, layout_, kernels_, block_};
     FastConvGroup group;
-    if (kernels_.begin != nullptr) kernels_.begin();
     for (std::int64_t i = 0; i < workers_; ++i) {
       const std::int64_t owner = (worker + i) % workers_, end = units * (owner + 1) / workers_;
       const std::int64_t last_group = (end - 1) / panels;
@@ -279,7 +278,6 @@ void FastConvLayer::run(const LayerRun& args) const {
         finish_panel(group, panel * plan_.panel_width, products, args, codes);
       }
     }
-    if (kernels_.end != nullptr) kernels_.end();
   });
   if (pool_kernel_ > 0) {
     max_pool(unpooled, args.N, shape_.P(), shape_.Q(), shape_.K, pool_kernel_, pool_stride_,

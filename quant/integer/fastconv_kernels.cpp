@@ -2,7 +2,6 @@
 #include "quant/integer/fastconv_kernels.hpp"
 
 #include "core/cpu.hpp"
-#include "quant/integer/amx_kernels.hpp"
 #include "quant/integer/fastconv.hpp"
 
 namespace intandem {
@@ -26,9 +25,9 @@ const KernelPair& active_kernels() {
   constexpr FastConvCost kSlow = {800, 9600, 35200, 8800};
   constexpr RegisterBlock kRef = {kFastConvRefRows, kPanelWidth};
   static const KernelPair ref = {
-      {"ref", Operands::u8_s8, false, kRef, kRef, 1, kSlow, nullptr, nullptr, fastconv_input_ref,
+      {"ref", Operands::u8_s8, false, kRef, kRef, 1, kSlow, fastconv_input_ref,
        fastconv_weights_ref, fastconv_joined_ref, fastconv_multiply_ref, fastconv_output_ref},
-      {"ref", Operands::s16, false, kRef, kRef, 1, kSlow, nullptr, nullptr, fastconv_input_wide_ref,
+      {"ref", Operands::s16, false, kRef, kRef, 1, kSlow, fastconv_input_wide_ref,
        fastconv_weights_wide_ref, fastconv_joined_wide_ref, fastconv_multiply_wide_ref,
        fastconv_output_ref}};
 #if defined(__x86_64__)
@@ -41,8 +40,6 @@ const KernelPair& active_kernels() {
                                    {4, kPanelWidth},
                                    1,
                                    {12, 48, 176, 44},
-                                   nullptr,
-                                   nullptr,
                                    fastconv_input_avx2,
                                    fastconv_weights_avx2,
                                    fastconv_joined_avx2,
@@ -55,8 +52,6 @@ const KernelPair& active_kernels() {
                                    {6, kPanelWidth},
                                    1,
                                    {9, 86, 65, 54},
-                                   nullptr,
-                                   nullptr,
                                    fastconv_input_wide_avx2,
                                    fastconv_weights_wide_avx2,
                                    fastconv_joined_wide_avx2,
@@ -69,8 +64,6 @@ const KernelPair& active_kernels() {
                                    {12, kPanelWidth},
                                    1,
                                    {8, 96, 352, 88},
-                                   nullptr,
-                                   nullptr,
                                    fastconv_input_avx512vnni,
                                    fastconv_weights_avx512vnni,
                                    fastconv_joined_avx512vnni,
@@ -83,8 +76,6 @@ const KernelPair& active_kernels() {
                                    {6, 64},
                                    1,
                                    {16, 400, 304, 160},
-                                   nullptr,
-                                   nullptr,
                                    fastconv_input_wide_avx512vnni,
                                    fastconv_weights_wide_avx512vnni,
                                    fastconv_joined_wide_avx512vnni,
@@ -94,13 +85,6 @@ const KernelPair& active_kernels() {
       with_costs(vnni, {9, 112, 136, 48, 128}, {16, 104, 168, 136, 128});
   static const KernelPair half_vectors =
       with_costs(vnni, {9, 112, 136, 48, 64}, {15, 225, 144, 90, 64});
-  constexpr RegisterBlock kTile = {kTileRows, kPanelWidth};
-  static const KernelPair amx = {
-      {"amx", Operands::u8_s8, false, kTile, kTile, kTileCodes / 4, vnni.narrow.cost,
-       fastconv_begin_amx, fastconv_end_amx, fastconv_input_avx512vnni, fastconv_weights_avx512vnni,
-       fastconv_joined_avx512vnni, fastconv_multiply_amx, fastconv_output_avx512vnni},
-      vnni.wide};
-  if (active_isa() >= Isa::amx) return amx;
   if (active_isa() >= Isa::avx512vnni) {
     switch (cpu_traits().vector_ports) {
       case VectorPorts::two:

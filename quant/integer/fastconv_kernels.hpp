@@ -171,8 +171,6 @@ struct FastConvKernels {
   RegisterBlock block, few_tiles;  ///< the second for images of fewer than kFewTiles
   std::int64_t quad_step;          ///< quads a step of the product takes
   FastConvCost cost;
-  void (*begin)();  ///< to be called by a thread before it multiplies, and
-  void (*end)();    ///< after it has; both may be null
   void (*transform_input)(const FastConvInput&);
   void (*transform_weights)(const FastConvWeights&);
   void (*join_weights)(const FastConvJoined&);
@@ -212,10 +210,6 @@ void fastconv_weights_wide_avx512vnni(const FastConvWeights& panel);
 void fastconv_joined_wide_avx512vnni(const FastConvJoined& panel);
 void fastconv_multiply_wide_avx512vnni(const FastConvProduct& product);
 void fastconv_output_avx512vnni(const FastConvOutput& tile);
-
-void fastconv_begin_amx();
-void fastconv_end_amx();
-void fastconv_multiply_amx(const FastConvProduct& product);
 #endif
 
 }  // namespace intandem

@@ -13,28 +13,23 @@
 namespace intandem {
 namespace {
 
-/// From this batch on AMX multiplies, unpacking included: it takes no longer for 16 images than
-/// VNNI for about 4.
-constexpr std::int64_t kFewestRowsAmx = 4;
-
-/// Kernels for few images and, null if there are none, for many.
-struct PackedKernels {
+struct PackedKernel {
   const char* isa;
-  PackedTileFn few, many;
+  PackedTileFn tile;  ///< null: none for active_isa()
 };
 
-PackedKernels packed_kernels(std::int32_t bits) {
+PackedKernel packed_kernel(std::int32_t bits) {
   const bool four = bits == 4;
   const Isa isa = active_isa();
 #if defined(__x86_64__)
-  const PackedTileFn vnni = four ? fc_packed4_avx512vnni : fc_packed2_avx512vnni;
-  if (isa >= Isa::amx) return {"amx", vnni, four ? fc_packed4_amx : fc_packed2_amx};
-  if (isa >= Isa::avx512vnni) return {"avx512vnni", vnni, nullptr};
-  if (isa >= Isa::avx2) return {"avx2", four ? fc_packed4_avx2 : fc_packed2_avx2, nullptr};
+  if (isa >= Isa::avx512vnni) {
+    return {"avx512vnni", four ? fc_packed4_avx512vnni : fc_packed2_avx512vnni};
+  }
+  if (isa >= Isa::avx2) return {"avx2", four ? fc_packed4_avx2 : fc_packed2_avx2};
 #else
   (void)four, (void)isa;
 #endif
-  return {"", nullptr, nullptr};
+  return {"", nullptr};
 }
 
 /// q_w = (u << shift) − offset with 0 ≤ u < 2^bits.
@@ -59,11 +54,11 @@ UnsignedCode unsigned_code(const TensorS8& weights, std::int32_t bits) {
 
 class PackedLayer final : public PreparedLayer {
  public:
-  PackedLayer(const IntLayer& layer, std::int32_t bits, UnsignedCode code, PackedKernels kernels)
+  PackedLayer(const IntLayer& layer, std::int32_t bits, UnsignedCode code, PackedKernel kernel)
       : layer_(layer),
         bits_(bits),
         code_(code),
-        kernels_(kernels),
+        kernel_(kernel),
         stride_(round_up(layer.shape.C, kPackedCodes)),
         panels_(ceil_div(layer.shape.K, kPackedWidth)),
         panel_bytes_(stride_ * kPackedWidth * bits / 8),
@@ -75,7 +70,7 @@ class PackedLayer final : public PreparedLayer {
   }
 
   std::string algorithm() const override {
-    return "packed" + std::to_string(bits_) + "_" + kernels_.isa;
+    return "packed" + std::to_string(bits_) + "_" + kernel_.isa;
   }
   std::string reason() const override { return "weights stay packed in memory"; }
   std::int64_t packed_bytes() const override {
@@ -105,7 +100,7 @@ class PackedLayer final : public PreparedLayer {
   const IntLayer layer_;
   const std::int32_t bits_;
   const UnsignedCode code_;
-  const PackedKernels kernels_;
+  const PackedKernel kernel_;
   const std::int64_t stride_, panels_, panel_bytes_;
   const RequantData requant_data_;
   const RequantFn requant_;
@@ -146,15 +141,12 @@ void PackedLayer::run_panel(const LayerRun& args, std::int64_t panel, const std:
   const std::int64_t K = layer_.shape.K, first = panel * kPackedWidth;
   const std::int64_t channels = std::min(kPackedWidth, K - first);
   const auto* weights = reinterpret_cast<const std::uint8_t*>(packed_.get()) + panel * panel_bytes_;
-  alignas(64) std::int32_t acc[kPackedRowsAmx * kPackedWidth];
-  const bool many = kernels_.many != nullptr && args.N >= kFewestRowsAmx;
-  const PackedTileFn tile = many ? kernels_.many : kernels_.few;
-  const std::int64_t most = many ? kPackedRowsAmx : kPackedRows;
-  for (std::int64_t n = 0; n < args.N; n += most) {
-    const std::int64_t count = std::min(most, args.N - n);
-    tile({weights, rows + n * stride_, stride_, bias_.data() + first, corrections + n, code_.shift,
-          chunk_, acc, stream_ahead_bytes_},
-         count);
+  alignas(64) std::int32_t acc[kPackedRows * kPackedWidth];
+  for (std::int64_t n = 0; n < args.N; n += kPackedRows) {
+    const std::int64_t count = std::min(kPackedRows, args.N - n);
+    kernel_.tile({weights, rows + n * stride_, stride_, bias_.data() + first, corrections + n,
+                  code_.shift, chunk_, acc, stream_ahead_bytes_},
+                 count);
     if (layer_.is_last()) {
       for (std::int64_t i = 0; i < count; ++i) {
         std::memcpy(args.accumulators + (n + i) * K + first, acc + i * kPackedWidth,
@@ -200,14 +192,14 @@ void PackedLayer::run(const LayerRun& args) const {
 }
 
 std::unique_ptr<PreparedLayer> prepare_packed(const IntLayer& layer, std::int32_t bits) {
-  const PackedKernels kernels = packed_kernels(bits);
-  if (kernels.few == nullptr || layer.kind != IntLayerKind::linear || layer.in_max > 127 ||
+  const PackedKernel kernel = packed_kernel(bits);
+  if (kernel.tile == nullptr || layer.kind != IntLayerKind::linear || layer.in_max > 127 ||
       layer.add >= 0 || layer.pool_kernel > 0) {
     return nullptr;
   }
   const UnsignedCode code = unsigned_code(layer.weights, bits);
   if (!code.possible) return nullptr;
-  return std::make_unique<PackedLayer>(layer, bits, code, kernels);
+  return std::make_unique<PackedLayer>(layer, bits, code, kernel);
 }
 
 }  // namespace

@@ -32,16 +32,14 @@ struct PackedTile {
   std::int64_t stream_ahead_bytes = 0;  ///< CpuTraits'
 };
 
-/// Rows per tile: at most this, with AMX at most twice as many.
-inline constexpr std::int64_t kPackedRows = 8, kPackedRowsAmx = 16;
+/// Rows per tile: at most this.
+inline constexpr std::int64_t kPackedRows = 8;
 
 using PackedTileFn = void (*)(const PackedTile& tile, std::int64_t rows);
 
 #if defined(__x86_64__)
 void fc_packed4_avx512vnni(const PackedTile& tile, std::int64_t rows);
 void fc_packed2_avx512vnni(const PackedTile& tile, std::int64_t rows);
-void fc_packed4_amx(const PackedTile& tile, std::int64_t rows);
-void fc_packed2_amx(const PackedTile& tile, std::int64_t rows);
 void fc_packed4_avx2(const PackedTile& tile, std::int64_t rows);
 void fc_packed2_avx2(const PackedTile& tile, std::int64_t rows);
 #endif

@@ -4,7 +4,6 @@
 #include "quant/integer/binary.hpp"
 #include "quant/integer/direct.hpp"
 #include "quant/integer/fastconv.hpp"
-#include "quant/integer/fastconv_phases.hpp"
 #include "quant/integer/fc_packed.hpp"
 #include "quant/integer/grouped.hpp"
 
@@ -62,10 +61,7 @@ const std::vector<Algorithm>& algorithms() {
       {"winograd4_s16", prepare_winograd4_s16, 100},
       {"winograd2_s16", prepare_winograd2_s16, 100},
       {"winograd3_s16", prepare_winograd3_s16, 100},
-      {"phases", prepare_phases, 100},
       {"binary", prepare_binary, 100},
-      {"lookup", prepare_binary_lookup, 100},
-      {"nibble", prepare_binary_nibble, 100},
       {"depthwise", prepare_depthwise, 100},
       {"grouped", prepare_grouped, 100},
       {"ref", prepare_reference, 10000},

@@ -1,8 +1,10 @@
 #include <array>
 #include <atomic>
 #include <catch2/catch.hpp>
+#include <chrono>
 #include <cmath>
 #include <cstring>
+#include <thread>
 #include <vector>
 
 #include "core/error.hpp"
@@ -101,20 +103,38 @@ TEST_CASE("parallel_tasks runs every task once, first the own share, on one thre
           turn_of[t] = turns[static_cast<std::size_t>(worker)]++;
         });
         CHECK(visits == std::vector<int>(size, 1));
-        const std::int64_t used = std::min({workers, n, std::int64_t{64}});
+        const std::int64_t used = std::min(workers, n);
+        const std::int64_t shares = std::min(used, std::int64_t{64});
         for (std::int64_t i = 0; i < n; ++i) {
           const auto t = static_cast<std::size_t>(i);
           REQUIRE(worker_of[t] < used);
           if (used > 1) REQUIRE(thread_of[t] == worker_of[t] % threads);
         }
         // A worker that got to the first task of its share did so before any other task.
-        for (std::int64_t i = 0; i < used; ++i) {
-          const auto first = static_cast<std::size_t>(n * i / used);
+        for (std::int64_t i = 0; i < shares; ++i) {
+          const auto first = static_cast<std::size_t>(n * i / shares);
           if (worker_of[first] == i) CHECK(turn_of[first] == 0);
         }
       }
     }
   }
+}
+
+TEST_CASE("parallel_tasks has work for more workers than there are shares", "[core][parallel]") {
+  const RestoreThreads restore;
+  constexpr int kWorkers = 100;
+  set_thread_count(kWorkers);
+  std::array<std::atomic<bool>, kWorkers> seen{};
+  std::atomic<int> count{0};
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+  // Every task waits until every worker has got one.
+  parallel_tasks(kWorkers, 10 * kWorkers, [&](std::int64_t worker, std::int64_t) {
+    if (!seen[static_cast<std::size_t>(worker)].exchange(true)) ++count;
+    while (count < kWorkers && std::chrono::steady_clock::now() < deadline) {
+      std::this_thread::yield();
+    }
+  });
+  CHECK(count == kWorkers);
 }
 
 TEST_CASE("parallel_sum gives the same bits for any thread count", "[core][parallel]") {

@@ -11,9 +11,24 @@
 
 namespace intandem::testing {
 
-/// Checks the layer with every algorithm that admits it; returns the names of those that ran.
-inline std::set<std::string> check_all(const LayerOptions& o, std::int64_t N, Values values,
-                                       Draw& draw) {
+/// That an algorithm was among those that ran, where this CPU has the instruction set.
+inline void check_ran(const std::set<std::string>& ran, const char* name, Isa isa) {
+  INFO(name);
+  if (detected_isa() >= isa) CHECK(ran.count(name) == 1);
+}
+
+/// The direct kernels of every instruction set that this CPU has.
+inline void check_direct_ran(const std::set<std::string>& ran) {
+  check_ran(ran, "ref", Isa::ref);
+  check_ran(ran, "direct_avx2", Isa::avx2);
+  check_ran(ran, "direct_avx512vnni", Isa::avx512vnni);
+  check_ran(ran, "direct_amx", Isa::amx);
+}
+
+/// Checks the layer with every algorithm that admits it; returns the names of those that ran, which
+/// the caller checks: a test in which nothing ran cannot fail.
+[[nodiscard]] inline std::set<std::string> check_all(const LayerOptions& o, std::int64_t N,
+                                                     Values values, Draw& draw) {
   const RestoreSettings restore;
   std::set<std::string> ran;
   const IntLayer layer = make_layer(o, draw);

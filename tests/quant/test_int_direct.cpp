@@ -76,7 +76,9 @@ TEST_CASE("the largest codes do not saturate", "[integer]") {
         o.in_max = in_max;
         o.max_code = 0;
         o.weights = weights;
-        check_all(o, 1, Values::largest, draw);
+        const auto ran = check_all(o, 1, Values::largest, draw);
+        check_direct_ran(ran);
+        if (narrow_chunk(make_layer(o, draw)) >= 4) check_ran(ran, "direct_narrow_avx2", Isa::avx2);
       }
     }
   }
@@ -89,7 +91,7 @@ TEST_CASE("first layers: few channels, large kernels, strides", "[integer]") {
          {std::tuple{11, 4, 2}, {7, 2, 3}, {5, 1, 2}, {3, 1, 1}, {3, 2, 0}}) {
       LayerOptions o;
       o.shape = {1, 23, 21, C, 24, kernel, kernel, stride, pad};
-      check_all(o, 2, Values::random, draw);
+      check_direct_ran(check_all(o, 2, Values::random, draw));
     }
   }
 }
@@ -163,7 +165,9 @@ TEST_CASE("fully connected layers at every batch up to the tile and beyond", "[i
     o.kind = IntLayerKind::linear;
     o.shape = {1, 1, 1, 36 + N, 40, 1, 1, 1, 0};
     o.max_code = N % 2 == 0 ? 255 : 0;
-    check_all(o, N, Values::random, draw);
+    const auto ran = check_all(o, N, Values::random, draw);
+    check_direct_ran(ran);
+    check_ran(ran, "direct_linear_avx2", Isa::avx2);
   }
 }
 
@@ -192,9 +196,6 @@ TEST_CASE("packed fully connected layers: every kind of code, extremes, tails", 
   }
   if (detected_isa() >= Isa::avx512vnni) {
     CHECK(ran.count("packed4_avx512vnni") + ran.count("packed2_avx512vnni") == 2);
-  }
-  if (detected_isa() >= Isa::amx) {
-    CHECK(ran.count("packed4_amx") + ran.count("packed2_amx") == 2);
   }
 }
 
@@ -227,7 +228,10 @@ TEST_CASE("layers the direct kernels cannot take go to the reference", "[integer
   const IntLayer layer = make_layer(o, draw);
   const auto prepared = prepare_layer(layer, "direct");
   REQUIRE(prepared != nullptr);
-  check_all(o, 1, Values::random, draw);
+  const auto ran = check_all(o, 1, Values::random, draw);
+  CHECK(ran.count("ref") == 1);
+  CHECK(ran.count("direct_avx512vnni") == 0);
+  if (active_isa() == Isa::avx512vnni) CHECK(prepared->algorithm() == "ref");
 }
 
 TEST_CASE("vector requantization equals the normative one over all ranges", "[integer]") {

@@ -319,12 +319,10 @@ TEST_CASE("fast convolution: the product of every kernel, to the last byte", "[f
                       plane,     plane,
                       imaginary, wanted ? computed.data() + q * 2 * plane : nullptr};
       }
-      if (kernels.begin != nullptr) kernels.begin();
       const bool computes = kernels.computes_weights && draw.coin();
       const FastConvBlocks blocks = fastconv_blocks(rows, block.rows);
       kernels.multiply({values.data(), blocks, of_piece, pieces, quads, block, width,
                         products.data(), weights.data(), computes ? besides : nullptr});
-      if (kernels.end != nullptr) kernels.end();
       std::int64_t wrong = 0;
       for (std::int64_t row = 0, first = 0, i = 0; row < rows; ++row) {
         std::int64_t height = blocks.height + (i < blocks.taller ? 1 : 0);

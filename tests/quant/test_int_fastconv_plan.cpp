@@ -6,7 +6,6 @@
 #include <utility>
 
 #include "quant/integer/fastconv.hpp"
-#include "quant/integer/fastconv_phases.hpp"
 #include "quant/integer/fastconv_plan.hpp"
 #include "quant/integer/plan.hpp"
 #include "tests/quant/check_all.hpp"
@@ -170,47 +169,6 @@ TEST_CASE("planner: transforms are cheap where vectors have four ports", "[fastc
   CHECK(plan({1, 4, 4, 512, 512, 3, 3, 1, 1}, 15, 7) == "winograd2_avx512vnni");
   CHECK(plan({1, 112, 112, 64, 128, 3, 3, 1, 1}, 255, 127) == "winograd4_s16_avx512vnni");
   CHECK(plan({1, 13, 13, 384, 384, 3, 3, 1, 1}, 255, 127) == "direct_avx512vnni");
-}
-
-TEST_CASE("fast convolution: a strided kernel is one of stride 1 on its phases", "[fastconv]") {
-  const RestoreSettings restore;
-  Draw draw(56);
-  for (const ConvShape& shape : {ConvShape{1, 35, 31, 3, 20, 11, 11, 4, 0},
-                                 {1, 22, 26, 3, 9, 11, 11, 4, 2},
-                                 {1, 14, 13, 5, 12, 5, 5, 2, 2},
-                                 {1, 12, 9, 8, 7, 6, 5, 2, 1},
-                                 {1, 16, 16, 2, 5, 7, 8, 3, 1}}) {
-    LayerOptions o;
-    o.shape = shape;
-    o.per_channel = draw.coin();
-    o.zero_padding = draw.coin();
-    for (const std::int32_t bits : {4, 8}) {
-      o.weight_bits = bits;
-      o.in_max = o.max_code = (1 << bits) - 1;
-      o.weights = draw.pick({Values::random, Values::largest});
-      const auto ran = check_all(o, draw.between(0, 3), Values::random, draw);
-      if (detected_isa() < Isa::avx2) continue;
-      const auto phases = std::count_if(ran.begin(), ran.end(), [](const std::string& name) {
-        return name.substr(0, 7) == "phases_";
-      });
-      CHECK(phases == 1);
-    }
-    // The rearranged layer by itself: the same sums of the same products.
-    const IntLayer layer = make_layer(o, draw), split = split_phases(layer);
-    CHECK(split.shape.P() == shape.P());
-    CHECK(split.shape.Q() == shape.Q());
-    IntLayer measured = split;
-    measure_bounds(measured);
-    CHECK(measured.bound == layer.bound);
-  }
-  if (detected_isa() < Isa::avx2) return;
-  set_active_isa(Isa::avx2);
-  set_cpu_traits({512 << 10, VectorPorts::two, 0});
-  LayerOptions o;
-  o.shape = {1, 227, 227, 3, 64, 11, 11, 4, 0};
-  CHECK(prepare_layer(make_layer(o, draw), "auto")->algorithm() == "phases_winograd4_s16_avx2");
-  o.shape = {1, 32, 32, 64, 64, 3, 3, 2, 1};  // two phases of two taps
-  CHECK(prepare_exactly(make_layer(o, draw), "phases") == nullptr);
 }
 
 TEST_CASE("planner: the reference only where nothing else can run", "[integer]") {

@@ -73,7 +73,8 @@ TEST_CASE("strips: every row length, stride, padding and channel count", "[integ
     o.weights = draw.pick({Values::random, Values::largest, Values::smallest});
     o.zero_padding = draw.coin();
     if (draw.coin()) o.pool_kernel = o.pool_stride = o.shape.P() > 1 ? 2 : 1;
-    check_all(o, draw.between(1, 3), draw.pick({Values::random, Values::largest}), draw);
+    check_direct_ran(
+        check_all(o, draw.between(1, 3), draw.pick({Values::random, Values::largest}), draw));
     const DirectKernel* tiles = direct_kernel(detected_isa(), false, false);
     if (tiles == nullptr) continue;
     const auto prepared = prepare_direct(make_layer(o, draw), *tiles);
@@ -93,7 +94,8 @@ TEST_CASE("strips: sums in 16 bits, chunk after chunk", "[integer]") {
       o.in_max = o.max_code = 15;
       for (const Values values : {Values::random, Values::largest, Values::smallest}) {
         o.weights = values;
-        check_all(o, 2, values == Values::random ? values : Values::largest, draw);
+        check_direct_ran(
+            check_all(o, 2, values == Values::random ? values : Values::largest, draw));
         if (detected_isa() < Isa::avx2) continue;
         set_active_isa(Isa::avx2);
         const IntLayer layer = make_layer(o, draw);
@@ -114,7 +116,7 @@ TEST_CASE("strips: weights of few bits make room for the 32-bit arithmetic", "[i
     o.in_max = o.max_code = 3;
     o.largest_bias = 1;
     o.per_channel = true;  // some with n < 17
-    check_all(o, 2, Values::random, draw);
+    check_direct_ran(check_all(o, 2, Values::random, draw));
     if (tiles == nullptr || tiles->strip == nullptr) continue;
     const bool in_rows = prepare_direct(make_layer(o, draw), *tiles)->reason() == "rows of outputs";
     if (bits <= 4) CHECK(in_rows);
@@ -140,7 +142,8 @@ TEST_CASE("strips: kernel columns that only read padding are left out", "[intege
                draw.between(1, kernel / 2)};
     o.zero_padding = true;
     o.per_channel = draw.coin();
-    check_all(o, draw.between(1, 2), draw.pick({Values::random, Values::largest}), draw);
+    check_direct_ran(
+        check_all(o, draw.between(1, 2), draw.pick({Values::random, Values::largest}), draw));
     if (make_strip_window(o.shape, true).spans.size() > 1) ++edges;
   }
   CHECK(edges > 10);
