@@ -50,7 +50,7 @@ TEST_CASE("help and version are no errors, no command is one", "[apps][cli]") {
   CHECK(run(scratch, {"--version"}).code == 0);
   CHECK_THAT(run(scratch, {"--version"}).out, Catch::StartsWith("intandem "));
   for (const char* command :
-       {"train", "distill", "baseline", "verify", "eval", "inspect", "infer", "report"}) {
+       {"train", "distill", "baseline", "verify", "eval", "inspect", "infer", "export", "report"}) {
     const Outcome help = run(scratch, {command, "--help"});
     INFO(command);
     CHECK(help.code == 0);
