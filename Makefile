@@ -72,8 +72,10 @@ SECONDS ?= 60
 HARNESS ?=
 MODELS ?= 10000
 FIRST_MODEL ?= 1
+PREFIX ?= /usr/local
+DESTDIR ?=
 
-.PHONY: data-cifar10 claim
+.PHONY: data-cifar10 claim install uninstall
 .PHONY: build demo test check fuzz fuzz-models bench bench-distill bench-peers deps clean help FORCE
 .PHONY: run-bench run-float-peers run-int-peers run-tests run-fuzz run-fuzz-models everything syntax check-format check-layers check-gcc check-clang
 .DELETE_ON_ERROR:
@@ -99,6 +101,8 @@ help:
 	@echo "make bench-peers kernels, a training step and whole networks beside OpenBLAS, oneDNN, PyTorch,"
 	@echo "                 ONNX Runtime; make run-int-peers, run-float-peers: one half"
 	@echo "make deps        installs the Debian packages of all targets but bench-peers (PyTorch is large)"
+	@echo "make install     program, library, headers of the integer engine, intandem.pc into PREFIX=/usr/local"
+	@echo "                 (DESTDIR=DIR in front of it); make uninstall removes them (docs/library.md)"
 	@echo "make clean       removes build/"
 	@echo "Variables: CXX=clang++ (another compiler), V=1 (show commands), -jN (processes)"
 
@@ -205,6 +209,39 @@ syntax: $(ALL_SRC:%.cpp=$(B)/%.syntax)
 
 clean:
 	rm -rf build
+
+# What a user of the integer engine includes, as <intandem/…>: every installed header compiles alone.
+INSTALLED_HEADERS := $(addprefix core/,container.hpp conv_shape.hpp cpu.hpp error.hpp memory.hpp npy.hpp \
+    parallel.hpp tensor.hpp version.hpp) data/image_file.hpp $(addprefix data/image/,bytes.hpp checks.hpp) \
+    $(addprefix quant/integer/,engine.hpp model.hpp prepared_layer.hpp requant.hpp)
+TO := $(DESTDIR)$(PREFIX)
+VERSION = $(shell sed -n 's/.*return "\([0-9.]*\)".*/\1/p' core/version.cpp | head -n 1)
+define PC_FILE
+prefix=$(PREFIX)
+includedir=$${prefix}/include
+libdir=$${prefix}/lib
+
+Name: intandem
+Description: Fully integer quantized neural networks: models and the engine that runs them
+Version: $(VERSION)
+Cflags: -I$${includedir} -fopenmp
+Libs: -L$${libdir} -lintandem -fopenmp -lz
+endef
+export PC_FILE
+install: build
+	@case "$(PREFIX)" in /*) ;; *) echo "PREFIX=$(PREFIX): must start with a slash" >&2; exit 2 ;; esac
+	$(Q)install -D -m 755 "$(BIN)" "$(TO)/bin/intandem"
+	$(Q)install -D -m 644 "$(LIB)" "$(TO)/lib/libintandem.a"
+	$(Q)for header in $(INSTALLED_HEADERS); do \
+	  install -D -m 644 "$$header" "$(TO)/include/intandem/$$header" && \
+	  sed -i -E 's,^(#include ")(core|data|quant)/,\1intandem/\2/,' "$(TO)/include/intandem/$$header" || exit 1; \
+	done
+	$(Q)mkdir -p "$(TO)/lib/pkgconfig" && printf '%s\n' "$$PC_FILE" > "$(TO)/lib/pkgconfig/intandem.pc"
+	@echo "installed in $(TO)"
+uninstall:
+	$(Q)rm -f "$(TO)/bin/intandem" "$(TO)/lib/libintandem.a" "$(TO)/lib/pkgconfig/intandem.pc"
+	$(Q)cd "$(TO)/include/intandem" 2>/dev/null || exit 0; \
+	  rm -f $(INSTALLED_HEADERS); find . -mindepth 1 -depth -type d -empty -delete; rmdir "$$PWD" 2>/dev/null || true
 
 $(LIB): $(LIB_SRC:%.cpp=$(B)/%.o) $(B)/sources
 	$(call say,AR   $@)

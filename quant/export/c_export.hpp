@@ -21,7 +21,7 @@ struct CLayerBytes {
 
 /// What the program takes where pointers have four bytes. The code is measured on Cortex-M4 with
 /// gcc 12 -Os (`make size` beside the exported files measures it for any other compiler);
-/// tests/apps/test_export_arm.cpp checks that these bounds hold.
+/// tests/export/test_export_arm.cpp checks that these bounds hold.
 struct CFootprint {
   std::vector<CLayerBytes> layers;
   std::int64_t table_bytes = 0;  ///< geometry of the layers
