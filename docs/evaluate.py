@@ -20,8 +20,8 @@ def load(path):
     meta = header.pop("__metadata__", {})
     if meta.get("kind") != "integer-model" or int(meta["format_version"]) > 2:
         sys.exit(f"evaluate.py: error: {path}: no integer model of format version 1 or 2")
-    view = lambda t: np.frombuffer(data[start:], TYPES[t["dtype"]], np.prod(t["shape"], dtype=int),
-                                   t["data_offsets"][0]).reshape(t["shape"])
+    view = lambda t: np.frombuffer(data, TYPES[t["dtype"]], np.prod(t["shape"], dtype=int),
+                                   start + t["data_offsets"][0]).reshape(t["shape"])
     return meta, {name: view(t) for name, t in header.items()}
 
 

@@ -71,6 +71,35 @@ inline std::string write_net(const TemporaryDirectory& scratch, const IntModel& 
   return reference_logits(model, images);
 }
 
+/// The network of `make demo` in 2 bits, with random weights.
+inline IntModel demo_network() {
+  testing::Draw draw(5);
+  IntModel model;
+  model.network = "fashion-alexnet";
+  model.height = model.width = 28;
+  model.channels = 1;
+  model.classes = 10;
+  const auto add = [&](testing::LayerOptions options) {
+    const bool first = model.layers.empty(), last = options.shape.K == model.classes;
+    options.weight_bits = first || last ? 8 : 2;
+    options.in_max = first ? 255 : 3;
+    options.max_code = last ? 0 : 3;
+    options.zero_padding = !first;
+    model.layers.push_back(testing::make_layer(options, draw));
+  };
+  using Kind = IntLayerKind;
+  add({.shape = {1, 28, 28, 1, 16, 5, 5, 1, 2}, .pool_kernel = 2, .pool_stride = 2});
+  add({.shape = {1, 14, 14, 16, 32, 3, 3, 1, 1}, .pool_kernel = 2, .pool_stride = 2});
+  add({.shape = {1, 7, 7, 32, 64, 3, 3, 1, 1}});
+  add({.shape = {1, 7, 7, 64, 64, 3, 3, 1, 1}});
+  add({.shape = {1, 7, 7, 64, 64, 3, 3, 1, 1}, .pool_kernel = 3, .pool_stride = 2});
+  add({.kind = Kind::linear, .shape = {1, 1, 1, 576, 256}});
+  add({.kind = Kind::linear, .shape = {1, 1, 1, 256, 128}});
+  add({.kind = Kind::linear, .shape = {1, 1, 1, 128, 10}});
+  check_model(model, "demo network");
+  return model;
+}
+
 /// How many of the int32 numbers differ; all if the lengths do.
 inline std::size_t differences(const std::string& a, const std::string& b) {
   if (a.size() != b.size()) return std::max(a.size(), b.size());

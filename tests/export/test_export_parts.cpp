@@ -121,6 +121,14 @@ TEST_CASE("buffers that are needed at once do not share memory", "[export]") {
   CHECK(in_place > 0);
 }
 
+TEST_CASE("the demo's network in 2 bits fits 128 KB of flash and 32 KB of RAM", "[export]") {
+  const CFootprint footprint = measure_c(demo_network(), "demo");
+  CHECK(footprint.flash_bytes() <= 128 * 1024);
+  CHECK(footprint.ram_bytes() <= 32 * 1024);
+  CHECK(footprint.arena.bytes == 6848);
+  CHECK(footprint.arena.bytes == footprint.arena.least_bytes);
+}
+
 TEST_CASE("only files that export wrote are replaced", "[export]") {
   const TemporaryDirectory scratch;
   using Comment = GeneratedFile::Comment;
