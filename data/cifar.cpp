@@ -146,9 +146,9 @@ TrainTest load_cifar(CifarKind kind, const std::string& directory, const LoadOpt
   const Part train =
       options.test_only ? Part{} : find_part(place, layout.train, layout, options.limit);
   const Part test = find_part(place, layout.test, layout, options.limit);
-  if (options.check) {
-    options.check({train.total, test.total, layout.classes, kSide, kSide, kChannels, names});
-  }
+  const DataCounts counts{train.total, test.total, layout.classes, kSide, kSide, kChannels, names};
+  if (options.check) options.check(counts);
+  check_fits_memory(place, counts);
   TrainTest both{load_part(train, layout), load_part(test, layout), {}};
   both.train.class_names = both.test.class_names = names;
   return both;

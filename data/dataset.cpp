@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "core/error.hpp"
+#include "core/memory.hpp"
 #include "core/rng.hpp"
 #include "data/cifar.hpp"
 #include "data/fashion_mnist.hpp"
@@ -121,6 +122,23 @@ Split split_held_out(Dataset all, std::int64_t held_out, std::uint64_t seed) {
   split.held_out = subset(all, chosen);
   split.train = all.images.is_sole_owner() ? keep(std::move(all), rest) : subset(all, rest);
   return split;
+}
+
+void check_fits_memory(const std::string& source, const DataCounts& counts) {
+  const std::int64_t images = counts.train_images + counts.test_images;
+  const double need_bytes =
+      static_cast<double>(images + std::min<std::int64_t>(5000, counts.train_images / 10)) *
+      static_cast<double>(counts.height * counts.width * counts.channels);
+  const auto have_bytes = static_cast<double>(memory_limit_bytes());
+  if (need_bytes < have_bytes) return;
+  const auto gigabytes = [](double bytes) {
+    return std::to_string(static_cast<std::int64_t>(bytes / 1e9)) + " GB";
+  };
+  throw Error(source,
+              std::to_string(images) + " images take " + gigabytes(need_bytes) +
+                  ", more than the memory of " + gigabytes(have_bytes) +
+                  " that this process may use",
+              "use fewer images (a limit) or a smaller size");
 }
 
 std::vector<std::string> dataset_names() {

@@ -63,6 +63,11 @@ struct DataCounts {
   std::vector<std::string> class_names;
 };
 
+/// Error naming `source` unless the images of both parts, and the held-out tenth that is copied out
+/// of the training images, fit into the memory this process may use. To be called before any pixel
+/// is read.
+void check_fits_memory(const std::string& source, const DataCounts& counts);
+
 /// What to read of a dataset. The size applies to "image-folder" alone; the others have their own.
 struct LoadOptions {
   std::int64_t limit = 0;                  ///< > 0: the first `limit` images of each part

@@ -47,15 +47,15 @@ Dataset load_part(const std::string& directory, const std::string& part, std::in
 
 TrainTest load_fashion_mnist(const std::string& directory, const LoadOptions& options) {
   const std::int64_t limit = options.limit;
-  if (options.check) {
-    const auto count = [&](const std::string& part) {
-      const std::int64_t images =
-          read_idx_count(path_of(directory, part + "-images-idx3-ubyte"), 3, kRemedy);
-      return limit > 0 ? std::min(limit, images) : images;
-    };
-    options.check(
-        {options.test_only ? 0 : count("train"), count("t10k"), kClasses, kSide, kSide, 1, kNames});
-  }
+  const auto count = [&](const std::string& part) {
+    const std::int64_t images =
+        read_idx_count(path_of(directory, part + "-images-idx3-ubyte"), 3, kRemedy);
+    return limit > 0 ? std::min(limit, images) : images;
+  };
+  const DataCounts counts{
+      options.test_only ? 0 : count("train"), count("t10k"), kClasses, kSide, kSide, 1, kNames};
+  if (options.check) options.check(counts);
+  check_fits_memory(directory, counts);
   TrainTest both;
   if (!options.test_only) both.train = load_part(directory, "train", limit);
   both.test = load_part(directory, "t10k", limit);

@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <array>
 #include <limits>
-#include <new>
 #include <vector>
 
 #include "core/error.hpp"
+#include "core/memory.hpp"
 #include "data/gzip_reader.hpp"
 
 namespace intandem {
@@ -64,11 +64,11 @@ IdxArray read_idx(const std::string& path, int rank, std::int64_t limit,
   array.count = extents[0];
   const std::int64_t kept = limit > 0 ? std::min(limit, array.count) : array.count;
   const std::int64_t item_bytes = shape.size() / array.count;
-  try {
-    array.items = TensorU8(shape.with_outer(kept));
-  } catch (const std::bad_alloc&) {
-    file.fail("needs " + std::to_string(kept * item_bytes) + " bytes of memory");
+  if (kept > memory_limit_bytes() / item_bytes) {
+    file.fail("needs " + std::to_string(kept * item_bytes) + " bytes of memory, more than the " +
+              std::to_string(memory_limit_bytes()) + " that this process may use");
   }
+  array.items = TensorU8(shape.with_outer(kept));
   file.read(array.items.data(), kept * item_bytes, "the data");
   file.skip((array.count - kept) * item_bytes, "the data");
   file.expect_end();

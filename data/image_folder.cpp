@@ -4,7 +4,6 @@
 #include <filesystem>
 
 #include "core/error.hpp"
-#include "core/memory.hpp"
 #include "core/parallel.hpp"
 #include "data/fingerprint.hpp"
 #include "data/folder_listing.hpp"
@@ -39,24 +38,6 @@ void check_size(const LoadOptions& options) {
               "cannot make images of " + std::to_string(options.height) + "x" +
                   std::to_string(options.width) + "x" + std::to_string(options.channels),
               "use sides of 1 ... 16384 pixels and 1 or 3 channels", ExitCode::usage);
-}
-
-/// Decoded images of both parts, and a held-out tenth that is copied out of the training images.
-void check_fits_memory(const std::string& directory, std::int64_t train, std::int64_t test,
-                       const LoadOptions& options) {
-  const double need_bytes =
-      static_cast<double>(train + test + std::min<std::int64_t>(5000, train / 10)) *
-      static_cast<double>(options.height * options.width * options.channels);
-  const auto have_bytes = static_cast<double>(memory_limit_bytes());
-  if (need_bytes < have_bytes) return;
-  const auto gigabytes = [](double bytes) {
-    return std::to_string(static_cast<std::int64_t>(bytes / 1e9)) + " GB";
-  };
-  throw Error(directory,
-              std::to_string(train + test) + " images take " + gigabytes(need_bytes) +
-                  ", more than the memory of " + gigabytes(have_bytes) +
-                  " that this process may use",
-              "use fewer images (a limit) or a smaller size");
 }
 
 /// The classes of the images to come: those of train/, or what stands in for them.
@@ -148,11 +129,11 @@ TrainTest load_image_folder(const std::string& directory, const LoadOptions& opt
 
   const auto train_images = static_cast<std::int64_t>(train_files.files.size());
   const auto test_images = static_cast<std::int64_t>(test_files.files.size());
-  if (options.check) {
-    options.check({train_images, test_images, static_cast<std::int64_t>(classes.size()),
-                   options.height, options.width, options.channels, classes});
-  }
-  check_fits_memory(directory, train_images, test_images, options);
+  const DataCounts counts{train_images,   test_images,   static_cast<std::int64_t>(classes.size()),
+                          options.height, options.width, options.channels,
+                          classes};
+  if (options.check) options.check(counts);
+  check_fits_memory(directory, counts);
   both.train = decode(train_files, classes, options);
   both.test = decode(test_files, classes, options);
   return both;

@@ -14,7 +14,7 @@ volatile std::sig_atomic_t requested = 0;
 extern "C" void remember_signal(int) { requested = 1; }
 
 extern "C" void exit_now(int) {
-  constexpr char kText[] = "stopped before any training; go on with --resume\n";
+  constexpr char kText[] = "stopped with nothing to keep; go on with --resume\n";
   const auto ignored = ::write(STDERR_FILENO, kText, sizeof kText - 1);
   static_cast<void>(ignored);
   ::_exit(static_cast<int>(ExitCode::interrupted));

@@ -3,8 +3,8 @@
 
 namespace intandem {
 
-/// From here a signal ends the process at once with ExitCode::interrupted: while images are read
-/// there is nothing to keep, and --resume begins where the job was before.
+/// From here a signal ends the process at once with ExitCode::interrupted: while images are read,
+/// and in jobs of seconds, there is nothing to keep, and --resume begins where the job was before.
 void exit_on_stop_signals();
 
 /// From here a signal is remembered for stop_requested(); a second one ends the process at once.

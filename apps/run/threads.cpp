@@ -1,18 +1,19 @@
 #include "apps/run/threads.hpp"
 
-#include <omp.h>
-
 #include <algorithm>
 #include <cstdio>
+#include <cstdlib>
 
 #include "core/parallel.hpp"
+#include "core/processors.hpp"
 
 namespace intandem {
 
 void use_threads(std::int64_t wanted) {
   const std::int64_t asked = wanted > 0 ? wanted : thread_count();
-  const std::int64_t processors = std::max(1, omp_get_num_procs());
-  if (asked > processors) {
+  const std::int64_t processors = usable_processors();
+  const bool somebody_asked = wanted > 0 || std::getenv("OMP_NUM_THREADS") != nullptr;
+  if (asked > processors && somebody_asked) {
     std::fprintf(stderr, "intandem: note: %lld threads asked for, using %lld: one per processor\n",
                  static_cast<long long>(asked), static_cast<long long>(processors));
   }

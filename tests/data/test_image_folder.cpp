@@ -6,9 +6,11 @@
 #include "core/memory.hpp"
 #include "core/parallel.hpp"
 #include "data/dataset.hpp"
+#include "data/idx.hpp"
 #include "data/loader.hpp"
 #include "tests/data/image_writers.hpp"
 #include "tests/data/temporary_directory.hpp"
+#include "tests/skip.hpp"
 
 using namespace intandem;
 using namespace intandem::data_test;
@@ -229,4 +231,33 @@ TEST_CASE("memory: a control group limits what may be used, at any level", "[dat
   dir.write("memory/slurm/memory.limit_in_bytes", "2048\n");
   CHECK(control_group_limit_bytes("5:cpu,memory:/slurm\n1:cpu:/\n", dir.path()) == 2048);
   CHECK(memory_limit_bytes() > 0);
+}
+
+TEST_CASE("memory: no data set is read that cannot fit", "[data]") {
+  DataCounts counts;
+  counts.train_images = 1;
+  counts.height = counts.width = counts.channels = 1;
+  check_fits_memory("here", counts);
+  counts.train_images = memory_limit_bytes();  // and the held-out ones on top
+  check_error([&] { check_fits_memory("here", counts); }, {"here", "more than the memory"});
+
+  // Files with holes, as large as they say.
+  const TemporaryDirectory dir;
+  std::error_code refused;
+  const std::int64_t images = memory_limit_bytes() / (1 << 24) + 1;
+  const std::string idx =
+      dir.write("large", idx_file({static_cast<std::uint32_t>(images), 4096, 4096}, ""));
+  std::filesystem::resize_file(idx, static_cast<std::uintmax_t>(16 + images * (1 << 24)), refused);
+  const std::string cifar = dir.write("test_batch.bin", "");
+  if (!refused) {
+    std::filesystem::resize_file(
+        cifar, static_cast<std::uintmax_t>((memory_limit_bytes() / 3072 + 1) * 3073), refused);
+  }
+  if (refused) INTANDEM_SKIP("no files of this size here");
+  check_error([&] { read_idx(idx, 3, 0, "get it again"); }, {idx, "bytes of memory"});
+  LoadOptions options;
+  options.test_only = true;
+  check_error([&] { load_dataset("cifar10", dir.path(), options); }, {"more than the memory"});
+  options.limit = 3;
+  CHECK(load_dataset("cifar10", dir.path(), options).test.size() == 3);
 }
