@@ -6,6 +6,7 @@
 #include "apps/commands/tandem_job.hpp"
 #include "apps/print/figures.hpp"
 #include "apps/run/run_files.hpp"
+#include "apps/run/stop_signal.hpp"
 #include "apps/run/threads.hpp"
 #include "core/progress.hpp"
 #include "distill/folded_baseline.hpp"
@@ -23,6 +24,7 @@ ExitCode baseline_command(DistillConfig config, const JobOptions& job) {
   RunDir run(job, "baseline-" + config.name);
   if (!run.already_finished(keys)) {
     use_threads(config.threads);
+    exit_on_stop_signals();  // seconds of work, all of it done again by --resume
     TandemInputs inputs = load_inputs(config, job, false);
     const DistillOptions options = distill_options(config, inputs.teacher.info);
     run.begin(keys);

@@ -134,6 +134,28 @@ TEST_CASE("a stop while the images are read is a stop like any other", "[apps][c
   CHECK(nohup.code == 0);
 }
 
+TEST_CASE("baseline stops as the other jobs do", "[apps][cli]") {
+  INTANDEM_NEED_PROGRAM();
+  const TemporaryDirectory scratch;
+  const std::string data = write_bars(scratch, 320, 5000), dir = scratch.path("run");
+  REQUIRE(run(scratch, small_train(data, dir)).code == 0);
+  const std::vector<std::string> words = {"baseline", "--run", dir, "--threads", "1", "--quiet"};
+  for (const int signal : {SIGTERM, SIGINT, SIGHUP}) {
+    const Outcome stop = run(scratch, with(words, {"--overwrite"}), [&](pid_t child) {
+      // Its entry in config.json comes before the work.
+      for (int i = 0; i < 20000; ++i) {
+        if (slurp(dir + "/config.json").find("baseline-w4a4") != std::string::npos) break;
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));
+      }
+      kill(child, signal);
+    });
+    INFO(stop.err);
+    CHECK((stop.code == 75 || stop.code == 0));  // 0: it was done before the signal came
+    if (stop.code == 75) CHECK_THAT(stop.err, Catch::Contains("go on with --resume"));
+  }
+  CHECK(run(scratch, with(words, {"--resume"})).code == 0);
+}
+
 TEST_CASE("more threads than processors are a note, not a crash", "[apps][cli]") {
   INTANDEM_NEED_PROGRAM();
   const TemporaryDirectory scratch;
