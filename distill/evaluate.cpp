@@ -74,7 +74,7 @@ std::int64_t count_correct(const TensorF& logits, const std::vector<std::int32_t
 }
 
 Evaluation evaluate_integer(const IntModel& model, const Dataset& data, std::int64_t batch,
-                            const std::string& algorithm) {
+                            const std::string& algorithm, const LogitSink<std::int32_t>& sink) {
   check_fits(data, model.height, model.width, model.channels, model.classes, model.network);
   Engine engine(model, batch, algorithm);
   Evaluation result;
@@ -88,13 +88,14 @@ Evaluation evaluate_integer(const IntModel& model, const Dataset& data, std::int
     argmax_rows(logits.data(), N, model.classes, result.predicted.data() + first);
     result.seconds += watch.seconds();
     result.correct_top5 += count_top5(logits.data(), N, model.classes, data.labels.data() + first);
+    if (sink) sink(first, N, logits.data());
   }
   count(result, data);
   return result;
 }
 
 Evaluation evaluate_float(FloatNetwork& network, const Normalization& normalization,
-                          const Dataset& data, std::int64_t batch) {
+                          const Dataset& data, std::int64_t batch, const LogitSink<float>& sink) {
   const NetworkSpec& spec = network.spec();
   check_fits(data, spec.height, spec.width, spec.channels, spec.classes, spec.name);
   Evaluation result;
@@ -108,6 +109,7 @@ Evaluation evaluate_float(FloatNetwork& network, const Normalization& normalizat
     const std::vector<std::int32_t> predicted = predicted_classes(logits);
     std::copy(predicted.begin(), predicted.end(), result.predicted.begin() + first);
     result.correct_top5 += count_top5(logits.data(), N, spec.classes, data.labels.data() + first);
+    if (sink) sink(first, N, logits.data());
   }
   count(result, data);
   return result;

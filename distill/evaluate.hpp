@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -47,12 +48,18 @@ std::int64_t count_correct(const TensorF& logits, const std::vector<std::int32_t
 /// The largest logit's index per row of [N][classes], the first if tied.
 std::vector<std::int32_t> predicted_classes(const TensorF& logits);
 
+/// Called with the logits [N][classes] of images first … first + N − 1, from the first image on.
+template <class T>
+using LogitSink = std::function<void(std::int64_t first, std::int64_t N, const T* logits)>;
+
 /// The integer engine over a dataset. algorithm: as in quant/integer/engine.hpp.
 Evaluation evaluate_integer(const IntModel& model, const Dataset& data, std::int64_t batch,
-                            const std::string& algorithm = "auto");
+                            const std::string& algorithm = "auto",
+                            const LogitSink<std::int32_t>& sink = {});
 /// The float network in evaluation mode.
 Evaluation evaluate_float(FloatNetwork& network, const Normalization& normalization,
-                          const Dataset& data, std::int64_t batch);
+                          const Dataset& data, std::int64_t batch,
+                          const LogitSink<float>& sink = {});
 
 /// Per unit, 10·log10(Σ y² / Σ (y − ŷ)²) in dB with y the teacher's output of the unit (after ReLU
 /// and pooling; logits of the last unit) and ŷ the student's codes times their step, over `data`.

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -43,6 +44,7 @@ struct EvalOptions {
   std::string algorithm = "auto";  ///< integer engine (quant/integer/engine.hpp)
   bool profile = false;            ///< also time every layer (integer model)
   std::string logits;              ///< .npy file for the logits (integer model); empty: none
+  std::string predictions;         ///< CSV file, a line per image; empty: none
 };
 /// Top-1 and top-5 on the dataset's test part and images per second.
 ExitCode eval_command(const EvalOptions& options);
@@ -60,6 +62,7 @@ struct InferOptions {
   std::vector<std::string> images;
   bool invert = false;   ///< 255 − pixel, for dark objects on white
   std::int64_t top = 3;  ///< classes printed per image
+  bool json = false;     ///< a JSON object per image and line instead
   std::string algorithm = "auto";
 };
 /// Classifies image files with an integer model.
@@ -71,6 +74,21 @@ struct ExportOptions {
 };
 /// Writes an integer model in another form and prints what it takes.
 ExitCode export_command(const ExportOptions& options);
+
+struct TraceOptions {
+  std::string model;                    ///< integer model
+  std::string image;                    ///< image file, or .npy of u8 [H][W][C]
+  std::string layer;                    ///< this one alone; empty: all
+  std::string pixel;                    ///< "Y,X" of its output, after max-pool; empty: chosen
+  std::optional<std::int64_t> channel;  ///< of its output; none: chosen
+  bool zeros = false;                   ///< also products with a factor 0
+  bool fit = false;                     ///< cut and resize the image as infer does
+  bool invert = false;                  ///< 255 − pixel
+  std::string save;                     ///< directory for all tensors; empty: none
+  std::string algorithm = "auto";
+};
+/// One image through an integer model, product by product; compared with the engine.
+ExitCode trace_command(const TraceOptions& options);
 
 struct ReportOptions {
   std::vector<std::string> runs;  ///< directories; more than one only of sweeps

@@ -1,9 +1,11 @@
 // `intandem eval`: top-1 and top-5 of a teacher or an integer model on its dataset's test part.
 #include <algorithm>
 #include <cstdio>
+#include <optional>
 #include <set>
 
 #include "apps/commands/commands.hpp"
+#include "apps/commands/predictions.hpp"
 #include "apps/commands/profile.hpp"
 #include "apps/print/figures.hpp"
 #include "apps/run/data_check.hpp"
@@ -47,13 +49,6 @@ Dataset load_test(const ModelInfo& info, const EvalOptions& options, const std::
   return test;
 }
 
-void save_logits(const IntModel& model, const Dataset& test, const EvalOptions& options) {
-  TensorS32 logits(Shape{test.size(), model.classes});
-  Engine(model, options.batch, options.algorithm)
-      .run(test.images.data(), test.size(), logits.data());
-  save_npy(options.logits, logits);
-}
-
 /// What a teacher has not.
 void refuse_for_teacher(const std::string& option, bool given, const std::string& problem) {
   if (given) throw Error(option, problem, "give an integer model", ExitCode::usage);
@@ -66,6 +61,8 @@ ExitCode eval_command(const EvalOptions& options) {
   const Container file = Container::load(options.model);
   Evaluation result;
   std::string how, profile, data_dir, dataset;
+  std::optional<PredictionFile> predictions;
+  if (!options.predictions.empty()) predictions.emplace(options.predictions);
   if (file.kind() == "teacher") {
     refuse_for_teacher("--profile", options.profile,
                        "times the layers of integer models, and this is a teacher");
@@ -75,7 +72,9 @@ ExitCode eval_command(const EvalOptions& options) {
     const NetworkSpec& spec = teacher.net.spec();
     const Dataset test = load_test(teacher.info, options, spec.name, spec.height, spec.width,
                                    spec.channels, &data_dir);
-    result = evaluate_float(teacher.net, teacher.info.norm, test, options.batch);
+    LogitSink<float> sink;
+    if (predictions) sink = predictions->sink<float>(test);
+    result = evaluate_float(teacher.net, teacher.info.norm, test, options.batch, sink);
     how = describe_quantizers(teacher.net);
     dataset = teacher.info.dataset;
   } else if (file.kind() == "integer-model") {
@@ -85,8 +84,17 @@ ExitCode eval_command(const EvalOptions& options) {
     const Dataset test = load_test(info, options, model.network, model.height, model.width,
                                    model.channels, &data_dir);
     how = algorithm_list(model, options.algorithm);
-    result = evaluate_integer(model, test, options.batch, options.algorithm);
-    if (!options.logits.empty()) save_logits(model, test, options);
+    LogitSink<std::int32_t> lines;
+    if (predictions) lines = predictions->sink<std::int32_t>(test);
+    TensorS32 logits;
+    if (!options.logits.empty()) logits = TensorS32(Shape{test.size(), model.classes});
+    const auto sink = [&](std::int64_t first, std::int64_t N, const std::int32_t* rows) {
+      if (lines) lines(first, N, rows);
+      if (logits.empty()) return;
+      std::copy_n(rows, N * model.classes, logits.data() + first * model.classes);
+    };
+    result = evaluate_integer(model, test, options.batch, options.algorithm, sink);
+    if (!options.logits.empty()) save_npy(options.logits, logits);
     if (options.profile && test.size() > 0) {
       profile = "\n" + profile_text(profile_model(model, test.images.data(), test.size(),
                                                   options.batch, options.algorithm));
@@ -95,6 +103,7 @@ ExitCode eval_command(const EvalOptions& options) {
     throw Error(options.model, "is of kind '" + file.kind() + "'",
                 "give a teacher or an integer model");
   }
+  if (predictions) predictions->commit();
   std::printf("top-1 %.2f %% (%lld of %lld test images), top-5 %.2f %% (%lld)\n",
               percent(result.correct, result.images), static_cast<long long>(result.correct),
               static_cast<long long>(result.images), percent(result.correct_top5, result.images),

@@ -1,11 +1,13 @@
 // `intandem infer`: image files → classes, in integers from the first pixel to the last logit.
 #include <algorithm>
 #include <cstdio>
+#include <nlohmann/json.hpp>
 #include <numeric>
 
 #include "apps/commands/commands.hpp"
 #include "core/container.hpp"
 #include "core/error.hpp"
+#include "core/json.hpp"
 #include "core/text.hpp"
 #include "data/image_file.hpp"
 #include "distill/model_info.hpp"
@@ -30,14 +32,42 @@ bool has_bright_border(const TensorU8& image) {
   return sum >= kBrightBorder * count;
 }
 
-void print_classes(const std::string& path, const std::vector<std::int32_t>& logits,
-                   const std::vector<std::string>& names, std::int64_t top) {
+/// The `top` classes with the largest logits, the largest first.
+std::vector<std::size_t> top_classes(const std::vector<std::int32_t>& logits, std::int64_t top) {
   std::vector<std::size_t> order(logits.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
   // Stable: the lowest index wins ties, as in argmax.
   std::stable_sort(order.begin(), order.end(),
                    [&](std::size_t a, std::size_t b) { return logits[a] > logits[b]; });
   order.resize(std::min(order.size(), static_cast<std::size_t>(top)));
+  return order;
+}
+
+/// A path or a class name in JSON, which must be UTF-8.
+std::string json_text(const std::string& text) { return is_utf8(text) ? text : printable(text); }
+
+void print_json(const std::string& path, const std::vector<std::int32_t>& logits,
+                const std::vector<std::string>& names, std::int64_t top) {
+  Json best = Json::array();
+  for (const std::size_t c : top_classes(logits, top)) {
+    best.push_back({{"class", c}, {"name", json_text(names[c])}, {"logit", logits[c]}});
+  }
+  const Json line = {{"image", json_text(path)},
+                     {"class", best[0]["class"]},
+                     {"name", best[0]["name"]},
+                     {"top", best},
+                     {"logits", logits}};
+  std::printf("%s\n", to_text(line).c_str());
+}
+
+void print_json_error(const std::string& path, const Error& error) {
+  const Json line = {{"image", json_text(path)}, {"error", json_text(error.what())}};
+  std::printf("%s\n", to_text(line).c_str());
+}
+
+void print_classes(const std::string& path, const std::vector<std::int32_t>& logits,
+                   const std::vector<std::string>& names, std::int64_t top) {
+  const std::vector<std::size_t> order = top_classes(logits, top);
   std::printf("%s:", printable(path).c_str());
   for (std::size_t i = 0; i < order.size(); ++i) {
     std::printf("%s %s (%d)", i > 0 ? "," : "", printable(names[order[i]]).c_str(),
@@ -70,6 +100,7 @@ ExitCode infer_command(const InferOptions& options) {
       image = fit_image(read_image(path, model.channels), model.height, model.width);
     } catch (const Error& error) {
       std::fprintf(stderr, "intandem: error: %s\n", error.what());
+      if (options.json) print_json_error(path, error);
       code = ExitCode::runtime;
       continue;
     }
@@ -83,7 +114,7 @@ ExitCode infer_command(const InferOptions& options) {
                    printable(path).c_str(), options.invert ? "without" : "with");
     }
     engine.run(image.data(), 1, logits.data());
-    print_classes(path, logits, info.class_names, options.top);
+    (options.json ? print_json : print_classes)(path, logits, info.class_names, options.top);
   }
   return code;
 }

@@ -9,6 +9,7 @@
 #include "apps/run/shell.hpp"
 #include "apps/run/threads.hpp"
 #include "apps/settings/cli_config.hpp"
+#include "apps/settings/cli_trace.hpp"
 #include "apps/settings/recorded_config.hpp"
 #include "core/error.hpp"
 #include "core/file.hpp"
@@ -46,6 +47,7 @@ class Program {
     add_inspect();
     add_infer();
     add_export();
+    add_trace();
     add_report();
     add_sweep();
   }
@@ -151,8 +153,9 @@ class Program {
   void add_verify() {
     CLI::App* command =
         app_.add_subcommand("verify", "check the training simulation against the integers");
-    command->add_option("--run", verify_.run, "run directory")->type_name("DIR")->required();
-    command->add_option("--name", verify_.name, "name of the student")->required();
+    refuse_empty(
+        *command->add_option("--run", verify_.run, "run directory")->type_name("DIR")->required());
+    refuse_empty(*command->add_option("--name", verify_.name, "name of the student")->required());
     refuse_empty(*command->add_option("--data-dir", verify_.data_dir,
                                       "directory of the dataset; default: the student's"));
     command->add_flag("--other-data", verify_.other_data,
@@ -189,6 +192,10 @@ class Program {
                                    "also write the integers that the class is chosen from, int32 "
                                    "[images][classes]")
                       ->type_name("FILE.npy"));
+    refuse_empty(*command
+                      ->add_option("--predictions", eval_.predictions,
+                                   "also write label, prediction and logits of every image there")
+                      ->type_name("FILE.csv"));
     actions_[command] = [this] { return eval_command(eval_); };
   }
 
@@ -213,6 +220,8 @@ class Program {
                       "255 - pixel first; Fashion-MNIST shows light items on black");
     command->add_option("--top", infer_.top, "classes printed per image")
         ->check(CLI::Range(1, 1000));
+    command->add_flag("--json", infer_.json,
+                      "a line of JSON per image: image, class, name, top, logits; or image, error");
     command->add_option("--algorithm", infer_.algorithm,
                         "kernels of the integer engine: auto, ref, or one by name");
     actions_[command] = [this] { return infer_command(infer_); };
@@ -229,17 +238,27 @@ class Program {
     actions_[command] = [this] { return export_command(export_); };
   }
 
+  void add_trace() {
+    CLI::App* command = app_.add_subcommand(
+        "trace", "one image through an integer model, product by product (docs/trace.md)");
+    add_trace_options(*command, trace_);
+    actions_[command] = [this] { return trace_command(trace_); };
+  }
+
   void add_report() {
     CLI::App* command =
         app_.add_subcommand("report", "write report.html of a run, or the report of sweeps");
-    command
-        ->add_option("--run", report_.runs,
-                     "run directory; a sweep's may be given several times for one page")
-        ->type_name("DIR")
-        ->required();
-    command->add_option("--output", report_.output, "HTML file; default: DIR/report.html");
-    command->add_option("--markdown", report_.markdown,
-                        "Markdown file of a sweep, its plots beside it; default: DIR/report.md");
+    refuse_empty(*command
+                      ->add_option("--run", report_.runs,
+                                   "run directory; a sweep's may be given several times for one "
+                                   "page")
+                      ->type_name("DIR")
+                      ->required());
+    refuse_empty(
+        *command->add_option("--output", report_.output, "HTML file; default: DIR/report.html"));
+    refuse_empty(*command->add_option("--markdown", report_.markdown,
+                                      "Markdown file of a sweep, its plots beside it; default: "
+                                      "DIR/report.md"));
     actions_[command] = [this] { return report_command(report_); };
   }
 
@@ -247,8 +266,10 @@ class Program {
     CLI::App* command = app_.add_subcommand(
         "sweep", "run the teachers and students of a file (docs/sweeps.md), then report");
     command->add_option("file", sweep_.file, "what to run, a JSON file")->required();
-    command->add_option("--run", sweep_.run, "directory of the sweep; default: runs/<file's name>")
-        ->type_name("DIR");
+    refuse_empty(*command
+                      ->add_option("--run", sweep_.run,
+                                   "directory of the sweep; default: runs/<file's name>")
+                      ->type_name("DIR"));
     command->add_flag("--list,--dry-run", sweep_.list,
                       "print the commands of all jobs, numbered, and run none");
     command->add_option("--only", sweep_.only,
@@ -281,6 +302,7 @@ class Program {
   InspectOptions inspect_;
   InferOptions infer_;
   ExportOptions export_;
+  TraceOptions trace_;
   ReportOptions report_;
   SweepOptions sweep_;
   std::string program_;

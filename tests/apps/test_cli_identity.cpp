@@ -105,6 +105,12 @@ TEST_CASE("an empty path is no default", "[apps][cli]") {
   check_one_error(run(scratch, {"train", "--run", dir, "--data-dir", ""}), 2,
                   {"--data-dir", "empty"});
   check_one_error(run(scratch, {"train", "--run", ""}), 2, {"--run", "empty"});
+  check_one_error(run(scratch, {"verify", "--run", "", "--name", "w4a4"}), 2, {"--run", "empty"});
+  check_one_error(run(scratch, {"verify", "--run", dir, "--name", ""}), 2, {"--name", "empty"});
+  check_one_error(run(scratch, {"report", "--run", ""}), 2, {"--run", "empty"});
+  check_one_error(run(scratch, {"report", "--run", dir, "--run", ""}), 2, {"--run", "empty"});
+  check_one_error(run(scratch, {"report", "--run", dir, "--output", ""}), 2, {"--output", "empty"});
+  check_one_error(run(scratch, {"sweep", "x.json", "--run", ""}), 2, {"--run", "empty"});
   check_one_error(run(scratch, {"distill", "--run", dir, "--teacher", ""}), 2,
                   {"--teacher", "empty"});
   check_one_error(run(scratch, {"eval", "x.safetensors", "--data-dir", ""}), 2,
