@@ -106,7 +106,9 @@ TEST_CASE("the tandem ends no worse than it starts and stays exact") {
   CHECK(student_top1 >= evaluate_integer(folded, held_out_data(), 64).top1_percent());
   CHECK(student_top1 > 80.0);
   CHECK(compare_with_simulation(tandem.student(), model, held_out_data(), 50).count == 0);
-  CHECK(layer_sqnr_db(teacher, tandem.student(), held_out_data(), 50).size() == 6);
+  for (const double db : layer_sqnr_db(teacher, tandem.student(), held_out_data(), 50)) {
+    CHECK(db > 3.0);  // far below the teacher's activations, else nothing was learned
+  }
 }
 
 TEST_CASE("it also works from random weights") {
