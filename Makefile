@@ -75,7 +75,7 @@ FIRST_MODEL ?= 1
 PREFIX ?= /usr/local
 DESTDIR ?=
 
-.PHONY: data-cifar10 claim install uninstall
+.PHONY: data-cifar10 claim results install uninstall
 .PHONY: build demo test check fuzz fuzz-models bench bench-distill bench-peers deps clean help FORCE
 .PHONY: run-bench run-float-peers run-int-peers run-tests run-fuzz run-fuzz-models everything syntax check-format check-layers check-gcc check-clang
 .DELETE_ON_ERROR:
@@ -100,6 +100,8 @@ help:
 	@echo "make bench-distill  steps of distillation beside one of the teacher (DISTILL_ARGS)"
 	@echo "make bench-peers kernels, a training step and whole networks beside OpenBLAS, oneDNN, PyTorch,"
 	@echo "                 ONNX Runtime; make run-int-peers, run-float-peers: one half"
+	@echo "make results     writes docs/results*.md from bench/results/*.json; SAVE=NAME first keeps the"
+	@echo "                 JSON of build/bench there, for the machine NAME"
 	@echo "make deps        installs the Debian packages of all targets but bench-peers (PyTorch is large)"
 	@echo "make install     program, library, headers of the integer engine, intandem.pc into PREFIX=/usr/local"
 	@echo "                 (DESTDIR=DIR in front of it); make uninstall removes them (docs/library.md)"
@@ -152,16 +154,21 @@ bench:
 	@.ci/deps bench
 	$(SUBMAKE) run-bench
 run-bench: $(BENCH)
-	$(Q)$(if $(BENCH),$(BENCH) $(BENCH_ARGS),echo "there are no benchmarks yet")
+	$(Q)$(if $(BENCH),BENCH_COMMAND='make bench$(if $(BENCH_ARGS), BENCH_ARGS="$(BENCH_ARGS)")' $(BENCH) $(BENCH_ARGS),echo "there are no benchmarks yet")
 
 # What a step of distillation costs beside one of its teacher (docs/benchmarks.md).
 bench-distill:
 	@.ci/deps bench
 	$(SUBMAKE) $(B)/distill_steps
-	$(Q)$(B)/distill_steps $(DISTILL_ARGS)
-$(B)/distill_steps: $(B)/bench/distill_steps.o $(B)/apps/print/text_table.o $(LIB)
+	$(Q)BENCH_COMMAND='make bench-distill$(if $(DISTILL_ARGS), DISTILL_ARGS="$(DISTILL_ARGS)")' $(B)/distill_steps $(DISTILL_ARGS)
+$(B)/distill_steps: $(B)/bench/distill_steps.o $(B)/bench/machine.o $(B)/apps/print/text_table.o $(LIB)
 	$(call say,LINK $@)
 	$(Q)$(CXX) $(ALL_LDFLAGS) $(filter %.o,$^) $(LIB) $(LDLIBS) -o $@
+
+# docs/results*.md from the JSON files kept in bench/results. SAVE=NAME first keeps those of build/bench
+# there, as the newest of the machine called NAME.
+results:
+	$(Q)bench/make_results.py $(if $(SAVE),--save "$(SAVE)")
 
 # The rivals are packages nothing else needs, so nothing else builds these programs. Results:
 # build/bench/{float,int}_peers.json (docs/benchmarks.md). Arguments: PEERS_ARGS="THREADS REPETITIONS
@@ -173,18 +180,20 @@ bench-peers:
 	$(SUBMAKE) run-int-peers
 run-float-peers: $(B)/float_peers $(B)/torch_step
 	@mkdir -p build/bench
-	$(B)/float_peers $(PEERS_ARGS) > build/bench/float_kernels.json
+	BENCH_COMMAND='make run-float-peers$(if $(PEERS_ARGS), PEERS_ARGS="$(PEERS_ARGS)")$(if $(STEPS_ARGS), STEPS_ARGS="$(STEPS_ARGS)")' \
+	  $(B)/float_peers $(PEERS_ARGS) > build/bench/float_kernels.json
 	bench/peers/compare_steps.py $(B)/torch_step --kernels build/bench/float_kernels.json \
 	  --output build/bench/float_peers.json $(STEPS_ARGS)
 # Peers that are not to be had are left out, and the results say so.
 run-int-peers: $(B)/int_peers
 	@bench/peers/setup_venv.sh
-	bench/peers/int_peers.sh $(B)/int_peers "$(CXX)" $(PEERS_ARGS)
-INT_PEERS := $(addprefix bench/,int_case int_network shapes sweep $(addprefix peers/,contest int_peers int_peers_layer int_peers_network worker))
+	BENCH_COMMAND='make run-int-peers$(if $(PEERS_ARGS), PEERS_ARGS="$(PEERS_ARGS)")' \
+	  bench/peers/int_peers.sh $(B)/int_peers "$(CXX)" $(PEERS_ARGS)
+INT_PEERS := $(addprefix bench/,int_case int_network machine shapes sweep $(addprefix peers/,contest int_peers int_peers_layer int_peers_network worker))
 $(B)/int_peers: $(INT_PEERS:%=$(B)/%.o) $(LIB)
 	$(call say,LINK $@)
 	$(Q)$(CXX) $(ALL_LDFLAGS) $(filter %.o,$^) $(LIB) $(LDLIBS) -ldl -o $@
-FLOAT_PEERS := $(addprefix bench/,shapes $(addprefix peers/,float_cases float_cases_onednn float_peers worker))
+FLOAT_PEERS := $(addprefix bench/,machine shapes $(addprefix peers/,float_cases float_cases_onednn float_peers worker))
 $(B)/float_peers: $(FLOAT_PEERS:%=$(B)/%.o) $(LIB)
 	$(call say,LINK $@)
 	$(Q)$(CXX) $(ALL_LDFLAGS) $(filter %.o,$^) $(LIB) $(LDLIBS) -lopenblas -ldnnl -o $@

@@ -5,13 +5,17 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
 #include <map>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
 #include "apps/print/figures.hpp"
 #include "apps/print/text_table.hpp"
+#include "bench/machine.hpp"
 #include "core/cpu.hpp"
+#include "core/file.hpp"
 #include "core/parallel.hpp"
 #include "core/profile.hpp"
 #include "core/progress.hpp"
@@ -136,6 +140,15 @@ class Benchmark {
     print_phases();
   }
 
+  /// One entry per step: name, ms (median), phases (mean ms by name).
+  nlohmann::json results() const {
+    nlohmann::json rows = nlohmann::json::array();
+    for (const Contender& c : contenders_) {
+      rows.push_back({{"name", c.name}, {"ms", c.median_ms()}, {"phases", c.phases()}});
+    }
+    return rows;
+  }
+
  private:
   static TeacherOptions options_of_teacher(std::int64_t batch) {
     TeacherOptions options;
@@ -232,6 +245,18 @@ int main(int argc, char** argv) {
     Benchmark benchmark(spec, batch, bits);
     for (std::int64_t turn = 0; turn < turns; ++turn) benchmark.turn();
     benchmark.print();
+    const nlohmann::json report = {{"machine", bench::describe_machine()},
+                                   {"network", spec.name},
+                                   {"width", std::atof(argument(2, "0.5"))},
+                                   {"batch", batch},
+                                   {"turns", turns},
+                                   {"bits", bits},
+                                   {"threads", thread_count()},
+                                   {"isa", std::string(isa_name(active_isa()))},
+                                   {"results", benchmark.results()}};
+    std::filesystem::create_directories("build/bench");
+    write_file_atomic("build/bench/distill_steps.json", report.dump(1) + "\n");
+    std::printf("\nbuild/bench/distill_steps.json\n");
   } catch (const Error& error) {
     std::fprintf(stderr, "intandem: error: %s\n", error.what());
     return static_cast<int>(error.code());

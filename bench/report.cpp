@@ -8,6 +8,7 @@
 #include <sstream>
 
 #include "bench/bar_chart.hpp"
+#include "bench/machine.hpp"
 #include "core/cpu.hpp"
 #include "core/file.hpp"
 #include "core/int_peak.hpp"
@@ -133,8 +134,10 @@ void write_report(const std::vector<Figure>& figures, const std::string& directo
     if (!f.unit.empty()) rows.back()[f.unit] = f.rate;
     if (f.peak_percent > 0) rows.back()["peak_percent"] = f.peak_percent;
   }
-  const nlohmann::json report = {
-      {"threads", thread_count()}, {"isa", std::string(isa_name(active_isa()))}, {"results", rows}};
+  const nlohmann::json report = {{"machine", describe_machine()},
+                                 {"threads", thread_count()},
+                                 {"isa", std::string(isa_name(active_isa()))},
+                                 {"results", rows}};
   const std::string file = directory + "/bench.json";
   write_file_atomic(file, report.dump(1) + "\n");
   std::printf("\n%s\n", file.c_str());

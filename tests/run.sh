@@ -39,7 +39,7 @@ if [ $status != 0 ] && ! grep -q '^fail ' "$log"; then
 fi
 
 if [ -z "${TEST:-}" ]; then
-  for scan in layering no_float isa_symbols; do
+  for scan in layering no_float isa_symbols results links; do
     tests/scans/$scan.sh >"$log.scan" 2>&1
     status=$?
     cat "$log.scan"

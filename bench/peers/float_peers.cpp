@@ -18,6 +18,7 @@
 #include <thread>
 #include <vector>
 
+#include "bench/machine.hpp"
 #include "bench/peers/float_cases.hpp"
 #include "bench/peers/worker.hpp"
 #include "core/cpu.hpp"
@@ -144,7 +145,8 @@ int compare_all(const std::string& self, int threads, int rounds, const std::str
   for (std::size_t i = 0; i < cases.size(); ++i) {
     results.push_back(compare(cases[i], i, rounds, workers));
   }
-  const nlohmann::json report = {{"isa", std::string(isa_name(active_isa()))},
+  const nlohmann::json report = {{"machine", describe_machine()},
+                                 {"isa", std::string(isa_name(active_isa()))},
                                  {"threads", threads},
                                  {"clock", threads == 1 ? "process CPU time" : "wall clock"},
                                  {"repetitions", rounds},

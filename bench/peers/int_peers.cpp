@@ -14,6 +14,7 @@
 #include <set>
 #include <vector>
 
+#include "bench/machine.hpp"
 #include "bench/peers/contest.hpp"
 #include "core/cpu.hpp"
 #include "core/error.hpp"
@@ -175,6 +176,7 @@ int main(int count, char** arguments) {
     for (const IntPeer* peer : peers) versions.push_back(peer->name);
     const nlohmann::json rows = bench::compare_all(peers, options, problems);
     const nlohmann::json report = {
+        {"machine", bench::describe_machine()},
         {"isa", std::string(isa_name(active_isa()))},
         {"limit", options.limit},
         {"threads", options.threads},
