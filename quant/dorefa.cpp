@@ -25,7 +25,7 @@ Largest largest_weight(const TensorF& w) {
   return largest;
 }
 
-/// Odd code of t = tanh(w)/max|tanh(w)|, −1 … 1 (eq. 9).
+/// Odd code of t = tanh(w)/max|tanh(w)|, −1 … 1 (section 2.3 of the paper).
 double odd_code(double t, int weight_bits) {
   const double n = (1 << weight_bits) - 1;
   return 2.0 * std::floor(n * (0.5 * t + 0.5) + 0.5) - n;

@@ -12,10 +12,10 @@ namespace intandem {
 double portable_tanh(double x);
 
 /// QZ5. Nothing is learned besides w. With n = 2^W − 1, W = 2 … 7,
-///   ŵ = 2·quantize_W(tanh(w)/(2·max|tanh(w)|) + ½) − 1          (DoReFa eq. 9)
+///   ŵ = 2·quantize_W(tanh(w)/(2·max|tanh(w)|) + ½) − 1          (DoReFa section 2.3)
 ///   q = 2·round(n·(tanh(w)/(2·max|tanh(w)|) + ½)) − n, odd      ŵ = q/n, step 1/n
-/// and the gradient is the chain rule through tanh and max, the rounding straight through (eq. 10).
-///   W = 1: ŵ = mean|w|·sign(w), the gradient straight through  (eq. 7 and 8)
+/// and the gradient is the chain rule through tanh and max, the rounding straight through.
+///   W = 1: ŵ = mean|w|·sign(w), the gradient straight through  (section 2.3)
 ///   W = 8: odd codes do not fit 8 bits. The paper leaves the first and last layers, the usual
 ///   place
 ///          of 8 bits, in floats; here they are ŵ = s·round(w/s), s = max|w|/127, gradient 1.
@@ -38,8 +38,8 @@ class DorefaQuantizer final : public WeightQuantizer {
   int weight_bits_;
 };
 
-/// QZ6. quantize_A of the value clipped to [0, range]; the paper's range is 1 (eq. 11). The step
-/// range/high is a constant, whatever the activations are.
+/// QZ6. quantize_A of the value clipped to [0, range]; the paper's range is 1 (section 2.4). The
+/// step range/high is a constant, whatever the activations are.
 class DorefaActivation final : public FixedStepActivation {
  public:
   explicit DorefaActivation(double range) : range_(range) {}

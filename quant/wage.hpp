@@ -6,12 +6,12 @@
 
 namespace intandem {
 
-/// QZ8. ŵ = s·clamp(round(w/s), −(2^(W−1) − 1), 2^(W−1) − 1), s = 2^e: WAGE's Q(x, k) (eq. 1 and 2)
+/// QZ8. ŵ = s·clamp(round(w/s), −(2^(W−1) − 1), 2^(W−1) − 1), s = 2^e: WAGE's Q(x, k) (section 3)
 /// with the layer's power of two (its α) taken into s. WAGE derives e from the fan-in; here it is
 /// the e of least squared error at fit(). Of WAGE's four quantizers these are W and A; gradients
 /// and errors stay floats.
 /// Gradient: 1, and where |w| is clipped only if the step leads back into the range: WAGE clips the
-/// latents themselves after each update (eq. 12), with the same effect.
+/// latents themselves after each update (section 3), with the same effect.
 class WageQuantizer final : public WeightQuantizer {
  public:
   WageQuantizer(int weight_bits, const std::string& parameter_name);

@@ -100,7 +100,7 @@ TEST_CASE("fixed steps of activations: DoReFa's constant, WAGE's power of two, u
         static_cast<const ActivationQuantizer*>(new UniformActivation(StepMethod::mse))}) {
     CHECK_FALSE(quantizer->learns_step());
     const auto d = activation_gradient(*quantizer, kZ, kG, kStep, kHigh);
-    // Straight through between 0 and the clip (DoReFa eq. 6 and the text under eq. 11), 0 outside.
+    // Straight through between 0 and the clip (DoReFa, sections 2.2 and 2.4), 0 outside.
     const std::vector<float> dz{0.0f, 2.0f, -3.0f, 0.5f, 0.0f, 0.0f};
     for (std::size_t i = 0; i < dz.size(); ++i) CHECK(d.dz[i] == Approx(dz[i]));
     delete quantizer;
@@ -113,7 +113,7 @@ TEST_CASE("portable tanh is tanh", "[quantizers]") {
   }
 }
 
-TEST_CASE("DoReFa weights: odd codes of the normalized tanh (eq. 9)", "[quantizers]") {
+TEST_CASE("DoReFa weights: odd codes of the normalized tanh", "[quantizers]") {
   DorefaQuantizer two(2);
   const TensorF w = tensor({-2.0f, -0.1f, 0.0f, 0.3f, 1.0f});
   const TensorS8 codes = two.encode(w);
@@ -140,7 +140,7 @@ TEST_CASE("DoReFa weights: odd codes of the normalized tanh (eq. 9)", "[quantize
   CHECK(eight.step(w) == Approx(2.0 / 127));
 }
 
-TEST_CASE("DoReFa gradients: the chain rule through tanh and max (eq. 10)", "[quantizers]") {
+TEST_CASE("DoReFa gradients: the chain rule through tanh and max", "[quantizers]") {
   DorefaQuantizer quantizer(3);
   const TensorF w = tensor({-0.7f, 0.2f, 0.5f, -0.05f});
   const TensorF g = tensor({0.3f, -2.0f, 1.0f, 0.7f});
@@ -160,10 +160,10 @@ TEST_CASE("DoReFa gradients: the chain rule through tanh and max (eq. 10)", "[qu
   for (std::int64_t i = 0; i < 4; ++i) {
     CHECK(grad[i] == Approx((loss(i, 1e-5) - loss(i, -1e-5)) / 2e-5).epsilon(1e-4).margin(1e-6));
   }
-  DorefaQuantizer one(1);  // eq. 8: straight through
+  DorefaQuantizer one(1);  // straight through
   const TensorF straight = weight_gradient(one, w, g);
   for (std::int64_t i = 0; i < 4; ++i) CHECK(straight[i] == g[i]);
-  CHECK(one.step(w) == Approx((0.7 + 0.2 + 0.5 + 0.05) / 4));  // eq. 7
+  CHECK(one.step(w) == Approx((0.7 + 0.2 + 0.5 + 0.05) / 4));
 }
 
 TEST_CASE("DoReFa's fit scales weights until their codes are most parallel to them",
@@ -203,8 +203,7 @@ TEST_CASE("uniform weights: straight through to half a step beyond the last code
   CHECK(quantizer.state()->grad[0] == 0.0f);
 }
 
-TEST_CASE("WAGE weights: a power of two, clipped latents only move back (eq. 2 and 12)",
-          "[quantizers]") {
+TEST_CASE("WAGE weights: a power of two, clipped latents only move back", "[quantizers]") {
   WageQuantizer quantizer(3, "s");  // codes −3 … 3
   quantizer.state()->value[0] = 0.25f;
   const TensorF w = tensor({-1.0f, -1.0f, 0.3f, 0.9f, 0.9f});

@@ -76,7 +76,7 @@ check_top_level() {
   while read -r entry; do
     case $entry in
       core | nn | quant | distill | data | apps | bench | tests | docs) ;;
-      Makefile | README.md | LICENSE | .*) ;;
+      Makefile | README.md | CONTRIBUTING.md | LICENSE | .*) ;;
       *) echo "  $entry does not belong at the top level"; bad=1 ;;
     esac
   done < <({ [ -e .git ] && git ls-files || find . -type f -not -path './build/*' -not -path './runs/*' |
