@@ -37,6 +37,13 @@ ALL_CXXFLAGS := -std=c++20 $(OPT) $(BASE_ISA) $(WARNINGS) -ffp-contract=off -fop
 ALL_LDFLAGS := -fopenmp $(SAN_FLAGS) $(LDFLAGS)
 LDLIBS += -lz
 
+# ONNX files are read and written where libonnx and protobuf are there (ONNX=0: not even then);
+# without them the rest is built, and the commands say what is missing.
+ONNX ?= $(if $(and $(wildcard /usr/include/onnx/onnx_pb.h),$(wildcard /usr/include/google/protobuf/message.h)),1,0)
+ONNX_SRC := nn/onnx/onnx_file.cpp quant/export/onnx_file.cpp
+ONNX_FLAGS := $(if $(filter 1,$(ONNX)),-DINTANDEM_ONNX -DONNX_ML=1 -DONNX_NAMESPACE=onnx,-UINTANDEM_ONNX)
+LDLIBS += $(if $(filter 1,$(ONNX)),-lonnx_proto -lprotobuf)
+
 # One file per instruction set; everything else is the baseline (docs/kernels.md).
 AVX2_FLAGS := $(if $(X86),-mavx2 -mfma)
 # g++ 12 takes the don't-care operand inside its own AVX-512 intrinsics for uninitialized (its bug 105593).
@@ -51,9 +58,9 @@ INTEGER_FLAGS := $(if $(X86),$(if $(SAN)$(CLANG),,-mgeneral-regs-only))
 # Kernels take minutes to compile with the sanitizers of `make fuzz`; what they read and write is
 # checked between guard pages, by the tests of random models and others.
 KERNELS := $(wildcard */*_avx*.cpp */*_amx.cpp */*/*_avx*.cpp */*/*_amx.cpp)
-file_flags = $(if $(findstring _avx2.cpp,$1),$(AVX2_FLAGS))$(if $(findstring _avx512.cpp,$1),$(AVX512_FLAGS))$(if $(findstring _avx512vnni.cpp,$1),$(VNNI_FLAGS))$(if $(findstring _avx512vpopcnt.cpp,$1),$(VPOPCNT_FLAGS))$(if $(findstring _amx.cpp,$1),$(AMX_FLAGS))$(if $(and $(findstring quant/integer/,$1),$(findstring _ref.cpp,$1)),$(INTEGER_FLAGS))$(if $(filter core/version.cpp,$1),-I$(B)/generated)$(if $(and $(FUZZ),$(filter $(KERNELS),$1)), -fno-sanitize=all)$(if $(filter data/image/stb.cpp,$1),-fwrapv)
+file_flags = $(if $(findstring _avx2.cpp,$1),$(AVX2_FLAGS))$(if $(findstring _avx512.cpp,$1),$(AVX512_FLAGS))$(if $(findstring _avx512vnni.cpp,$1),$(VNNI_FLAGS))$(if $(findstring _avx512vpopcnt.cpp,$1),$(VPOPCNT_FLAGS))$(if $(findstring _amx.cpp,$1),$(AMX_FLAGS))$(if $(and $(findstring quant/integer/,$1),$(findstring _ref.cpp,$1)),$(INTEGER_FLAGS))$(if $(filter core/version.cpp,$1),-I$(B)/generated)$(if $(and $(FUZZ),$(filter $(KERNELS),$1)), -fno-sanitize=all)$(if $(filter data/image/stb.cpp,$1),-fwrapv)$(if $(filter $(ONNX_SRC),$1),$(ONNX_FLAGS))
 
-LIB_SRC := $(wildcard core/*.cpp nn/*.cpp nn/networks/*.cpp quant/*.cpp quant/*/*.cpp distill/*.cpp data/*.cpp data/image/*.cpp)
+LIB_SRC := $(wildcard core/*.cpp nn/*.cpp nn/*/*.cpp quant/*.cpp quant/*/*.cpp distill/*.cpp data/*.cpp data/image/*.cpp)
 APP_SRC := $(filter-out apps/examples/%,$(wildcard apps/*.cpp apps/*/*.cpp))
 TEST_SRC := $(wildcard tests/*.cpp tests/*/*.cpp)
 FUZZ_SRC := $(wildcard tests/fuzz/fuzz_*.cpp)
@@ -287,7 +294,7 @@ write_if_changed = mkdir -p $(@D); echo '$1' | cmp -s - $@ || echo '$1' > $@
 $(B)/flags: FORCE
 	@$(call write_if_changed,$(CXX) $(ALL_CXXFLAGS))
 $(B)/flags-per-file: FORCE
-	@$(call write_if_changed,$(AVX2_FLAGS) $(AVX512_FLAGS) $(VNNI_FLAGS) $(VPOPCNT_FLAGS) $(AMX_FLAGS) $(INTEGER_FLAGS))
+	@$(call write_if_changed,$(AVX2_FLAGS) $(AVX512_FLAGS) $(VNNI_FLAGS) $(VPOPCNT_FLAGS) $(AMX_FLAGS) $(INTEGER_FLAGS) $(ONNX_FLAGS))
 OWN_FLAGS_SRC := $(foreach source,$(LIB_SRC),$(if $(strip $(call file_flags,$(source))),$(source)))
 $(OWN_FLAGS_SRC:%.cpp=$(B)/%.o) $(OWN_FLAGS_SRC:%.cpp=$(B)/%.syntax): $(B)/flags-per-file
 $(B)/sources: FORCE

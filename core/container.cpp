@@ -10,6 +10,7 @@
 #include "core/checksum.hpp"
 #include "core/error.hpp"
 #include "core/file.hpp"
+#include "core/text.hpp"
 
 namespace intandem {
 namespace {
@@ -23,6 +24,8 @@ constexpr const char* kMetadata = "__metadata__";
 constexpr std::uint64_t kMaxHeader_bytes = 100'000'000;
 constexpr const char* kReserved[] = {"format", "format_version", "kind", "checksum"};
 constexpr const char* kDamagedRemedy = "the file is damaged; restore it or create it again";
+constexpr const char* kSafetensorsRemedy = "give a file written by safetensors' save_file";
+constexpr const char* kFloatRemedy = "store float32 tensors of rank 0 to 4 (model.float())";
 constexpr const char* kForeignRemedy =
     "use a file written by intandem (teacher, checkpoint, student or integer model)";
 
@@ -69,8 +72,9 @@ std::string read_entry(const json& value, std::string* dtype, Shape* shape, std:
   }
   const json& offsets = value["data_offsets"];
   const json& extents = value["shape"];
-  if (!value["dtype"].is_string() || element_bytes(value["dtype"].get<std::string>()) == 0) {
-    return "has an unknown dtype";
+  if (!value["dtype"].is_string()) return "has an unknown dtype";
+  if (element_bytes(value["dtype"].get<std::string>()) == 0) {
+    return "has an unknown dtype, " + printable(value["dtype"].get<std::string>());
   }
   if (!extents.is_array() || extents.size() > Shape::kMaxRank ||
       !std::all_of(extents.begin(), extents.end(), is_extent)) {
@@ -244,69 +248,10 @@ Container Container::load(const std::string& path, const std::string& expected_k
 Container Container::load(const std::string& path) {
   Container c{std::string()};
   c.path_ = path;
-  FileReader file(path, "check the path");
-  const std::string not_safetensors = "is not a safetensors file";
-  std::uint64_t length = 0;
-  if (file.size_bytes() < 8) c.fail("is too short to be a safetensors file", kForeignRemedy);
-  file.read(&length, sizeof length);
-  if (length < 2 || length > kMaxHeader_bytes) c.fail(not_safetensors, kForeignRemedy);
-  const std::int64_t data_bytes = file.size_bytes() - 8 - static_cast<std::int64_t>(length);
-  if (data_bytes < 0) c.fail("is truncated or not a safetensors file", kDamagedRemedy);
-  std::string text(length, '\0');
-  file.read(text.data(), static_cast<std::int64_t>(length));
-
-  std::string duplicate;
-  const json root = parse_header(text, &duplicate);
-  if (!root.is_object()) c.fail(not_safetensors + " (its header is not JSON)", kForeignRemedy);
-  const json metadata = root.value(kMetadata, json::object());
-  const auto is_string = [](const json& value) { return value.is_string(); };
-  if (!metadata.is_object() || !std::all_of(metadata.begin(), metadata.end(), is_string)) {
-    c.fail(not_safetensors + " (its metadata are not strings)", kForeignRemedy);
-  }
-  for (const char* key : kReserved) {
-    if (!metadata.contains(key) || metadata["format"] != "intandem") {
-      c.fail("was not written by intandem", kForeignRemedy);
-    }
-  }
-  c.metadata_ = metadata.get<std::map<std::string, std::string>>();
-  const std::int64_t version = c.get_int("format_version");
-  if (version > kFormatVersion) {
-    c.fail("is of a newer version (format " + std::to_string(version) + ", this program reads " +
-               std::to_string(kFormatVersion) + ")",
-           "update intandem");
-  }
-  if (version < 1) c.fail("has an unknown format version", kDamagedRemedy);
-  c.version_ = version;
-  if (!duplicate.empty()) c.fail("names '" + duplicate + "' twice", kDamagedRemedy);
+  const std::string text = c.read(false);
   c.kind_ = c.get("kind");
   const std::string stored_checksum = c.get("checksum");
   for (const char* key : kReserved) c.metadata_.erase(key);
-
-  std::map<std::int64_t, std::pair<std::int64_t, Entry*>> extents;  // by begin, empty ones left out
-  for (const auto& [name, value] : root.items()) {
-    if (name == kMetadata) continue;
-    Entry e;
-    std::int64_t begin = 0, end = 0;
-    const std::string problem = read_entry(value, &e.dtype, &e.shape, &begin, &end);
-    if (!problem.empty()) c.fail("tensor '" + name + "' " + problem, kDamagedRemedy);
-    if (end > data_bytes) {
-      c.fail("is truncated: tensor '" + name + "' ends behind the end of the file", kDamagedRemedy);
-    }
-    Entry* stored = &(c.tensors_[name] = std::move(e));
-    if (begin == end) {
-      stored->bytes = TensorU8({0});
-    } else if (!extents.emplace(begin, std::pair(end, stored)).second) {
-      c.fail("tensor '" + name + "' overlaps another one", kDamagedRemedy);
-    }
-  }
-  std::int64_t offset = 0;
-  for (auto& [begin, extent] : extents) {
-    if (begin != offset) c.fail("its tensors overlap or leave gaps", kDamagedRemedy);
-    offset = extent.first;
-    extent.second->bytes = TensorU8({extent.first - begin});
-    file.read(extent.second->bytes.data(), extent.second->bytes.size());
-  }
-  if (offset != data_bytes) c.fail("has bytes behind its last tensor", kDamagedRemedy);
   // One content has one header, so a changed byte that JSON forgives (a space, an escape, the
   // order) shows as well; the checksum is of everything else.
   if (c.checksum() != stored_checksum || c.header(stored_checksum) != text) {
@@ -314,6 +259,93 @@ Container Container::load(const std::string& path) {
   }
   c.check_values(path, "training diverged or the file is damaged; create it again");
   return c;
+}
+
+Container Container::load_foreign(const std::string& path) {
+  Container c{std::string()};
+  c.path_ = path;
+  c.read(true);
+  c.check_values(path, "training diverged or the file is damaged; create it again");
+  return c;
+}
+
+struct Container::Source {
+  FileReader file;
+  json root;
+  std::int64_t data_bytes = 0;
+};
+
+std::string Container::read(bool foreign) {
+  const char* const remedy = foreign ? kSafetensorsRemedy : kForeignRemedy;
+  Source source{FileReader(path_, "check the path"), {}, 0};
+  FileReader& file = source.file;
+  const std::string not_safetensors = "is not a safetensors file";
+  std::uint64_t length = 0;
+  if (file.size_bytes() < 8) fail("is too short to be a safetensors file", remedy);
+  file.read(&length, sizeof length);
+  if (length < 2 || length > kMaxHeader_bytes) fail(not_safetensors, remedy);
+  source.data_bytes = file.size_bytes() - 8 - static_cast<std::int64_t>(length);
+  if (source.data_bytes < 0) fail("is truncated or not a safetensors file", kDamagedRemedy);
+  std::string text(length, '\0');
+  file.read(text.data(), static_cast<std::int64_t>(length));
+
+  std::string duplicate;
+  const json& root = source.root = parse_header(text, &duplicate);
+  if (!root.is_object()) fail(not_safetensors + " (its header is not JSON)", remedy);
+  const json metadata = root.value(kMetadata, json::object());
+  const auto is_string = [](const json& value) { return value.is_string(); };
+  if (!metadata.is_object() || !std::all_of(metadata.begin(), metadata.end(), is_string)) {
+    fail(not_safetensors + " (its metadata are not strings)", remedy);
+  }
+  metadata_ = metadata.get<std::map<std::string, std::string>>();
+  if (!foreign) check_own_metadata();
+  if (!duplicate.empty()) fail("names '" + duplicate + "' twice", kDamagedRemedy);
+  read_tensors(source, foreign ? kFloatRemedy : kDamagedRemedy);
+  return text;
+}
+
+void Container::check_own_metadata() {
+  for (const char* key : kReserved) {
+    if (!has(key) || get("format") != "intandem") {
+      fail("was not written by intandem", kForeignRemedy);
+    }
+  }
+  version_ = get_int("format_version");
+  if (version_ > kFormatVersion) {
+    fail("is of a newer version (format " + std::to_string(version_) + ", this program reads " +
+             std::to_string(kFormatVersion) + ")",
+         "update intandem");
+  }
+  if (version_ < 1) fail("has an unknown format version", kDamagedRemedy);
+}
+
+void Container::read_tensors(Source& source, const char* remedy) {
+  const std::int64_t data_bytes = source.data_bytes;
+  std::map<std::int64_t, std::pair<std::int64_t, Entry*>> extents;  // by begin, empty ones left out
+  for (const auto& [name, value] : source.root.items()) {
+    if (name == kMetadata) continue;
+    Entry e;
+    std::int64_t begin = 0, end = 0;
+    const std::string problem = read_entry(value, &e.dtype, &e.shape, &begin, &end);
+    if (!problem.empty()) fail("tensor '" + name + "' " + problem, remedy);
+    if (end > data_bytes) {
+      fail("is truncated: tensor '" + name + "' ends behind the end of the file", kDamagedRemedy);
+    }
+    Entry* stored = &(tensors_[name] = std::move(e));
+    if (begin == end) {
+      stored->bytes = TensorU8({0});
+    } else if (!extents.emplace(begin, std::pair(end, stored)).second) {
+      fail("tensor '" + name + "' overlaps another one", kDamagedRemedy);
+    }
+  }
+  std::int64_t offset = 0;
+  for (auto& [begin, extent] : extents) {
+    if (begin != offset) fail("its tensors overlap or leave gaps", kDamagedRemedy);
+    offset = extent.first;
+    extent.second->bytes = TensorU8({extent.first - begin});
+    source.file.read(extent.second->bytes.data(), extent.second->bytes.size());
+  }
+  if (offset != data_bytes) fail("has bytes behind its last tensor", kDamagedRemedy);
 }
 
 }  // namespace intandem

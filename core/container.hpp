@@ -31,6 +31,9 @@ class Container {
   static Container load(const std::string& path);
   /// As above and refuses another kind.
   static Container load(const std::string& path, const std::string& expected_kind);
+  /// Reads a safetensors file of any program, without kind and checksum: F32, F64, I64, I32, U8 and
+  /// I8 tensors of rank up to 4. Errors as load's, other types by name.
+  static Container load_foreign(const std::string& path);
   /// Writes atomically (core/file.hpp). The bytes depend on kind, metadata and tensors alone. Error
   /// if load would refuse the values.
   void save(const std::string& path) const;
@@ -90,6 +93,12 @@ class Container {
   /// (losses that were never measured are infinite). (container_values.cpp)
   void check_values(const std::string& path, const std::string& remedy) const;
   [[noreturn]] void fail(const std::string& problem, const std::string& remedy) const;
+  /// An opened file and its header. (container.cpp)
+  struct Source;
+  /// Reads header and tensors of path_; returns the header's text. Metadata are as they stand.
+  std::string read(bool foreign);
+  void check_own_metadata();
+  void read_tensors(Source& source, const char* remedy);
 
   std::string kind_;
   std::string path_;

@@ -26,7 +26,8 @@ struct Dataset {
 /// rounded half up. A channel of one value everywhere gets std_dev 1. Error if there are no images.
 Normalization measure_normalization(const Dataset& train);
 
-/// u8 [N][H][W][C] → f32 of the same shape, (p − zero_point_c)/std_c rounded once (Q8).
+/// u8 [N][H][W][C] → f32 of the same shape, (p − zero_point_c)/std_c rounded once (Q8), plus
+/// the offset if there is one.
 TensorF normalize(const TensorU8& images, const Normalization& norm);
 
 /// A copy of images first … first + N − 1, [N][H][W][C].

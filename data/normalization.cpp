@@ -62,7 +62,8 @@ TensorF normalize(const TensorU8& images, const Normalization& norm) {
   INTANDEM_CHECK(images.rank() == 4, "images of shape " + images.shape().str());
   const std::int64_t C = images.dim(3);
   INTANDEM_CHECK(static_cast<std::int64_t>(norm.zero_point.size()) == C &&
-                     static_cast<std::int64_t>(norm.std_dev.size()) == C,
+                     static_cast<std::int64_t>(norm.std_dev.size()) == C &&
+                     (norm.offset.empty() || static_cast<std::int64_t>(norm.offset.size()) == C),
                  "normalization of " + std::to_string(norm.zero_point.size()) +
                      " channels for images of shape " + images.shape().str());
   std::vector<float> table(static_cast<std::size_t>(256 * C));
@@ -70,7 +71,7 @@ TensorF normalize(const TensorU8& images, const Normalization& norm) {
     for (std::int64_t c = 0; c < C; ++c) {
       const auto k = static_cast<std::size_t>(c);
       table[static_cast<std::size_t>(p * C + c)] =
-          static_cast<float>(p - norm.zero_point[k]) / norm.std_dev[k];
+          static_cast<float>(p - norm.zero_point[k]) / norm.std_dev[k] + norm.offset_of(k);
     }
   }
   TensorF result(images.shape());

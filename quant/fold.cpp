@@ -41,6 +41,8 @@ FoldedUnit fold_batch_norm(const FloatNetwork& net, int at, const Normalization*
     const std::int64_t filters = K / (C / in_filter);  // of a group
     for (std::int64_t i = 0; i < folded.weight.size(); ++i) {
       const std::int64_t c = i / per_channel / filters * in_filter + i % in_filter;
+      folded.bias[i / per_channel] +=
+          folded.weight[i] * input->offset_of(static_cast<std::size_t>(c));
       folded.weight[i] /= input->std_dev[static_cast<std::size_t>(c)];
     }
   }

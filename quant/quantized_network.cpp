@@ -178,7 +178,11 @@ std::optional<QuantizedNetwork::Output> teacher_output(const FloatNetwork& net, 
 
 std::string describe_quantizers(const FloatNetwork& net) {
   const QuantizedNetwork* quantized = quantizers_of(net);
-  if (quantized == nullptr) return "float, batch norm";
+  if (quantized == nullptr) {
+    const std::vector<UnitSpec>& units = net.spec().units;
+    const bool any = std::any_of(units.begin(), units.end(), [](auto& u) { return u.batch_norm; });
+    return any ? "float, batch norm" : "float";
+  }
   const QuantizerOptions& options = quantized->options();
   return "W" + std::to_string(options.weight_bits) + "A" + std::to_string(options.activation_bits) +
          " (" + options.weight_quantizer + " weights, " + options.activation_quantizer +

@@ -66,7 +66,7 @@ class QuantizedNetwork final : public NetworkHook {
 const QuantizedNetwork* quantizers_of(const FloatNetwork& net);
 /// output_of(k) of its quantizers; nothing for a float network.
 std::optional<QuantizedNetwork::Output> teacher_output(const FloatNetwork& net, int k);
-/// "float, batch norm" or "W4A4 (dorefa weights, pact activations), batch norm".
+/// "float, batch norm", "float" or "W4A4 (dorefa weights, pact activations), batch norm".
 std::string describe_quantizers(const FloatNetwork& net);
 
 /// A network with its quantizers, if it has any; what is loaded is the same function.

@@ -1,4 +1,7 @@
 // The student in a container: "<prefix>/<unit>/weight" and so on, options as metadata.
+#include <algorithm>
+#include <cmath>
+
 #include "core/container.hpp"
 #include "core/error.hpp"
 #include "quant/student.hpp"
@@ -62,6 +65,10 @@ void store_normalization(const Normalization& normalization, Container& file) {
   }
   file.put("normalization/zero_point", zero_point);
   file.put("normalization/std_dev", std_dev);
+  if (normalization.offset.empty()) return;
+  TensorF offset({C});
+  std::copy(normalization.offset.begin(), normalization.offset.end(), offset.begin());
+  file.put("normalization/offset", offset);
 }
 
 Normalization load_normalization(const Container& file, std::int64_t channels) {
@@ -70,6 +77,10 @@ Normalization load_normalization(const Container& file, std::int64_t channels) {
   Normalization normalization;
   normalization.zero_point.assign(zero_point.begin(), zero_point.end());
   normalization.std_dev.assign(std_dev.begin(), std_dev.end());
+  if (file.has_tensor("normalization/offset")) {
+    const auto offset = file.tensor<float>("normalization/offset", {channels});
+    normalization.offset.assign(offset.begin(), offset.end());
+  }
   const auto refuse = [&](const char* tensor, const std::string& value, const char* range) {
     throw Error(file.path(),
                 "tensor 'normalization/" + std::string(tensor) + "' holds " + value +
@@ -84,6 +95,8 @@ Normalization load_normalization(const Container& file, std::int64_t channels) {
     if (!(std_dev[c] > 1e-9f && std_dev[c] < 1e9f)) {
       refuse("std_dev", std::to_string(std_dev[c]), "1e-9 ... 1e9");
     }
+    const float offset = normalization.offset_of(static_cast<std::size_t>(c));
+    if (!(std::abs(offset) < 1e9f)) refuse("offset", std::to_string(offset), "-1e9 ... 1e9");
   }
   return normalization;
 }

@@ -17,6 +17,11 @@ namespace intandem {
 /// Trains a teacher: teacher.safetensors, log lines "teacher", results teacher_*.
 ExitCode train_command(TrainConfig config, const JobOptions& job);
 
+/// Makes a network trained elsewhere the teacher of a run: teacher.safetensors, and with a dataset
+/// results teacher_*. model: a .onnx file, or a .safetensors state_dict with config.network.
+/// ExitCode::mismatch, and nothing written, if config.check names logits that differ too much.
+ExitCode import_command(const std::string& model, ImportConfig config, const JobOptions& job);
+
 /// Distils a student: NAME.student.safetensors, NAME.safetensors, log lines, results.
 ExitCode distill_command(DistillConfig config, const JobOptions& job);
 

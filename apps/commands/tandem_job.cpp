@@ -128,9 +128,13 @@ TandemInputs load_inputs(DistillConfig& config, const JobOptions& job, bool trai
   config.data_dir = resolve_data_dir(
       info.dataset,
       data_directory(config.data_dir, info, config.teacher, recorded_data_dir(job.run)));
-  TrainTest data =
-      load_data(info.dataset, config.data_dir, info.limit, teacher.net.spec(),
-                [&](const DataCounts& counts) { check_counts(config, info, counts, job, trains); });
+  TrainTest data = load_data(info.dataset, config.data_dir, info.limit, teacher.net.spec(),
+                             [&](const DataCounts& counts) {
+                               // A teacher imported without images has no held-out part yet.
+                               if (info.held_out == 0)
+                                 info.held_out = default_held_out(counts.train_images);
+                               check_counts(config, info, counts, job, trains);
+                             });
   const Fingerprint found = fingerprint(data.train);
   check_same_training_data(info, config.teacher, data.train, found, job.other_data);
   // The student is trained on these images, wherever the teacher saw them.

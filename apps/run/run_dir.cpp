@@ -131,6 +131,13 @@ RunDir::RunDir(const JobOptions& options, const std::string& job)
   lock_ = std::make_unique<DirectoryLock>(directory_);
   remove_abandoned_temporaries(directory_);
   const Json config = read_config_file(path("config.json"));
+  // Both make the run's teacher, and with it all that rests on it.
+  const std::string rival = job_ == "train" ? "import" : job_ == "import" ? "train" : "";
+  if (!options.overwrite && !rival.empty() && config.contains(rival)) {
+    throw Error(directory_, "already holds a teacher, of the job '" + rival + "'",
+                "use --overwrite to lose it and its students, or another --run directory",
+                ExitCode::usage);
+  }
   if (!config.contains(job_)) return;
   const bool was_finished = config.at(job_).contains("finished");
   if (options.resume) {

@@ -40,6 +40,7 @@ class Program {
     app_.fallthrough();
     app_.option_defaults()->always_capture_default();
     add_train();
+    add_import();
     add_tandem("distill", "train a student stage by stage, end in integers", distill_command);
     add_tandem("baseline", "the folded teacher in integers, untrained", baseline_command);
     add_verify();
@@ -133,6 +134,25 @@ class Program {
       if (job_.resume) apply_recorded_config(describe(train_), job_.run, "train");
       train_flags_.apply(describe(train_));
       return train_command(train_, job_);
+    };
+  }
+
+  void add_import() {
+    CLI::App* command =
+        app_.add_subcommand("import", "take a teacher trained elsewhere (docs/exchange.md)");
+    command->add_option("model", import_model_, "ONNX file, or state_dict (.safetensors)")
+        ->required();
+    refuse_empty(*command->add_option("--run", job_.run, "run directory, created if needed")
+                      ->type_name("DIR")
+                      ->required());
+    command->add_flag(
+        "--overwrite", job_.overwrite,
+        "start again although the run directory holds a teacher; its results are lost");
+    import_flags_.add_to(*command, describe(import_));
+    actions_[command] = [this] {
+      check_command_line();
+      import_flags_.apply(describe(import_));
+      return import_command(import_model_, import_, job_);
     };
   }
 
@@ -295,6 +315,9 @@ class Program {
   JobOptions job_;
   TrainConfig train_;
   ConfigFlags train_flags_;
+  std::string import_model_;
+  ImportConfig import_;
+  ConfigFlags import_flags_;
   DistillConfig distill_;
   std::map<const CLI::App*, ConfigFlags> distill_flags_;
   VerifyOptions verify_;

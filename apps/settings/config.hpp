@@ -56,6 +56,25 @@ struct TrainConfig : QuantizerConfig {
   std::int64_t checkpoint_every = 100;
 };
 
+/// What `intandem import` needs to know, besides the model.
+struct ImportConfig {
+  std::string network;           ///< JSON file, for a state_dict
+  std::string dataset = "none";  ///< none with a data_dir: image-folder
+  std::string data_dir;          ///< empty: where the dataset's Debian package puts it
+  std::int64_t limit = 0;        ///< as in TrainConfig
+  std::int64_t held_out = 0;     ///< as in TrainConfig
+  std::string mean = "0";        ///< one number, or one per channel
+  std::string std_dev = "1";     ///< one number, or one per channel
+  double range = 1.0;            ///< largest value of an image before mean and std_dev
+  std::string check;             ///< .npy of logits; empty: no check
+  std::string images;            ///< .npy of their images; empty: the test images
+  double tolerance = 1e-3;       ///< of the check, relative to an image's largest logit
+  std::int64_t seed = 1;         ///< of the held-out split
+  std::int64_t shift = 2;        ///< augmentation of students
+  bool flip = true;
+  std::int64_t threads = 0;
+};
+
 /// What `intandem distill` and `intandem baseline` need to know; meanings in distill/options.hpp.
 struct DistillConfig : QuantizerConfig {
   std::string teacher;   ///< empty: teacher.safetensors of the run
@@ -114,6 +133,7 @@ std::string closest_name(const std::vector<std::string>& candidates, const std::
 
 /// The table of all keys, bound to `config`, which must outlive it. (config_keys.cpp)
 ConfigKeys describe(TrainConfig& config);
+ConfigKeys describe(ImportConfig& config);
 ConfigKeys describe(DistillConfig& config);
 
 /// The choice that the keys of QuantizerConfig come to; none for "none" and "auto" throughout.

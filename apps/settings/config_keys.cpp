@@ -112,6 +112,32 @@ ConfigKeys describe(TrainConfig& c) {
   return keys;
 }
 
+ConfigKeys describe(ImportConfig& c) {
+  std::vector<std::string> datasets = dataset_names();
+  datasets.insert(datasets.begin(), "none");
+  return {
+      path("network", c.network, "JSON file of the network (docs/networks.md), for a state_dict"),
+      choice("dataset", c.dataset, std::move(datasets),
+             "dataset its students will learn from; none with --data-dir: image-folder"),
+      harmless(
+          path("data_dir", c.data_dir, "its files; default: where Debian's package puts them")),
+      integer("limit", c.limit, 0, kMany, "use only so many images of each part; 0: all"),
+      integer("held_out", c.held_out, 0, kMany,
+              "training images set aside for validation; 0: a tenth, at most 5000"),
+      text("mean", c.mean, "subtracted from an image of 0 ... range: a number, or R,G,B"),
+      text("std", c.std_dev, "then divided by: a number, or R,G,B"),
+      real("range", c.range, 1e-6, 1e6, "largest value of an image before that: 1, or 255"),
+      path("check", c.check, ".npy file of logits, float32 [N][classes], to compare with"),
+      path("images", c.images,
+           ".npy file of their images, uint8 [N][H][W][C] or [N][C][H][W]; default: test images"),
+      real("tolerance", c.tolerance, 0, 1, "largest difference to an image's largest logit"),
+      integer("seed", c.seed, 0, kMany, "seed of the split into training and held-out images"),
+      integer("shift", c.shift, 0, 64, "augmentation of students: move by up to so many pixels"),
+      boolean("flip", c.flip, "augmentation of students: mirror half of the images"),
+      harmless(integer("threads", c.threads, 0, 4096, "threads; 0: all processors")),
+  };
+}
+
 std::optional<QuantizerOptions> chosen_quantizers(const QuantizerConfig& c) {
   if (c.quantizer != "none") return quantizer_options(c);
   const bool weights = c.weight_quantizer != "auto";

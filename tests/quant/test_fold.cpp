@@ -2,6 +2,7 @@
 #include <catch2/catch.hpp>
 #include <cmath>
 
+#include "core/container.hpp"
 #include "nn/conv2d_kernels.hpp"
 #include "quant/fold.hpp"
 #include "tests/quant/tiny.hpp"
@@ -29,6 +30,41 @@ TEST_CASE("folded weights give the teacher's post-BN activation") {
   TensorF y({3, shape.P(), shape.Q(), shape.K});
   conv2d_forward(shape, centered.data(), folded.weight.data(), folded.bias.data(), y.data());
   for (std::int64_t i = 0; i < y.size(); ++i) CHECK(y[i] == Approx(z->value[i]).margin(1e-4));
+}
+
+TEST_CASE("what rounding the mean left goes into the bias, but for the border") {
+  FloatNetwork teacher = tiny::teacher(4);
+  const Dataset data = tiny::images(3, 1);
+  Normalization norm = tiny::normalization();
+  norm.offset = {0.3f, -0.2f};
+  Container file("teacher");
+  store_normalization(norm, file);
+  CHECK(load_normalization(file, 2).offset == norm.offset);
+  Tape tape;
+  std::vector<Var> values(static_cast<std::size_t>(teacher.unit_count()));
+  const Var z = teacher.preactivation(tape, 0, tape.constant(normalize(data.images, norm)), values,
+                                      FloatNetwork::Mode{});
+  const FoldedUnit folded = fold_batch_norm(teacher, 0, &norm);
+  norm.offset.clear();
+  TensorF centered = normalize(data.images, norm);
+  for (std::int64_t i = 0; i < centered.size(); ++i) {
+    centered[i] *= norm.std_dev[static_cast<std::size_t>(i % 2)];
+  }
+  ConvShape shape = teacher.geometry()[0].shape;
+  shape.N = 3;
+  TensorF y({3, shape.P(), shape.Q(), shape.K});
+  conv2d_forward(shape, centered.data(), folded.weight.data(), folded.bias.data(), y.data());
+  REQUIRE(shape.pad == 1);
+  double border = 0;
+  for (std::int64_t i = 0; i < y.size(); ++i) {
+    const std::int64_t p = i / shape.K / shape.Q() % shape.P(), q = i / shape.K % shape.Q();
+    if (p == 0 || q == 0 || p + 1 == shape.P() || q + 1 == shape.Q()) {
+      border = std::max(border, std::abs(static_cast<double>(y[i] - z->value[i])));
+    } else {
+      CHECK(y[i] == Approx(z->value[i]).margin(1e-4));
+    }
+  }
+  CHECK(border > 1e-3);
 }
 
 TEST_CASE("a unit without batch norm keeps weight and bias") {
