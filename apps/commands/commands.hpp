@@ -76,6 +76,8 @@ ExitCode infer_command(const InferOptions& options);
 struct ExportOptions {
   std::string model;  ///< integer model
   std::string c_dir;  ///< directory for the C program; empty: none
+  std::string onnx;   ///< file for the exact ONNX graph; empty: none
+  std::string qdq;    ///< file for the approximate one; empty: none
 };
 /// Writes an integer model in another form and prints what it takes.
 ExitCode export_command(const ExportOptions& options);

@@ -10,6 +10,7 @@
 #include "distill/model_info.hpp"
 #include "quant/export/c_export.hpp"
 #include "quant/export/c_text.hpp"
+#include "quant/export/onnx_export.hpp"
 
 namespace intandem {
 namespace {
@@ -63,12 +64,36 @@ void export_c(const Container& file, const IntModel& model, const std::string& d
   std::printf("\n");
 }
 
+/// What goes into an ONNX file's metadata.
+OnnxLabels labels_of(const Container& file) {
+  OnnxLabels labels;
+  for (const char* key : {"network", "dataset", "seed", "commit", "class_names"}) {
+    if (file.has(key)) labels[key] = file.get(key);
+  }
+  labels["input"] = "image, uint8 [N][C][H][W], pixels as they are";
+  return labels;
+}
+
+void say_written(const std::string& path, const char* what) {
+  std::printf("written to %s: %s\n", printable(path).c_str(), what);
+}
+
 }  // namespace
 
 ExitCode export_command(const ExportOptions& options) {
   const Container file = Container::load(options.model, "integer-model");
   const IntModel model = load_model(file);
-  export_c(file, model, options.c_dir);
+  if (!options.c_dir.empty()) export_c(file, model, options.c_dir);
+  if (!options.onnx.empty()) {
+    export_onnx(model, options.onnx, labels_of(file));
+    say_written(options.onnx, "integer operators, logits bit for bit those of the engine");
+  }
+  if (!options.qdq.empty()) {
+    export_qdq(model, options.qdq, labels_of(file));
+    say_written(options.qdq,
+                "QuantizeLinear and DequantizeLinear, not exact: ties and scales round "
+                "otherwise");
+  }
   return ExitCode::ok;
 }
 

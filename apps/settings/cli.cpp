@@ -254,7 +254,14 @@ class Program {
     refuse_empty(*form->add_option("--c", export_.c_dir,
                                    "directory for a freestanding C program (docs/embedded.md)")
                       ->type_name("DIR"));
-    form->require_option(1);
+    refuse_empty(*form->add_option("--onnx", export_.onnx,
+                                   "ONNX file of integer operators, bit for bit (docs/exchange.md)")
+                      ->type_name("FILE"));
+    refuse_empty(
+        *form->add_option("--qdq", export_.qdq,
+                          "ONNX file between QuantizeLinear and DequantizeLinear, not exact")
+             ->type_name("FILE"));
+    form->require_option(1, 3);
     actions_[command] = [this] { return export_command(export_); };
   }
 

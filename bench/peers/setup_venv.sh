@@ -1,7 +1,7 @@
 #!/bin/bash
 # Fetches the peers that Debian does not have from PyPI into build/peers/. Each is optional: what
 # cannot be fetched is said, and the comparison runs without it. Does nothing when all is there.
-#   build/peers/ort         onnxruntime and onnx
+#   build/peers/ort         onnxruntime and onnx (setup_venv.sh ort: these alone)
 #   build/peers/onednn      the newest oneDNN for CPUs on OpenMP
 # PyPI's still newer oneDNN (package onednn) needs the SYCL run time and a 2 GB installation: left out.
 set -uo pipefail
@@ -27,5 +27,6 @@ fetch() {
 }
 
 fetch ort 'lib/python3*/site-packages/onnxruntime' onnxruntime onnx
+[ "${1:-}" = ort ] && exit 0
 fetch onednn 'include/oneapi/dnnl/dnnl.hpp' onednn-cpu-gomp onednn-devel-cpu-gomp
 exit 0
