@@ -161,6 +161,7 @@ int main(int count, char** arguments) {
     options.filter = arguments[3];
     options.limit = arguments[4];
     options.ort_worker = arguments[5];
+    const nlohmann::json machine = bench::describe_machine();  // before threads are bound
     set_thread_count(options.threads);
     const std::vector<int> processors = bench::choose_processors(options.threads);
     bench::bind_threads(processors);
@@ -176,7 +177,7 @@ int main(int count, char** arguments) {
     for (const IntPeer* peer : peers) versions.push_back(peer->name);
     const nlohmann::json rows = bench::compare_all(peers, options, problems);
     const nlohmann::json report = {
-        {"machine", bench::describe_machine()},
+        {"machine", machine},
         {"isa", std::string(isa_name(active_isa()))},
         {"limit", options.limit},
         {"threads", options.threads},
