@@ -76,22 +76,28 @@ def cache_text(machine):
     return ", ".join(sizes)
 
 
-def head(machine):
-    """One line of the block: what was measured, where and how."""
-    numbers = " ".join(f"{key} {machine[key]:.0f}" for key in ("family", "model") if key in machine)
-    parts = [machine["cpu"] + (f" ({numbers})" if numbers else ""),
-             f"{machine['processors']} processors"]
+def threads_text(count):
+    return f"{count} thread{'' if count == 1 else 's'}"
+
+
+def head(machine, how):
+    """What was measured, where and how, as a list."""
+    numbers = ", ".join(f"{k} {machine[k]:.0f}" for k in ("family", "model") if k in machine)
+    cpu = f"{machine['cpu']} ({numbers})" if numbers else machine["cpu"]
+    cpu += f", {machine['isa_detected']}, {machine['processors']} processors"
     if "mhz" in machine:
-        parts.append(f"{machine['mhz'] / 1000:.2f} GHz at the start")
-    parts += [cache_text(machine), machine["isa_detected"], machine["compiler"],
-              "commit " + machine["commit"], machine["date"] + " UTC"]
-    if "load_average" in machine:
-        parts.append(f"load average {machine['load_average']:.1f} before")
-    return ", ".join(p for p in parts if p) + ": `" + machine["command"] + "`"
+        cpu += f", {machine['mhz'] / 1000:.2f} GHz at the start"
+    load = f", load average {machine['load_average']:.1f} at the start" if "load_average" in machine else ""
+    lines = [f"CPU: {cpu}; {cache_text(machine)}",
+             f"{machine['compiler']}, commit {machine['commit']}, {machine['date']} UTC{load}",
+             f"`{machine['command']}`", how]
+    return "".join(f"- {line}\n" for line in lines)
 
 
-def table(header, rows):
-    lines = ["| " + " | ".join(header) + " |", "|---" + "|--:" * (len(header) - 1) + "|"]
+def table(header, rows, texts=("layer", "cache", "fastest peer", "step", "")):
+    """`texts`: the headings of columns that hold no numbers."""
+    rules = ["---" if h in texts else "--:" for h in header]
+    lines = ["| " + " | ".join(header) + " |", "|" + "|".join(rules) + "|"]
     lines += ["| " + " | ".join(row) + " |" for row in rows]
     return "\n".join(lines) + "\n"
 
@@ -117,9 +123,8 @@ def integer_table(rows):
 
 
 def run_title(run):
-    limit = "no limit" if run["limit"] == "none" else f"both sides limited to {run['limit']}"
-    return (f"{run['isa']}, {limit}, {run['threads']} thread{'s' if run['threads'] > 1 else ''} "
-            f"({run['clock']}), {run['rounds']} rounds")
+    limit = "" if run["limit"] == "none" else f", both sides limited to {run['limit']}"
+    return f"{run['isa']}{limit}, {threads_text(run['threads'])} ({run['clock']}), {run['rounds']} rounds"
 
 
 def is_whole(row):
@@ -152,7 +157,8 @@ def overview(machines):
 
 What was measured, where and how: one block per machine. Times are medians of contenders that take turns
 in one run; a ratio is the peer's time over ours, above 1 we are faster. What the columns mean and how it
-is measured: [benchmarks.md](benchmarks.md). Every integer layer: [results_integer.md](results_integer.md);
+is measured: [benchmarks.md](benchmarks.md). A load average above 1 says that the machine had other work
+too. Every integer layer: [results_integer.md](results_integer.md);
 every float kernel: [results_float.md](results_float.md). Accuracy of the method:
 [results_accuracy.md](results_accuracy.md) and the table in the README. Older measurements, whose files
 were not kept: [notebook.md](notebook.md).
@@ -168,24 +174,27 @@ keeps what `make run-int-peers`, `make run-float-peers` and `make bench-distill`
             for run in integers["runs"]:
                 rows = [r for r in run["results"] if is_whole(r)]
                 if rows:
-                    text += f"\n{head(run['machine'])}; {run_title(run)}\n\n{integer_table(rows)}"
+                    text += f"\n{head(run['machine'], run_title(run))}\n{integer_table(rows)}"
             text += problems_text(integers)
         floats = reports.get("float_peers.json")
         if floats:
             steps = floats.get("training_steps", [])
             products = [r for r in floats.get("results", []) if "gemm" in r["name"]]
-            text += f"\n### Float engine\n\n{head(floats['machine'])}; {floats['threads']} threads\n"
-            for rows, title in ((steps, "Training steps"), (products, "Matrix products")):
+            text += f"\n### Float engine\n\n{head(floats['machine'], floats['statistic'])}"
+            for rows, title, threads in ((steps, "Training steps", [r["threads"] for r in steps]),
+                                         (products, "Matrix products", [floats["threads"]])):
                 if rows:
-                    text += f"\n{title}\n\n{float_table(rows)}"
+                    text += f"\n{title}, {threads_text(threads[0])}\n\n{float_table(rows)}"
             versions = {n: v for r in steps for n, v in r["versions"].items()}
             if versions:
                 text += "\n" + ", ".join(f"{n}: {v}" for n, v in versions.items()) + "\n"
         distill = reports.get("distill_steps.json")
         if distill:
-            text += (f"\n### Steps of distillation\n\n{head(distill['machine'])}; {distill['network']}, "
-                     f"width {distill['width']:g}, batch {distill['batch']}, W{distill['bits']}A{distill['bits']}, "
-                     f"{distill['threads']} threads\n\n{step_table(distill)}")
+            how = (f"{distill['network']}, width {distill['width']:g}, batch {distill['batch']}, "
+                   f"W{distill['bits']}A{distill['bits']}, {threads_text(distill['threads'])}, "
+                   f"medians of {distill['turns']} turns")
+            text += (f"\n### Steps of distillation\n\n{head(distill['machine'], how)}\n"
+                     f"{step_table(distill)}")
     return text
 
 
@@ -202,7 +211,7 @@ computes directly. *cold*: weights come from memory. Machines and whole networks
         text += f"\n## {name}\n"
         for run in reports["int_peers.json"]["runs"]:
             rows = [r for r in run["results"] if not is_whole(r)]
-            text += f"\n{head(run['machine'])}; {run_title(run)}\n\n{integer_table(rows)}"
+            text += f"\n{head(run['machine'], run_title(run))}\n{integer_table(rows)}"
     return text
 
 
@@ -215,8 +224,9 @@ Ratios are the fastest peer's time over ours, above 1 we are faster. Machines an
     for name, reports in machines.items():
         report = reports.get("float_peers.json")
         if report and report.get("results"):
-            text += (f"\n## {name}\n\n{head(report['machine'])}; {report['threads']} threads "
-                     f"({report['clock']}), {report['repetitions']} rounds\n\n"
+            how = (f"{threads_text(report['threads'])} ({report['clock']}), "
+                   f"{report['repetitions']} rounds")
+            text += (f"\n## {name}\n\n{head(report['machine'], how)}\n"
                      f"{float_table(report['results'])}")
     return text
 

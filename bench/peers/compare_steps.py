@@ -86,7 +86,7 @@ def compare(binary, network, threads, turns):
     peers = [name for name in ms if not name.startswith("intandem")]
     best = min(peers, key=ms.get)
     return {
-        "name": f"training step {network} batch {batch}", "batch": batch,
+        "name": f"training step {network} batch {batch}", "batch": batch, "threads": threads,
         "parameters": rivals[0].about["parameters"],
         "ours_ms": ms["intandem"], "peer": best, "peer_ms": ms[best],
         "ratio": ms[best] / ms["intandem"],
