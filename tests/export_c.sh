@@ -2,31 +2,27 @@
 # The exported C of a model against the engine, logit by logit, on the test images of its dataset:
 # tests/export_c.sh MODEL [PROGRAM]. Every compiler that is there, -O0 and -O2; on Cortex-M3, M4 and M7
 # under qemu the first BOARD_IMAGES (100) images, in FLASH (128K) and RAM (32K). DATA: directory of
-# the dataset if it is not where the model's images were. Images must lie in an IDX file (Fashion-MNIST)
-# or be given as IMAGES, a file of raw pixels in the order of the test set.
+# the dataset if it is not where the model's images were.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 model=$1
 program=${2:-build/g++/intandem}
-data=${DATA:-/usr/share/datasets/fashion-mnist}
 sources=$PWD/tests/export
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
 cp "$model" "$work/net.safetensors"
 "$program" export "$work/net.safetensors" --c "$work" | tail -n 3
-"$program" eval "$work/net.safetensors" --logits "$work/engine.npy" ${DATA:+--data-dir "$DATA"} |
-  head -n 1
-if [ -n "${IMAGES:-}" ]; then
-  cp "$IMAGES" "$work/images.raw"
-else
-  zcat "$data/t10k-images-idx3-ubyte.gz" | tail -c +17 >"$work/images.raw"
-fi
+"$program" eval "$work/net.safetensors" --logits "$work/logits.npy" --pixels "$work/pixels.npy" \
+  ${DATA:+--data-dir "$DATA"} | sed -n 1p
 cd "$work"
 number() { sed -n "s/^#define NET_$1 //p" net.h; }
 bytes=$(number IMAGE_BYTES) classes=$(number CLASSES)
+# A .npy file is a header, whose length is at byte 8, and the numbers.
+numbers_of() { tail -c +$((11 + $(od -An -t u2 -j 8 -N 2 "$1"))) "$1"; }
+numbers_of logits.npy >engine.raw
+numbers_of pixels.npy >images.raw
 images=$(($(stat -c %s images.raw) / bytes))
-tail -c $((images * classes * 4)) engine.npy >engine.raw
 
 failures=0
 compare() { # NAME IMAGES: logits.raw with the engine's
@@ -62,12 +58,13 @@ while read -r cpu machine; do
   arm-none-eabi-gcc -std=c99 -Os -ffreestanding -nostdlib -mthumb -mcpu=$cpu -include net.h \
     -T "$sources/board.ld" -Wl,--defsym=flash_bytes=${FLASH:-128K} \
     -Wl,--defsym=ram_bytes=${RAM:-32K} net.c "$sources/board.c" -o net.elf
-  (cd board && timeout 600 qemu-system-arm -M $machine -nographic \
+  (cd board && timeout 600 qemu-system-arm -M $machine -icount shift=0,sleep=off -nographic \
     -semihosting-config enable=on,target=native -kernel ../net.elf </dev/null)
   mv board/logits.raw .
   compare "$cpu, flash ${FLASH:-128K}, RAM ${RAM:-32K}" "$some"
+  read -r stack ticks < <(od -An -t u4 board/cost.raw)
   echo "$cpu: $(arm-none-eabi-size net.elf | awk 'NR == 2 {print $1 + $2 " bytes of flash, " $3 - 1024}')" \
-    "bytes of RAM and a stack of $(od -An -t u4 board/stack.raw | tr -d ' ')"
+    "bytes of RAM, a stack of $stack bytes, $((ticks * 40 / 1000)) thousand instructions per image"
 done <<<"cortex-m3 mps2-an385
 cortex-m4 mps2-an386
 cortex-m7 mps2-an500"

@@ -50,6 +50,7 @@ struct EvalOptions {
   bool profile = false;            ///< also time every layer (integer model)
   std::string logits;              ///< .npy file for the logits (integer model); empty: none
   std::string predictions;         ///< CSV file, a line per image; empty: none
+  std::string pixels;              ///< .npy file for the images; empty: none
 };
 /// Top-1 and top-5 on the dataset's test part and images per second.
 ExitCode eval_command(const EvalOptions& options);

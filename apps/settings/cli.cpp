@@ -216,6 +216,11 @@ class Program {
                       ->add_option("--predictions", eval_.predictions,
                                    "also write label, prediction and logits of every image there")
                       ->type_name("FILE.csv"));
+    refuse_empty(*command
+                      ->add_option("--pixels", eval_.pixels,
+                                   "also write the images as the model sees them, uint8 "
+                                   "[images][H][W][C]")
+                      ->type_name("FILE.npy"));
     actions_[command] = [this] { return eval_command(eval_); };
   }
 

@@ -57,17 +57,17 @@ TEST_CASE("exported C gives the engine's logits on Cortex-M", "[export][export-a
                             " -nographic -semihosting-config enable=on,target=native -kernel "
                             "net.elf < /dev/null");
       CHECK(differences(slurp(scratch.path("logits.raw")), wanted) == 0);
-      const std::string stack = slurp(scratch.path("stack.raw"));
-      REQUIRE(stack.size() == 4);
+      const std::string cost = slurp(scratch.path("cost.raw"));
+      REQUIRE(cost.size() == 8);
       std::int32_t stack_bytes = 0;
-      std::memcpy(&stack_bytes, stack.data(), 4);
+      std::memcpy(&stack_bytes, cost.data(), 4);
       CHECK(stack_bytes > 0);
       CHECK(stack_bytes <= footprint.stack_bytes);
       const std::int64_t code = flash_bytes(scratch, board) - footprint.constant_bytes();
       INFO("code " << code << ", stated " << footprint.code_bytes << ", stack " << stack_bytes);
       CHECK(code <= footprint.code_bytes);
       CHECK(code >= footprint.code_bytes / 2);
-      must_run(scratch, "rm -f logits.raw stack.raw");
+      must_run(scratch, "rm -f logits.raw cost.raw");
     }
   }
 }
