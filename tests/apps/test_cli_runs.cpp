@@ -7,8 +7,8 @@
 
 #include "apps/print/png.hpp"
 #include "core/json.hpp"
-#include "core/npy.hpp"
 #include "tests/apps/command_line.hpp"
+#include "tests/apps/eval_files.hpp"
 #include "tests/skip.hpp"
 
 using namespace intandem;
@@ -161,25 +161,7 @@ TEST_CASE("a run from teacher to report, in integers at the end", "[apps][cli]")
   const Outcome reference =
       run(scratch, {"eval", model, "--data-dir", data, "--algorithm", "ref", "--threads", "1"});
   CHECK_THAT(reference.out, Catch::Contains(correct));
-  const std::string logits_file = scratch.path("logits.npy"), pixels_file = scratch.path("p.npy");
-  CHECK(run(scratch, {"eval", model, "--logits", logits_file, "--pixels", pixels_file}).code == 0);
-  const TensorS32 logits = load_npy<std::int32_t>(logits_file);
-  REQUIRE(logits.shape() == Shape{100, 10});
-  std::int64_t right = 0;
-  for (std::int64_t n = 0; n < 100; ++n) {
-    const std::int32_t* row = logits.data() + n * 10;
-    right += std::max_element(row, row + 10) - row == n % 10;
-  }
-  CHECK(student.at("student_correct") == right);
-  const TensorU8 seen = load_npy<std::uint8_t>(pixels_file);
-  REQUIRE(seen.shape() == Shape{100, 28, 28, 1});
-  CHECK(std::string(seen.begin(), seen.end()) == bar_images(100));
-  if (fs::exists("tests/export_c.sh")) {
-    const Outcome c = run_words(scratch, {"bash", "tests/export_c.sh", model, program()});
-    INFO(c.out << c.err);
-    CHECK(c.code == 0);
-    CHECK_THAT(c.out, Catch::Contains("100 images, 1000 logits, 0 differences"));
-  }
+  check_eval_files(scratch, model, student.at("student_correct").get<std::int64_t>());
   const Outcome inspect = run(scratch, {"inspect", model, "--plan"});
   CHECK(inspect.code == 0);
   for (const char* part : {"conv1", "fc8", "* 2^-", "plan for", "MACs"}) {
