@@ -82,7 +82,7 @@ FIRST_MODEL ?= 1
 PREFIX ?= /usr/local
 DESTDIR ?=
 
-.PHONY: data-cifar10 claim results install uninstall
+.PHONY: data-cifar10 claim results install install-files uninstall
 .PHONY: build demo test check fuzz fuzz-models bench bench-distill bench-peers deps clean help FORCE
 .PHONY: run-bench run-float-peers run-int-peers run-tests run-fuzz run-fuzz-models everything syntax check-format check-layers check-gcc check-clang
 .DELETE_ON_ERROR:
@@ -245,6 +245,9 @@ Libs: -L$${libdir} -lintandem -fopenmp -lz
 endef
 export PC_FILE
 install: build
+	$(SUBMAKE) install-files
+# What has been built, as it is.
+install-files:
 	@case "$(PREFIX)" in /*) ;; *) echo "PREFIX=$(PREFIX): must start with a slash" >&2; exit 2 ;; esac
 	$(Q)install -D -m 755 "$(BIN)" "$(TO)/bin/intandem"
 	$(Q)install -D -m 644 "$(LIB)" "$(TO)/lib/libintandem.a"

@@ -1,6 +1,6 @@
 #!/bin/bash
 # The exported C of a model against the engine, logit by logit, on the test images of its dataset:
-# tests/export_c.sh MODEL [PROGRAM]. Every compiler that is there, -O0 and -O2; on Cortex-M3, M4 and M7
+# tests/export_c.sh MODEL [PROGRAM]. Every compiler that is there, LEVELS (-O0 -O2); on Cortex-M3, M4 and M7
 # under qemu the first BOARD_IMAGES (100) images, in FLASH (128K) and RAM (32K). DATA: directory of
 # the dataset if it is not where the model's images were.
 set -euo pipefail
@@ -39,7 +39,7 @@ compare() { # NAME IMAGES: logits.raw with the engine's
 
 for compiler in gcc clang; do
   command -v $compiler >/dev/null || { echo "$compiler: not there, skipped"; continue; }
-  for level in -O0 -O2; do
+  for level in ${LEVELS:--O0 -O2}; do
     $compiler -std=c99 -pedantic -Wall -Wextra -Wconversion -Werror $level -include net.h net.c \
       "$sources/host.c" -o net
     ./net <images.raw >logits.raw

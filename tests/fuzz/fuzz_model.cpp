@@ -1,10 +1,13 @@
-// An integer model: loaded, checked, planned and run on two images by every algorithm, which must
-// agree. Models whose images or products would take long are only loaded.
+// An integer model: loaded, checked, exported as C, planned and run on two images by every
+// algorithm, which must agree. Models whose images or products would take long are only loaded.
+#include <algorithm>
 #include <string>
 #include <vector>
 
 #include "core/container.hpp"
 #include "core/parallel.hpp"
+#include "quant/export/c_export.hpp"
+#include "quant/export/c_text.hpp"
 #include "quant/integer/engine.hpp"
 #include "quant/integer/plan.hpp"
 #include "tests/fuzz/harness.hpp"
@@ -49,7 +52,15 @@ INTANDEM_FUZZ(model) {
   set_thread_count(1);
   const fuzz::MemoryFile file(input);
   const IntModel model = load_model(Container::load(file.path(), "integer-model"));
+  const CFootprint footprint = measure_c(model, file.path());
+  if (footprint.arena.bytes < footprint.arena.least_bytes) fuzz::fail("the arena is too small");
   if (!is_small(model)) return;
+  const CProgram program{c_name(model.network), model.layers[0].name, {model.network}};
+  for (const GeneratedFile& written : c_program(model, program, footprint)) {
+    const std::string& text = written.text;
+    const auto is_odd = [](char c) { return c != '\n' && c != '\t' && (c < ' ' || c > '~'); };
+    if (std::any_of(text.begin(), text.end(), is_odd)) fuzz::fail("C that is not plain ASCII");
+  }
   const auto wanted = run(model, "ref");
   if (run(model, "auto") != wanted) fuzz::fail("auto differs from ref");
   for (const Algorithm& algorithm : algorithms()) {
