@@ -96,15 +96,19 @@ void add(const NamedShape& named, const Case& c) {
 bool worth_listing(const ConvShape& s, const Case& c) {
   if (c.isa == Isa::ref) return c.algorithm == "ref";
   if (c.algorithm == "binary") return c.bits == 1;
-  if (c.algorithm == "packed2") return s.is_linear() && c.bits <= 2;
-  if (c.algorithm == "packed4") return s.is_linear() && c.bits <= 4 && c.bits > 2;
-  if (c.algorithm.rfind("winograd", 0) == 0) {
-    const bool wide = c.algorithm.find("s16") != std::string::npos;
-    const bool strided = c.algorithm.rfind("winograd3", 0) == 0;
+  if (c.algorithm.starts_with("packed2")) return s.is_linear() && c.bits <= 2;
+  if (c.algorithm.starts_with("packed4")) return s.is_linear() && c.bits <= 4 && c.bits > 2;
+  if (c.algorithm.starts_with("winograd")) {
+    const bool wide = c.algorithm.ends_with("_s16"), strided = c.algorithm == "winograd3";
     return (s.R == 3 || (s.R == 5 && !strided)) && s.S == s.R && s.stride == (strided ? 2 : 1) &&
            (wide ? c.bits > 4 : c.bits <= 6);
   }
-  return c.algorithm == "direct";
+  if (c.algorithm == "direct_amx") return c.isa >= Isa::amx;
+  if (c.algorithm.starts_with("direct_rows")) {
+    return !s.is_linear() && (c.algorithm == "direct_rows16") == (c.isa < Isa::avx512vnni);
+  }
+  if (c.algorithm == "direct_tiles_ahead") return s.is_linear() && c.isa >= Isa::avx512vnni;
+  return c.algorithm == "direct_tiles";
 }
 
 void add_layer(const NamedShape& named, std::int64_t batch, const BenchOptions& options) {

@@ -66,38 +66,21 @@ Isa isa_from_environment() {
               "use " + isa_names(), ExitCode::usage);
 }
 
-// The family of an AMD CPU, 0 for others: 25 is Zen 3 and 4, 26 Zen 5.
-unsigned amd_family() {
-#if defined(__x86_64__)
-  unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
-  if (__get_cpuid(0, &eax, &ebx, &ecx, &edx) == 0) return 0;
-  if (ebx != signature_AMD_ebx || ecx != signature_AMD_ecx || edx != signature_AMD_edx) return 0;
-  if (__get_cpuid(1, &eax, &ebx, &ecx, &edx) == 0) return 0;
-  return (eax >> 8 & 15) + (eax >> 20 & 255);  // base and extended
-#else
-  return 0;
-#endif
-}
-
-std::int64_t find_second_level_cache() {
+std::int64_t cache_bytes([[maybe_unused]] bool second) {
 #ifdef _SC_LEVEL2_CACHE_SIZE
-  return std::max<std::int64_t>(0, sysconf(_SC_LEVEL2_CACHE_SIZE));
+  return std::max<std::int64_t>(0,
+                                sysconf(second ? _SC_LEVEL2_CACHE_SIZE : _SC_LEVEL1_DCACHE_SIZE));
 #else
   return 0;
 #endif
 }
 
-struct Traits {
-  const unsigned family = amd_family();
-  const bool zen4 = family == 25 && detected_isa() >= Isa::avx512, zen5 = family >= 26;
-  std::atomic<std::int64_t> second_level_cache_bytes{find_second_level_cache()};
-  std::atomic<VectorPorts> vector_ports{zen5   ? VectorPorts::four
-                                        : zen4 ? VectorPorts::four_halves
-                                               : VectorPorts::two};
-  std::atomic<std::int64_t> stream_ahead_bytes{zen5 ? 8192 : zen4 ? 4096 : 0};
+struct Caches {
+  std::atomic<std::int64_t> first_level_bytes{cache_bytes(false)};
+  std::atomic<std::int64_t> second_level_bytes{cache_bytes(true)};
 };
-Traits& traits() {
-  static Traits found;
+Caches& caches() {
+  static Caches found;
   return found;
 }
 
@@ -148,16 +131,39 @@ void set_active_isa(Isa isa) {
   active().store(isa, std::memory_order_relaxed);
 }
 
-CpuTraits cpu_traits() {
-  const Traits& now = traits();
-  return {now.second_level_cache_bytes, now.vector_ports, now.stream_ahead_bytes};
+std::string cpu_name() {
+#if defined(__x86_64__)
+  unsigned most = 0, r[12] = {};
+  unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
+  if (__get_cpuid(1, &eax, &ebx, &ecx, &edx) == 0) return "unknown";
+  if (__get_cpuid(0x80000000, &most, &ebx, &ecx, &edx) == 0 || most < 0x80000004) return "unknown";
+  for (unsigned i = 0; i < 3; ++i) {
+    __get_cpuid(0x80000002 + i, &r[4 * i], &r[4 * i + 1], &r[4 * i + 2], &r[4 * i + 3]);
+  }
+  std::string name(reinterpret_cast<const char*>(r), sizeof r);
+  name.resize(std::min(name.find('\0'), name.size()));
+  while (!name.empty() && name.back() == ' ') name.pop_back();
+  while (!name.empty() && name.front() == ' ') name.erase(name.begin());
+  for (char& c : name) c = c >= ' ' && c <= '~' ? c : '?';  // it is written to files
+  const unsigned base = eax >> 8 & 15;
+  const unsigned family = base == 15 ? base + (eax >> 20 & 255) : base;
+  const unsigned model = (eax >> 4 & 15) + (base == 15 || base == 6 ? eax >> 12 & 0xF0 : 0);
+  return name + " (family " + std::to_string(family) + ", model " + std::to_string(model) +
+         ", stepping " + std::to_string(eax & 15) + ")";
+#else
+  return "unknown";
+#endif
 }
 
-void set_cpu_traits(const CpuTraits& wanted) {
-  Traits& now = traits();
-  now.second_level_cache_bytes = wanted.second_level_cache_bytes;
-  now.vector_ports = wanted.vector_ports;
-  now.stream_ahead_bytes = wanted.stream_ahead_bytes;
+CacheSizes cache_sizes() {
+  const Caches& now = caches();
+  return {now.first_level_bytes, now.second_level_bytes};
+}
+
+void set_cache_sizes(const CacheSizes& wanted) {
+  Caches& now = caches();
+  now.first_level_bytes = wanted.first_level_bytes;
+  now.second_level_bytes = wanted.second_level_bytes;
 }
 
 }  // namespace intandem

@@ -1,5 +1,5 @@
-// Which instruction set the kernels use: found at start-up, overridable by INTANDEM_ISA. And what
-// else of the CPU they are fitted to.
+// Which instruction set the kernels use: found at start-up, overridable by INTANDEM_ISA. And the
+// CPU's name and caches.
 #pragma once
 
 #include <cstdint>
@@ -38,29 +38,21 @@ Isa active_isa();
 /// Overrides active_isa() for this process (tests and benchmarks); same errors.
 void set_active_isa(Isa isa);
 
-/// On how many ports vectors of 64 bytes are added, shifted and combined; two of them multiply and
-/// permute.
-enum class VectorPorts {
-  two,         ///< Intel
-  four,        ///< AMD family 26 (Zen 5)
-  four_halves  ///< AMD family 25 (Zen 4): each vector passes its port twice, so half as many
-               ///< products per cycle, which the caches keep up with whatever the tile
+/// The CPU by its own name with family, model and stepping, which tell machines apart that share
+/// one: "AMD EPYC (family 26, model 2, stepping 1)". "unknown" where it has none.
+std::string cpu_name();
+
+/// What blocking goes by; 0 where the system does not say. Nothing of it changes a result of the
+/// integer engine, nor the order of a sum anywhere.
+struct CacheSizes {
+  std::int64_t first_level_bytes = 0;   ///< of data, of one core
+  std::int64_t second_level_bytes = 0;  ///< of one core
 };
 
-/// What planning and blocking go by besides the instruction set. Nothing of it changes a result of
-/// the integer engine, nor the order of a sum anywhere.
-struct CpuTraits {
-  std::int64_t second_level_cache_bytes;  ///< of one core; 0 where the system does not say
-  VectorPorts vector_ports;
-  /// A stream from memory goes fastest when each line is asked for once, so far ahead, into the
-  /// first-level cache; 0: twice, because a core can wait for more lines in its second-level cache.
-  std::int64_t stream_ahead_bytes;
-};
+/// Those of this CPU, or what set_cache_sizes() said.
+CacheSizes cache_sizes();
 
-/// Those of this CPU, or what set_cpu_traits() said.
-CpuTraits cpu_traits();
-
-/// Overrides cpu_traits() for this process (tests). Layers made ready before keep their plan.
-void set_cpu_traits(const CpuTraits& traits);
+/// Overrides cache_sizes() for this process (tests). Layers made ready before keep their blocking.
+void set_cache_sizes(const CacheSizes& sizes);
 
 }  // namespace intandem

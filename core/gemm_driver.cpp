@@ -56,8 +56,8 @@ int64_t max_depth(const GemmProblem& g) { return g.a->by_rows() ? kMaxDepth : kM
 
 int64_t task_columns(const GemmProblem& g) {
   // Three quarters: A and C pass through as well.
-  static const int64_t slice_bytes = std::clamp(cpu_traits().second_level_cache_bytes / 4 * 3,
-                                                kLeastSlice_bytes, kMostSlice_bytes);
+  static const int64_t slice_bytes =
+      std::clamp(cache_sizes().second_level_bytes / 4 * 3, kLeastSlice_bytes, kMostSlice_bytes);
   return slice_bytes / static_cast<int64_t>(sizeof(float)) / max_depth(g);
 }
 

@@ -74,9 +74,10 @@ std::int64_t count_correct(const TensorF& logits, const std::vector<std::int32_t
 }
 
 Evaluation evaluate_integer(const IntModel& model, const Dataset& data, std::int64_t batch,
-                            const std::string& algorithm, const LogitSink<std::int32_t>& sink) {
+                            const EngineOptions& engine_options,
+                            const LogitSink<std::int32_t>& sink) {
   check_fits(data, model.height, model.width, model.channels, model.classes, model.network);
-  Engine engine(model, batch, algorithm);
+  Engine engine(model, batch, engine_options);
   Evaluation result;
   result.predicted.resize(data.labels.size());
   TensorS32 logits({batch, model.classes});
@@ -150,14 +151,14 @@ std::vector<double> layer_sqnr_db(FloatNetwork& teacher, Student& student, const
 }
 
 Mismatch compare_with_simulation(Student& student, const IntModel& model, const Dataset& data,
-                                 std::int64_t batch, const std::string& algorithm) {
+                                 std::int64_t batch, const EngineOptions& engine_options) {
   check_fits(data, model.height, model.width, model.channels, model.classes, model.network);
   const int L = student.unit_count();
   if (static_cast<int>(model.layers.size()) != L || model.network != student.spec().name) {
     throw Error(model.network, "student and integer model are not of the same network",
                 "verify a student with the model lowered from it");
   }
-  Engine engine(model, batch, algorithm);
+  Engine engine(model, batch, engine_options);
   Mismatch mismatch;
   Progress progress("verify", data.size());
   for (std::int64_t first = 0; first < data.size(); first += batch) {

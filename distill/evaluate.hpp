@@ -8,6 +8,7 @@
 
 #include "data/dataset.hpp"
 #include "nn/network.hpp"
+#include "quant/integer/engine.hpp"
 #include "quant/integer/model.hpp"
 #include "quant/student.hpp"
 
@@ -52,9 +53,9 @@ std::vector<std::int32_t> predicted_classes(const TensorF& logits);
 template <class T>
 using LogitSink = std::function<void(std::int64_t first, std::int64_t N, const T* logits)>;
 
-/// The integer engine over a dataset. algorithm: as in quant/integer/engine.hpp.
+/// The integer engine over a dataset.
 Evaluation evaluate_integer(const IntModel& model, const Dataset& data, std::int64_t batch,
-                            const std::string& algorithm = "auto",
+                            const EngineOptions& engine_options = {},
                             const LogitSink<std::int32_t>& sink = {});
 /// The float network in evaluation mode.
 Evaluation evaluate_float(FloatNetwork& network, const Normalization& normalization,
@@ -75,6 +76,6 @@ struct Mismatch {
   std::int64_t simulated = 0, integer = 0;
 };
 Mismatch compare_with_simulation(Student& student, const IntModel& model, const Dataset& data,
-                                 std::int64_t batch, const std::string& algorithm = "auto");
+                                 std::int64_t batch, const EngineOptions& engine_options = {});
 
 }  // namespace intandem

@@ -10,11 +10,11 @@ namespace intandem {
 struct RestoreSettings {
   ~RestoreSettings() {
     set_active_isa(isa);
-    set_cpu_traits(traits);
+    set_cache_sizes(caches);
     set_thread_count(threads);
   }
   Isa isa = active_isa();
-  CpuTraits traits = cpu_traits();
+  CacheSizes caches = cache_sizes();
   int threads = thread_count();
 };
 

@@ -35,6 +35,7 @@ struct VerifyOptions {
   std::int64_t limit = 0;          ///< test images; 0: all
   std::int64_t threads = 0;        ///< 0: all
   std::string algorithm = "auto";  ///< integer engine
+  std::string plan = "measure";    ///< as PlanSource (quant/plan_file.hpp)
 };
 /// Compares every code of every layer; ExitCode::mismatch if two differ.
 ExitCode verify_command(const VerifyOptions& options);
@@ -47,6 +48,7 @@ struct EvalOptions {
   std::int64_t batch = 64;         ///< images per engine call; no influence on results
   std::int64_t threads = 0;        ///< 0: all
   std::string algorithm = "auto";  ///< integer engine (quant/integer/engine.hpp)
+  std::string plan = "measure";    ///< as PlanSource (quant/plan_file.hpp)
   bool profile = false;            ///< also time every layer (integer model)
   std::string logits;              ///< .npy file for the logits (integer model); empty: none
   std::string predictions;         ///< CSV file, a line per image; empty: none
@@ -56,9 +58,11 @@ struct EvalOptions {
 ExitCode eval_command(const EvalOptions& options);
 
 struct InspectOptions {
-  std::string model;       ///< any container
-  bool plan = false;       ///< also plan the layers for this CPU
-  std::int64_t batch = 1;  ///< … and this many images at a time
+  std::string model;                  ///< any container
+  bool plan = false;                  ///< also plan the layers for this CPU
+  std::int64_t batch = 1;             ///< … and this many images at a time
+  std::string plan_from = "measure";  ///< as PlanSource (quant/plan_file.hpp)
+  std::int64_t threads = 0;           ///< 0: all
 };
 /// Layers of a model with shapes, bits, (m, n), bounds and bytes.
 ExitCode inspect_command(const InspectOptions& options);
@@ -70,6 +74,7 @@ struct InferOptions {
   std::int64_t top = 3;  ///< classes printed per image
   bool json = false;     ///< a JSON object per image and line instead
   std::string algorithm = "auto";
+  std::string plan = "estimate";  ///< as PlanSource: a second is long for one image
 };
 /// Classifies image files with an integer model.
 ExitCode infer_command(const InferOptions& options);

@@ -18,14 +18,16 @@
 #include "distill/evaluate.hpp"
 #include "distill/teacher.hpp"
 #include "quant/integer/engine.hpp"
+#include "quant/plan_file.hpp"
 #include "quant/quantized_network.hpp"
 
 namespace intandem {
 namespace {
 
 /// The algorithms in use, each once: "direct_avx512vnni, fc_packed4_avx512vnni".
-std::string algorithm_list(const IntModel& model, const std::string& algorithm) {
-  const Engine engine(model, 1, algorithm);
+std::string algorithm_list(const IntModel& model, std::int64_t batch,
+                           const EngineOptions& options) {
+  const Engine engine(model, batch, options);
   std::set<std::string> names;
   for (int k = 0; k < static_cast<int>(model.layers.size()); ++k) {
     names.insert(engine.layer(k).algorithm());
@@ -84,7 +86,10 @@ ExitCode eval_command(const EvalOptions& options) {
     dataset = info.dataset;
     const Dataset test = load_test(info, options, model.network, model.height, model.width,
                                    model.channels, &data_dir);
-    how = algorithm_list(model, options.algorithm);
+    PlanSource plan(options.plan, options.batch);
+    const EngineOptions engine_options = plan.options(options.algorithm);
+    how = algorithm_list(model, options.batch, engine_options);
+    plan.keep();
     LogitSink<std::int32_t> lines;
     if (predictions) lines = predictions->sink<std::int32_t>(test);
     TensorS32 logits;
@@ -94,11 +99,11 @@ ExitCode eval_command(const EvalOptions& options) {
       if (logits.empty()) return;
       std::copy_n(rows, N * model.classes, logits.data() + first * model.classes);
     };
-    result = evaluate_integer(model, test, options.batch, options.algorithm, sink);
+    result = evaluate_integer(model, test, options.batch, engine_options, sink);
     if (!options.logits.empty()) save_npy(options.logits, logits);
     if (options.profile && test.size() > 0) {
       profile = "\n" + profile_text(profile_model(model, test.images.data(), test.size(),
-                                                  options.batch, options.algorithm));
+                                                  options.batch, engine_options));
     }
   } else {
     throw Error(options.model, "is of kind '" + file.kind() + "'",

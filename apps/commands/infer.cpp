@@ -12,6 +12,7 @@
 #include "data/image_file.hpp"
 #include "distill/model_info.hpp"
 #include "quant/integer/engine.hpp"
+#include "quant/plan_file.hpp"
 
 namespace intandem {
 namespace {
@@ -91,7 +92,9 @@ ExitCode infer_command(const InferOptions& options) {
                     " channels, and image files have 1 (grey) or 3 (colour)",
                 "use a model of 1 or 3 channels");
   }
-  Engine engine(model, 1, options.algorithm);
+  PlanSource plan(options.plan, 1);
+  Engine engine(model, 1, plan.options(options.algorithm));
+  plan.keep();
   std::vector<std::int32_t> logits(static_cast<std::size_t>(model.classes));
   ExitCode code = ExitCode::ok;
   for (const std::string& path : options.images) {

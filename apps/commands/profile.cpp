@@ -34,9 +34,9 @@ std::string percent_text(double part, double whole) {
 }  // namespace
 
 Profile profile_model(const IntModel& model, const std::uint8_t* images, std::int64_t count,
-                      std::int64_t batch, const std::string& algorithm) {
+                      std::int64_t batch, const EngineOptions& options) {
+  Engine engine(model, batch, options);  // a plan is for that many, though fewer may be run
   batch = std::min(batch, count);
-  Engine engine(model, batch, algorithm);
   const std::int64_t pixels = model.height * model.width * model.channels;
   std::vector<std::int32_t> logits(static_cast<std::size_t>(batch * model.classes));
   engine.run(images, batch, logits.data());

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "quant/integer/model.hpp"
+#include "quant/integer/engine.hpp"
 
 namespace intandem {
 
@@ -25,9 +25,9 @@ struct Profile {
 };
 
 /// Runs `images` u8 [count][H][W][C] in batches of up to `batch`, the first one once before the
-/// clock starts. algorithm: as in quant/integer/engine.hpp.
+/// clock starts.
 Profile profile_model(const IntModel& model, const std::uint8_t* images, std::int64_t count,
-                      std::int64_t batch, const std::string& algorithm);
+                      std::int64_t batch, const EngineOptions& options);
 
 /// As a table with a total.
 std::string profile_text(const Profile& profile);

@@ -12,6 +12,7 @@
 #include "core/container.hpp"
 #include "core/error.hpp"
 #include "core/text.hpp"
+#include "quant/plan_file.hpp"
 
 namespace intandem {
 namespace {
@@ -50,8 +51,10 @@ ExitCode verify_command(const VerifyOptions& options) {
   const Dataset test =
       load_test_data(info.dataset, data_dir, limit, student.spec(), info.class_names);
   check_same_classes(info, deployed.path(), test, options.other_data);
+  PlanSource plan(options.plan, kBatch);
   const Mismatch mismatch =
-      compare_with_simulation(student, model, test, kBatch, options.algorithm);
+      compare_with_simulation(student, model, test, kBatch, plan.options(options.algorithm));
+  plan.keep();
   merge_student(options.run, options.name,
                 {{"mismatches", mismatch.count}, {"verified_images", test.size()}});
   if (mismatch.count > 0) {

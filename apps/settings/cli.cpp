@@ -186,7 +186,17 @@ class Program {
         ->check(CLI::Range(0, 4096));
     command->add_option("--algorithm", verify_.algorithm,
                         "kernels of the integer engine: auto, ref, or one by name");
+    add_plan(*command, verify_.plan);
     actions_[command] = [this] { return verify_command(verify_); };
+  }
+
+  static void add_plan(CLI::App& command, std::string& plan) {
+    command
+        .add_option("--plan", plan,
+                    "algorithm of each layer: measure on this machine and keep in the cache, "
+                    "estimate, or FILE: that plan, made there if missing")
+        ->type_name("HOW|FILE")
+        ->capture_default_str();
   }
 
   void add_eval() {
@@ -206,6 +216,7 @@ class Program {
         ->check(CLI::Range(0, 4096));
     command->add_option("--algorithm", eval_.algorithm,
                         "kernels of the integer engine: auto, ref, or one by name");
+    add_plan(*command, eval_.plan);
     command->add_flag("--profile", eval_.profile, "also time every layer of an integer model");
     refuse_empty(*command
                       ->add_option("--logits", eval_.logits,
@@ -228,6 +239,13 @@ class Program {
     CLI::App* command = app_.add_subcommand("inspect", "layers, bits, scales, bounds of a model");
     command->add_option("model", inspect_.model, "any .safetensors file of intandem")->required();
     command->add_flag("--plan", inspect_.plan, "also show the algorithm chosen for each layer");
+    command
+        ->add_option("--plan-from", inspect_.plan_from,
+                     "measure (and keep), estimate, or a file as of --plan of eval")
+        ->type_name("HOW|FILE")
+        ->capture_default_str();
+    command->add_option("--threads", inspect_.threads, "threads that the plan is for; 0: all")
+        ->check(CLI::Range(0, 4096));
     command->add_option("--batch", inspect_.batch, "images at a time that the plan is for")
         ->check(CLI::Range(1, 65536))
         ->capture_default_str();
@@ -249,6 +267,7 @@ class Program {
                       "a line of JSON per image: image, class, name, top, logits; or image, error");
     command->add_option("--algorithm", infer_.algorithm,
                         "kernels of the integer engine: auto, ref, or one by name");
+    add_plan(*command, infer_.plan);
     actions_[command] = [this] { return infer_command(infer_); };
   }
 

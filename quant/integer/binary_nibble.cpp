@@ -30,7 +30,7 @@ class BinaryNibbleLayer final : public BinaryRows {
            static_cast<std::int64_t>(start_.size() * sizeof start_[0] +
                                      bounds_.size() * sizeof bounds_[0]);
   }
-  std::int64_t cost(std::int64_t N) const override;
+  Work work(std::int64_t N) const override;
 
  private:
   bool stores_codes() const override { return !bounds_.empty(); }
@@ -55,14 +55,9 @@ class BinaryNibbleLayer final : public BinaryRows {
   std::shared_ptr<std::byte> packed_;  // [panels][window_bytes_][width]
 };
 
-/// In products of the direct algorithm that sums low bits in 16 bits. Calibrated on Zen 3. The
-/// weights of a linear layer, twice the bytes of single bits, come from beyond the nearest caches.
-std::int64_t BinaryNibbleLayer::cost(std::int64_t N) const {
-  constexpr std::int64_t kPerNibble = 1, kPerOutput = 30, kPerInputNibble = 4, kPerWeightByte = 4;
-  const ConvShape& s = layer_.shape;
-  return N * (pixels() * channels() * (window_bytes_ * kPerNibble + kPerOutput) +
-              s.H * s.W * format_.pixel_bytes * kPerInputNibble) +
-         (flat_ ? weight_bytes() * kPerWeightByte : 0);
+/// A nibble, four products, takes three instructions.
+Work BinaryNibbleLayer::work(std::int64_t N) const {
+  return {N * pixels() * channels() * (window_bytes_ + 10) * 3 / 2, packed_bytes()};
 }
 
 void BinaryNibbleLayer::cut_window() {

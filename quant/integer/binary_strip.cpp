@@ -38,7 +38,7 @@ class BinaryStripLayer final : public BinaryRows {
   std::int64_t packed_bytes() const override {
     return weight_bytes() + thresholds_.size_bytes() + requant_data_.size_bytes();
   }
-  std::int64_t cost(std::int64_t N) const override;
+  Work work(std::int64_t N) const override;
 
  private:
   bool stores_codes() const override { return !thresholds_.limit.empty(); }
@@ -55,14 +55,10 @@ class BinaryStripLayer final : public BinaryRows {
   const BinaryThresholds thresholds_;  // padded to whole panels
 };
 
-/// In products of the direct algorithm, about 110 per cycle: a pair of words takes 5 operations, an
-/// output 12 more, and two are executed per cycle; an input word takes about three cycles.
-std::int64_t BinaryStripLayer::cost(std::int64_t N) const {
-  constexpr std::int64_t kPerOperation = 55, kPerInputWord = 330;
-  const ConvShape& s = layer_.shape;
-  const auto window_pairs = static_cast<std::int64_t>(offsets_.size());
-  return N * (pixels() * panels_ * (5 * window_pairs + 12) * kPerOperation +
-              s.H * s.W * pixel_words(s.C) * kPerInputWord);
+/// A pair of words, 64 products, takes two and a half instructions per vector of channels.
+Work BinaryStripLayer::work(std::int64_t N) const {
+  const std::int64_t pairs = static_cast<std::int64_t>(offsets_.size());
+  return {N * pixels() * panels_ * kLanes * (pairs + 5) * 10, packed_bytes()};
 }
 
 void BinaryStripLayer::pack() {

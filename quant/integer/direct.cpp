@@ -1,8 +1,7 @@
 // Driver of the direct kernels: finds the rows of codes a tile needs, shares the tiles among
 // threads.
 //
-// Where a row of outputs fills register tiles, the kernel's strips do it (direct_strip.cpp).
-// Everything else is cut into tiles over all rows and images.
+// Outputs are cut into tiles over all rows and images.
 //
 // A tile's operand is a table of pointers, one per output pixel and kernel position ("tap"), each
 // to consecutive codes in NHWC order. There are two ways to make the taps, with the same weights:
@@ -42,13 +41,14 @@ constexpr std::int64_t kCopyProducts = 1024;
 
 class DirectLayer final : public PreparedLayer {
  public:
-  DirectLayer(const IntLayer& layer, const DirectKernel& kernel)
+  DirectLayer(const IntLayer& layer, const DirectKernel& kernel, std::int64_t stream_ahead_bytes)
       : layer_(layer),
         kernel_(kernel),
         code_bytes_(code_bytes(kernel.layout)),
         weights_(pack_direct(layer, kernel.layout, kernel.width)),
         requant_data_(layer),
-        requant_(requant_function(active_isa())) {
+        requant_(requant_function(active_isa())),
+        stream_ahead_bytes_(stream_ahead_bytes) {
     choose_taps();
     chunk_ = narrow_chunk(layer);
     bias_ = TensorS32::zeros({round_up(layer.shape.K, kernel.width)});
@@ -65,6 +65,12 @@ class DirectLayer final : public PreparedLayer {
     return weights_.bytes + bias_.size_bytes() + requant_data_.size_bytes();
   }
   std::int64_t executed_macs() const override { return layer_.shape.macs(); }
+  Work work(std::int64_t N) const override {
+    // What is done per output, a round trip of its sum through memory included.
+    constexpr std::int64_t kOutputProducts = 64;
+    const std::int64_t outputs = N * pixels_ * layer_.shape.K;
+    return {N * layer_.shape.macs() * code_bytes_ + outputs * kOutputProducts, packed_bytes()};
+  }
   std::int64_t scratch_bytes(std::int64_t N) const override {
     return unpooled_at(N) + (layer_.pool_kernel > 0 ? N * pixels_ * layer_.shape.K : 0);
   }
@@ -118,7 +124,7 @@ class DirectLayer final : public PreparedLayer {
   const RequantData requant_data_;
   const RequantFn requant_;
   std::int64_t chunk_ = 0;
-  const std::int64_t stream_ahead_bytes_ = cpu_traits().stream_ahead_bytes;
+  const std::int64_t stream_ahead_bytes_;
   std::int64_t pixels_ = 0;  // P·Q
 
   bool copies_ = false;
@@ -316,12 +322,24 @@ void DirectLayer::run(const LayerRun& args) const {
 
 }  // namespace
 
-std::unique_ptr<PreparedLayer> prepare_direct(const IntLayer& layer, const DirectKernel& kernel) {
-  if (layer.shape.groups > 1) return nullptr;
-  if (auto strips = prepare_direct_strips(layer, kernel)) return strips;
-  auto prepared = std::make_unique<DirectLayer>(layer, kernel);
+std::unique_ptr<PreparedLayer> prepare_direct_tiles(const IntLayer& layer,
+                                                    const DirectKernel& kernel,
+                                                    std::int64_t stream_ahead_bytes) {
+  if (layer.kind == IntLayerKind::avg_pool || layer.shape.groups > 1) return nullptr;
+  auto prepared = std::make_unique<DirectLayer>(layer, kernel, stream_ahead_bytes);
   if (!prepared->admissible()) return nullptr;
   return prepared;
+}
+
+std::unique_ptr<PreparedLayer> prepare_direct_tiles(const IntLayer& layer) {
+  const DirectKernel* kernel = direct_kernel(layer);
+  return kernel == nullptr ? nullptr : prepare_direct_tiles(layer, *kernel);
+}
+
+std::unique_ptr<PreparedLayer> prepare_direct_tiles_ahead(const IntLayer& layer) {
+  const DirectKernel* kernel = direct_kernel(layer);
+  if (kernel == nullptr || !kernel->streams || layer.kind != IntLayerKind::linear) return nullptr;
+  return prepare_direct_tiles(layer, *kernel, kStreamAhead_bytes);
 }
 
 }  // namespace intandem

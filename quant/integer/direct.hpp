@@ -1,4 +1,5 @@
-// The direct algorithm: every layer as an implicit matrix product, requantized tile by tile.
+// The direct algorithm: every layer as an implicit matrix product, in tiles of outputs from
+// anywhere or in whole rows of outputs.
 #pragma once
 
 #include <memory>
@@ -9,14 +10,25 @@
 
 namespace intandem {
 
-/// PrepareFn "direct": convolutions (up to 341 kernel positions), linear layers and average pools
-/// with any codes, by the kernels of active_isa(); with AMX those of tile_direct.hpp. Null on
-/// Isa::ref and for groups.
-std::unique_ptr<PreparedLayer> prepare_direct(const IntLayer& layer);
+/// PrepareFn "direct_tiles": convolutions (up to 341 kernel positions) and linear layers with any
+/// codes. Null without AVX2 and for groups.
+std::unique_ptr<PreparedLayer> prepare_direct_tiles(const IntLayer& layer);
+/// PrepareFn "direct_tiles_ahead": linear layers whose weights are asked for once, far ahead, into
+/// the first-level cache (kStreamAhead_bytes).
+std::unique_ptr<PreparedLayer> prepare_direct_tiles_ahead(const IntLayer& layer);
 
-/// The register-tile kernel "direct" would use, or null. On AVX2: narrow, 16-bit sums where the
-/// ranges allow it; linear, weights that are met once per image.
+/// PrepareFns "direct_rows64", "direct_rows32" (AVX-512 VNNI) and "direct_rows16" (AVX2): whole
+/// rows of outputs, as many channels at a time. Null for layers that have a shortcut, are the last
+/// or have multipliers that need more than Q5a.
+std::unique_ptr<PreparedLayer> prepare_direct_rows64(const IntLayer& layer);
+std::unique_ptr<PreparedLayer> prepare_direct_rows32(const IntLayer& layer);
+std::unique_ptr<PreparedLayer> prepare_direct_rows16(const IntLayer& layer);
+
+/// The kernel of an instruction set, or null. On AVX2: narrow, 16-bit sums where the ranges allow
+/// it; linear, weights that are met once per image.
 const DirectKernel* direct_kernel(Isa isa, bool narrow, bool linear);
+/// The one for a layer on active_isa(), or null.
+const DirectKernel* direct_kernel(const IntLayer& layer);
 
 /// Groups of four products that may be summed in 16 bits: 32767 / (2 · in_max · max|q_w|).
 std::int64_t narrow_chunk(const IntLayer& layer);
@@ -24,27 +36,20 @@ std::int64_t narrow_chunk(const IntLayer& layer);
 /// Whether "direct" sums products of this layer in 16 bits on active_isa() (AVX2).
 bool direct_is_narrow(const IntLayer& layer);
 
-/// Whether requantizing and storing a convolution's outputs takes as long as multiplying: windows
-/// of at most 64 codes, those of first layers.
-inline bool has_small_window(const ConvShape& shape) {
-  return !shape.is_linear() && shape.reduction() <= 64;
-}
-
 /// How many of `workers` share N images of a linear layer: one, if it is done before a second
 /// thread has woken up.
 inline std::int64_t linear_workers(const ConvShape& shape, std::int64_t N, std::int64_t workers) {
   return N * shape.macs() < 1 << 18 ? 1 : workers;
 }
 
-/// A convolution or linear layer with a given kernel; null if it has too many kernel positions.
-std::unique_ptr<PreparedLayer> prepare_direct(const IntLayer& layer, const DirectKernel& kernel);
+/// The same with a given kernel; null if it has too many kernel positions.
+std::unique_ptr<PreparedLayer> prepare_direct_tiles(const IntLayer& layer,
+                                                    const DirectKernel& kernel,
+                                                    std::int64_t stream_ahead_bytes = 0);
+std::unique_ptr<PreparedLayer> prepare_direct_rows(const IntLayer& layer,
+                                                   const DirectKernel& kernel, std::int64_t width);
 
-/// The same, by the kernel's strips; null if rows of outputs do not fill them or the layer has a
-/// shortcut, is the last one or has multipliers that need more than Q5a.
-std::unique_ptr<PreparedLayer> prepare_direct_strips(const IntLayer& layer,
-                                                     const DirectKernel& kernel);
-
-/// Average pooling (Q9) with vector requantization.
+/// PrepareFn "avg_pool": average pooling (Q9) with vector requantization; null for other layers.
 std::unique_ptr<PreparedLayer> prepare_avg_pool(const IntLayer& layer);
 
 /// Max-pool of codes [N][H][W][C], the definition of max_pool_ref, parallel over rows.

@@ -1,4 +1,4 @@
-// Register-tile kernels of the direct product, one file per instruction set.
+// Kernels of the direct product, one file per instruction set.
 #pragma once
 
 #include "quant/integer/kernel_args.hpp"
@@ -21,27 +21,32 @@ constexpr std::int64_t weight_bytes(WeightLayout layout) {
   return layout == WeightLayout::pairs_s16 ? 2 : 1;
 }
 
-/// A kernel: computes tiles of up to max_rows × (width or width/2) outputs.
+/// A kernel for any codes: register tiles of up to max_rows × (width or width/2) outputs, whose
+/// rows lie anywhere, and whole rows of outputs.
 struct DirectKernel {
   const char* name;
   WeightLayout layout;
   std::int64_t max_rows, width;
   void (*tile)(const ProductTile& tile, std::int64_t rows, std::int64_t width);
-  /// A whole image row at once, in panels of 64, 32 or 16 channels (AVX2: 16 or 8); null if there
-  /// is none.
-  void (*strip)(const ProductStrip& strip, std::int64_t width) = nullptr;
-  void (*gather)(const SpareCodes& spares) = nullptr;  ///< for strips
-  bool skips_edges = false;  ///< strips leave out what StripSpan says is 0
+  /// In panels of row_width channels, or half or a quarter of them; null if there is none.
+  void (*row)(const ProductRow& row, std::int64_t width) = nullptr;
+  std::int64_t narrow_width = 0, narrow_pixels = 0;  ///< of panels: pixels of a register tile
+  std::int64_t broad_width = 0, broad_pixels = 0;    ///< the other choice, or none
+  bool streams = false;                              ///< obeys ProductTile::stream_ahead_bytes
+
+  /// Pixels of a register tile of a row; 0: no such panels.
+  std::int64_t row_pixels(std::int64_t panel) const {
+    return panel == narrow_width ? narrow_pixels : panel == broad_width ? broad_pixels : 0;
+  }
 };
 
 /// Largest tile of any kernel, for buffers on the stack.
 inline constexpr std::int64_t kMaxTileRows = 12, kMaxTileWidth = 32;
 
 #if defined(__x86_64__)
-/// vpdpbusd: any codes. 12 rows × 32 channels.
+/// vpdpbusd: any codes. 12 rows × 32 channels; rows in tiles of 7 pixels × 64 channels or 14 × 32.
 void direct_tile_avx512vnni(const ProductTile& tile, std::int64_t rows, std::int64_t width);
-void direct_strip_avx512vnni(const ProductStrip& strip, std::int64_t width);
-void direct_gather_avx512vnni(const SpareCodes& spares);
+void direct_row_avx512vnni(const ProductRow& row, std::int64_t width);
 /// vpmaddwd on 16 bits: any codes. 6 rows × 16 channels, layout pairs_s16, or pairs_s8 where the
 /// weights come from memory and their size is the time.
 void direct_tile_linear_avx2(const ProductTile& tile, std::int64_t rows, std::int64_t width);
@@ -49,11 +54,9 @@ void direct_tile_wide_avx2(const ProductTile& tile, std::int64_t rows, std::int6
 /// vpmaddubsw, sums of `chunk` groups in 16 bits. 4 rows × 16 channels, layout quads_s8. Exact if
 /// chunk · 2 · max(code) · max|weight| ≤ 32767.
 void direct_tile_narrow_avx2(const ProductTile& tile, std::int64_t rows, std::int64_t width);
-/// Strips of the last two, tiles of up to 6 pixels × 16 channels.
-void direct_strip_wide_avx2(const ProductStrip& strip, std::int64_t width);
-void direct_strip_narrow_avx2(const ProductStrip& strip, std::int64_t width);
-void direct_gather_wide_avx2(const SpareCodes& spares);
-void direct_gather_avx2(const SpareCodes& spares);
+/// Rows by the last two, tiles of up to 6 pixels × 16 channels.
+void direct_row_wide_avx2(const ProductRow& row, std::int64_t width);
+void direct_row_narrow_avx2(const ProductRow& row, std::int64_t width);
 #endif
 
 }  // namespace intandem

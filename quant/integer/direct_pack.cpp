@@ -48,12 +48,6 @@ DirectWeights pack_direct(const IntLayer& layer, WeightLayout layout, std::int64
       codes.push_back(static_cast<std::int32_t>(i < row ? r * row + i : -1));
     }
   }
-  return pack_direct(layer, layout, width, codes);
-}
-
-DirectWeights pack_direct(const IntLayer& layer, WeightLayout layout, std::int64_t width,
-                          const std::vector<std::int32_t>& codes) {
-  const ConvShape& s = layer.shape;
   DirectWeights weights;
   for (std::int64_t k = 0; k < s.K; k += width) {
     const std::int64_t least = std::min<std::int64_t>(16, width / 2);

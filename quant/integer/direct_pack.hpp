@@ -27,9 +27,5 @@ struct DirectWeights {
 /// Panels have `width` channels; the last has half or a quarter, if that holds its channels and is
 /// at least 16, or half of a narrower `width`.
 DirectWeights pack_direct(const IntLayer& layer, WeightLayout layout, std::int64_t width);
-/// The same in another order: codes, four per group, are indices into the R·S·C weights of a
-/// channel, −1 where there is none.
-DirectWeights pack_direct(const IntLayer& layer, WeightLayout layout, std::int64_t width,
-                          const std::vector<std::int32_t>& codes);
 
 }  // namespace intandem

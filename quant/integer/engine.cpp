@@ -7,14 +7,13 @@
 
 #include "core/error.hpp"
 #include "core/memory.hpp"
+#include "core/rng.hpp"
+#include "quant/integer/measure.hpp"
 #include "quant/integer/ops_ref.hpp"
-#include "quant/integer/plan.hpp"
 
 namespace intandem {
 namespace {
 
-/// Models with more weights than this do not keep them in the caches between batches.
-constexpr std::int64_t kCachedWeights_bytes = std::int64_t{4} << 20;
 constexpr std::int64_t kAlign = static_cast<std::int64_t>(kAlignment_bytes);
 
 std::int64_t aligned(std::int64_t bytes) { return (bytes + kAlign - 1) / kAlign * kAlign; }
@@ -40,7 +39,7 @@ struct Engine::State {
 
   const IntModel& model;
   const std::int64_t max_batch;
-  std::vector<std::unique_ptr<PreparedLayer>> layers;
+  std::vector<Candidate> layers;
   std::vector<Slot> lean, full;  // output codes of every layer that gives codes
   std::int64_t lean_bytes = 0, full_bytes = 0, scratch_bytes = 0;
   std::shared_ptr<std::byte> lean_arena, full_arena, scratch, accumulators;
@@ -49,10 +48,13 @@ struct Engine::State {
   std::vector<std::int64_t> layer_ns;
 
   void plan_arenas();
+  void measure(Plan& plan);
   /// The last layer that reads the codes of layer k (k itself if none does): the one after which
   /// the codes of layer k are no longer needed.
   int last_reader(int k) const;
   std::uint8_t* codes_of(int k) const;
+  void run_layer(const PreparedLayer& prepared, int k, const std::uint8_t* images, std::int64_t N,
+                 std::int32_t* logits) const;
   void run_layers(const std::uint8_t* images, std::int64_t N, int last, std::int32_t* logits);
 };
 
@@ -72,7 +74,6 @@ void Engine::State::plan_arenas() {
   full.resize(model.layers.size());
   for (int k = 0; k < count; ++k) {
     const auto i = static_cast<std::size_t>(k);
-    scratch_bytes = std::max(scratch_bytes, layers[i]->scratch_bytes(max_batch));
     if (model.layers[i].is_last()) continue;
     const std::int64_t bytes = aligned(max_batch * model.layers[i].output_size());
     full[i] = {full_bytes, bytes};
@@ -100,44 +101,86 @@ std::uint8_t* Engine::State::codes_of(int k) const {
   return reinterpret_cast<std::uint8_t*>(base);
 }
 
+void Engine::State::run_layer(const PreparedLayer& prepared, int k, const std::uint8_t* images,
+                              std::int64_t N, std::int32_t* logits) const {
+  const IntLayer& layer = model.layers[static_cast<std::size_t>(k)];
+  LayerRun args;
+  args.N = N;
+  const int input = model.input_of(k);
+  args.input = input < 0 ? images : codes_of(input);
+  if (layer.add >= 0) args.shortcut = codes_of(layer.add);
+  if (layer.is_last()) {
+    args.accumulators = logits;
+  } else {
+    args.codes = codes_of(k);
+  }
+  args.scratch = scratch.get();
+  prepared.run(args);
+}
+
 void Engine::State::run_layers(const std::uint8_t* images, std::int64_t N, int last,
                                std::int32_t* logits) {
   for (int k = 0; k < last; ++k) {
-    const IntLayer& layer = model.layers[static_cast<std::size_t>(k)];
-    LayerRun args;
-    args.N = N;
-    const int input = model.input_of(k);
-    args.input = input < 0 ? images : codes_of(input);
-    if (layer.add >= 0) args.shortcut = codes_of(layer.add);
-    if (layer.is_last()) {
-      args.accumulators = logits;
-    } else {
-      args.codes = codes_of(k);
-    }
-    args.scratch = scratch.get();
+    const auto i = static_cast<std::size_t>(k);
     const std::int64_t start = timing ? now_ns() : 0;
-    layers[static_cast<std::size_t>(k)]->run(args);
-    if (timing) layer_ns[static_cast<std::size_t>(k)] += now_ns() - start;
+    run_layer(*layers[i].layer, k, images, N, logits);
+    if (timing) layer_ns[i] += now_ns() - start;
   }
 }
 
-Engine::Engine(const IntModel& model, std::int64_t max_batch, const std::string& algorithm)
+// Passes over images of pseudo-random pixels, in the memory of run().
+void Engine::State::measure(Plan& plan) {
+  const PlanMachine here = this_machine(max_batch);
+  if (plan.machine != here) plan = {here, {}};
+  const std::int64_t N = here.batch;
+  const Rng rng = Rng(1).stream("plan");
+  const auto largest =
+      static_cast<std::uint32_t>(model.layers.empty() ? 0 : model.layers[0].in_max);
+  TensorU8 images({N * model.height * model.width * model.channels});
+  for (std::int64_t i = 0; i < images.size(); ++i) {
+    images[i] = static_cast<std::uint8_t>(rng.below(static_cast<std::uint64_t>(i), largest + 1));
+  }
+  const bool complete = !model.layers.empty() && model.layers.back().is_last();
+  TensorS32 logits({complete ? N * model.layers.back().output_size() : 0});
+  lean_arena = allocate_aligned(static_cast<std::size_t>(lean_bytes));
+  std::int64_t room_bytes = -1;
+  layers = prepare_measured(
+      model, plan,
+      [&](const std::vector<const PreparedLayer*>& tried, std::vector<std::int64_t>& ns) {
+        std::int64_t most = 0;
+        for (const PreparedLayer* layer : tried) most = std::max(most, layer->scratch_bytes(N));
+        if (most > room_bytes) scratch = allocate_aligned(static_cast<std::size_t>(most));
+        room_bytes = std::max(room_bytes, most);
+        for (std::size_t k = 0; k < tried.size(); ++k) {
+          const std::int64_t start = now_ns();
+          run_layer(*tried[k], static_cast<int>(k), images.data(), N, logits.data());
+          ns[k] = now_ns() - start;
+        }
+      });
+}
+
+Engine::Engine(const IntModel& model, std::int64_t max_batch, const EngineOptions& options)
     : state_(std::make_unique<State>(model, max_batch)) {
+  State& s = *state_;
   INTANDEM_CHECK(max_batch >= 1, "an engine needs a batch of at least one image");
   check_layers(model, "integer model");
   const char* forced = std::getenv("INTANDEM_INT_ALGORITHM");
-  const bool from_environment = algorithm == "auto" && forced != nullptr && *forced != '\0';
-  std::int64_t weights_bytes = 0;
-  for (const IntLayer& layer : model.layers) weights_bytes += layer.weights.size();
-  const bool cold = weights_bytes > kCachedWeights_bytes;
-  for (const IntLayer& layer : model.layers) {
-    state_->layers.push_back(
-        prepare_layer(layer, from_environment ? forced : algorithm, max_batch, cold));
+  const bool from_environment = options.algorithm == "auto" && forced != nullptr && *forced != '\0';
+  const std::string algorithm = from_environment ? forced : options.algorithm;
+  s.plan_arenas();
+  if (algorithm == "auto" && options.plan != nullptr) {
+    s.measure(*options.plan);
+  } else {
+    for (const IntLayer& layer : model.layers) {
+      s.layers.push_back(prepare_candidate(layer, algorithm, max_batch));
+    }
   }
-  state_->plan_arenas();
-  state_->scratch = allocate_aligned(static_cast<std::size_t>(state_->scratch_bytes));
-  if (!model.layers.empty() && model.layers.back().is_last()) {
-    state_->lean_arena = allocate_aligned(static_cast<std::size_t>(state_->lean_bytes));
+  for (const Candidate& layer : s.layers) {
+    s.scratch_bytes = std::max(s.scratch_bytes, layer.layer->scratch_bytes(max_batch));
+  }
+  s.scratch = allocate_aligned(static_cast<std::size_t>(s.scratch_bytes));
+  if (s.lean_arena == nullptr && !model.layers.empty() && model.layers.back().is_last()) {
+    s.lean_arena = allocate_aligned(static_cast<std::size_t>(s.lean_bytes));
   }
 }
 
@@ -148,7 +191,13 @@ const IntModel& Engine::model() const { return state_->model; }
 const PreparedLayer& Engine::layer(int k) const {
   INTANDEM_CHECK(k >= 0 && k < static_cast<int>(state_->layers.size()),
                  "no layer " + std::to_string(k));
-  return *state_->layers[static_cast<std::size_t>(k)];
+  return *state_->layers[static_cast<std::size_t>(k)].layer;
+}
+
+const std::string& Engine::algorithm(int k) const {
+  INTANDEM_CHECK(k >= 0 && k < static_cast<int>(state_->layers.size()),
+                 "no layer " + std::to_string(k));
+  return state_->layers[static_cast<std::size_t>(k)].name;
 }
 
 void Engine::run(const std::uint8_t* images, std::int64_t N, std::int32_t* logits) {

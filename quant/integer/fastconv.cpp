@@ -17,7 +17,6 @@
 namespace intandem {
 namespace {
 
-constexpr std::int64_t kReadWeights = 2;  // are read in the time that one is computed
 constexpr std::int64_t kIdleShare = 5;    // a fifth of the workers' time is not to be idle
 constexpr std::int64_t kManyBlocks = 16;  // of registers, per worker: groups are made of whole ones
 // Codes of a call from which on the lines to write are fetched; half as many where a tile's line is
@@ -38,7 +37,6 @@ class FastConvLayer final : public PreparedLayer {
         pool_kernel_(layer.pool_kernel),
         pool_stride_(layer.pool_stride),
         workers_(std::max(1, thread_count())),
-        direct_is_quicker_(kernels.operands == FastConvOperands::s16 && direct_is_narrow(layer)),
         pad_codes_(TensorU8::zeros({plan_.value_stride})) {
     if (shape_.pad > 0) std::memcpy(pad_codes_.data(), layer.pad_code.data(), shape_.C);
     // Two rows of U, one of them on its way, and the computed columns.
@@ -57,7 +55,7 @@ class FastConvLayer final : public PreparedLayer {
            plan_.epilogue_table.size_bytes() + pad_codes_.size_bytes();
   }
   std::int64_t executed_macs() const override { return plan_.value_rows() * shape_.C * shape_.K; }
-  std::int64_t cost(std::int64_t N) const override;
+  Work work(std::int64_t N) const override;
   std::int64_t scratch_bytes(std::int64_t N) const override {
     return workers_ * worker_bytes(N) + (pool_kernel_ > 0 ? unpooled_bytes(N) : 0);
   }
@@ -102,26 +100,19 @@ class FastConvLayer final : public PreparedLayer {
   std::string reason_;
   std::int64_t pool_kernel_, pool_stride_;
   std::int64_t workers_, most_tiles_ = 0;
-  bool direct_is_quicker_;  ///< than with 8-bit codes, to which the cost of s16 relates: 3 : 2
   TensorU8 pad_codes_;
 };
 
-std::int64_t FastConvLayer::cost(std::int64_t N) const {
-  const std::int64_t C = shape_.C, K = shape_.K;
+/// Values and sums of products are written and read again; all weights are read by every group of
+/// tiles. Products of pairs (AVX2) take three instructions where the direct ones take two.
+Work FastConvLayer::work(std::int64_t N) const {
   const std::int64_t groups = ceil_div(N * layout_.tiles(), most_tiles_);
-  const std::int64_t computed = plan_.computed_planes();
-  const std::int64_t stored = plan_.all_columns ? plan_.planes : 0;
-  const FastConvCost& each = kernels_.cost;
-  const std::int64_t lanes = plan_.value_stride / kValueChunk * chunk_;  // C, whole cache lines
-  const std::int64_t work =
-      N * (executed_macs() * each.product + plan_.value_rows() * lanes * each.value +
-           plan_.product_rows() * K * each.sum) +
-      groups * (computed * each.weight + stored * each.weight / kReadWeights) * C * K;
-  // Few tiles do not cover the time that weights from beyond the second-level cache take.
-  const bool far = packed_bytes() > cpu_traits().second_level_cache_bytes;
-  const std::int64_t way = far ? groups * packed_bytes() * each.far_byte : 0;
-  const std::int64_t cost = std::max(work, way) / 8;
-  return direct_is_quicker_ ? cost * 3 / 2 : cost;
+  const bool pairs = kernels_.operands == FastConvOperands::u8_s8_pairs;
+  const std::int64_t products =
+      N * executed_macs() * operand_bytes(kernels_.operands) * (pairs ? 3 : 2) / 2;
+  const std::int64_t values = plan_.value_rows() * plan_.value_stride;
+  const std::int64_t sums = plan_.product_rows() * shape_.K * std::int64_t{sizeof(std::int32_t)};
+  return {products, 2 * N * (values + sums) + groups * packed_bytes()};
 }
 
 void FastConvLayer::transform_group(const FastConvGroup& group, const std::uint8_t* input,
@@ -286,9 +277,9 @@ void FastConvLayer::run(const LayerRun& args) const {
 }
 
 /// Whether 8-bit operands are sure to do, AVX2's pairs included: 255·(63 + 63) < 2¹⁵.
-bool bytes_do(const IntLayer& layer, int tile) {
+bool bytes_do(const IntLayer& layer) {
   const auto& weights = layer.weights;
-  return (tile == 4 ? 16 : 4) * layer.in_max <= 255 &&
+  return 16 * layer.in_max <= 255 &&
          std::all_of(weights.begin(), weights.end(), [](std::int8_t w) { return w * w <= 49; });
 }
 
@@ -322,15 +313,7 @@ std::unique_ptr<PreparedLayer> prepare_winograd3(const IntLayer& layer) {
 }
 
 std::unique_ptr<PreparedLayer> prepare_winograd4_s16(const IntLayer& layer) {
-  return bytes_do(layer, 4) ? nullptr : prepare_fastconv(layer, 4, fastconv_kernels(true));
-}
-
-std::unique_ptr<PreparedLayer> prepare_winograd2_s16(const IntLayer& layer) {
-  return bytes_do(layer, 2) ? nullptr : prepare_fastconv(layer, 2, fastconv_kernels(true));
-}
-
-std::unique_ptr<PreparedLayer> prepare_winograd3_s16(const IntLayer& layer) {
-  return bytes_do(layer, 3) ? nullptr : prepare_fastconv(layer, 3, fastconv_kernels(true));
+  return bytes_do(layer) ? nullptr : prepare_fastconv(layer, 4, fastconv_kernels(true));
 }
 
 }  // namespace intandem

@@ -22,12 +22,10 @@ std::unique_ptr<PreparedLayer> prepare_winograd2(const IntLayer& layer);
 /// and |q_w| ≤ 31 is always enough.
 std::unique_ptr<PreparedLayer> prepare_winograd3(const IntLayer& layer);
 
-/// PrepareFns "winograd4_s16", "winograd3_s16" and "winograd2_s16": the same with operands of 16
-/// bits, which hold the transformed codes and weights of every layer. Null also where narrow codes
-/// and weights are sure to be admitted by the above, which is faster.
+/// PrepareFn "winograd4_s16": as winograd4 with operands of 16 bits, which hold the transformed
+/// codes and weights of every layer. Null also where narrow codes and weights are sure to be
+/// admitted by winograd4, which is faster.
 std::unique_ptr<PreparedLayer> prepare_winograd4_s16(const IntLayer& layer);
-std::unique_ptr<PreparedLayer> prepare_winograd3_s16(const IntLayer& layer);
-std::unique_ptr<PreparedLayer> prepare_winograd2_s16(const IntLayer& layer);
 
 /// The kernels of active_isa(): AVX-512 VNNI, AVX2 (also for AVX-512 without VNNI) or the
 /// reference. wide: those for FastConvOperands::s16.

@@ -154,14 +154,6 @@ struct FastConvOutput {
   const FastConvEpilogue* epilogue;
 };
 
-/// What the planner counts, in eighths of a product of the direct algorithm with 8-bit codes on the
-/// same instruction set; measured.
-struct FastConvCost {
-  std::int64_t product, value, sum, weight;  ///< sum: store, transform back, requantize
-  /// Of weights that do not fit the second-level cache, per group of tiles; 0: not measured.
-  std::int64_t far_byte = 0;
-};
-
 constexpr std::int64_t kFewTiles = 32;
 
 struct FastConvKernels {
@@ -170,7 +162,6 @@ struct FastConvKernels {
   bool computes_weights;           ///< `multiply` obeys FastConvProduct::besides
   RegisterBlock block, few_tiles;  ///< the second for images of fewer than kFewTiles
   std::int64_t quad_step;          ///< quads a step of the product takes
-  FastConvCost cost;
   void (*transform_input)(const FastConvInput&);
   void (*transform_weights)(const FastConvWeights&);
   void (*join_weights)(const FastConvJoined&);

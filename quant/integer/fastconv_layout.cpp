@@ -21,7 +21,7 @@ constexpr std::int64_t kEnoughTiles = 66, kSmallestGroup = 12;
 
 std::int64_t group_tiles(std::int64_t weight_bytes, std::int64_t tile_bytes) {
   const auto fit = [&](std::int64_t cache) { return (cache - weight_bytes) / tile_bytes; };
-  const std::int64_t cache = cpu_traits().second_level_cache_bytes / 8 * 7;
+  const std::int64_t cache = cache_sizes().second_level_bytes / 8 * 7;
   const std::int64_t stretched = fit(std::clamp(cache, kCacheBytes, kMostCacheBytes));
   return std::max({kSmallestGroup, fit(kCacheBytes), std::min(kEnoughTiles, stretched)});
 }

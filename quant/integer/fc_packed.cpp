@@ -8,6 +8,7 @@
 #include "core/parallel.hpp"
 #include "quant/integer/direct.hpp"
 #include "quant/integer/fc_packed_kernels.hpp"
+#include "quant/integer/kernel_args.hpp"
 #include "quant/integer/requant_block.hpp"
 
 namespace intandem {
@@ -16,6 +17,7 @@ namespace {
 struct PackedKernel {
   const char* isa;
   PackedTileFn tile;  ///< null: none for active_isa()
+  bool streams;       ///< obeys PackedTile::stream_ahead_bytes
 };
 
 PackedKernel packed_kernel(std::int32_t bits) {
@@ -23,13 +25,13 @@ PackedKernel packed_kernel(std::int32_t bits) {
   const Isa isa = active_isa();
 #if defined(__x86_64__)
   if (isa >= Isa::avx512vnni) {
-    return {"avx512vnni", four ? fc_packed4_avx512vnni : fc_packed2_avx512vnni};
+    return {"avx512vnni", four ? fc_packed4_avx512vnni : fc_packed2_avx512vnni, true};
   }
-  if (isa >= Isa::avx2) return {"avx2", four ? fc_packed4_avx2 : fc_packed2_avx2};
+  if (isa >= Isa::avx2) return {"avx2", four ? fc_packed4_avx2 : fc_packed2_avx2, false};
 #else
   (void)four, (void)isa;
 #endif
-  return {"", nullptr};
+  return {"", nullptr, false};
 }
 
 /// q_w = (u << shift) − offset with 0 ≤ u < 2^bits.
@@ -54,7 +56,8 @@ UnsignedCode unsigned_code(const TensorS8& weights, std::int32_t bits) {
 
 class PackedLayer final : public PreparedLayer {
  public:
-  PackedLayer(const IntLayer& layer, std::int32_t bits, UnsignedCode code, PackedKernel kernel)
+  PackedLayer(const IntLayer& layer, std::int32_t bits, UnsignedCode code, PackedKernel kernel,
+              std::int64_t stream_ahead_bytes)
       : layer_(layer),
         bits_(bits),
         code_(code),
@@ -63,7 +66,8 @@ class PackedLayer final : public PreparedLayer {
         panels_(ceil_div(layer.shape.K, kPackedWidth)),
         panel_bytes_(stride_ * kPackedWidth * bits / 8),
         requant_data_(layer),
-        requant_(requant_function(active_isa())) {
+        requant_(requant_function(active_isa())),
+        stream_ahead_bytes_(stream_ahead_bytes) {
     // Even, because at 2 bits the kernel takes two groups at a time.
     chunk_ = 32767 / (2 * ((1 << bits) - 1) * layer.in_max) / 2 * 2;
     pack();
@@ -78,8 +82,8 @@ class PackedLayer final : public PreparedLayer {
   }
   std::int64_t executed_macs() const override { return layer_.shape.macs(); }
   /// Panels are whole: a layer of 10 classes costs as much as one of 32.
-  std::int64_t cost(std::int64_t N) const override {
-    return N * panels_ * kPackedWidth * layer_.shape.C;
+  Work work(std::int64_t N) const override {
+    return {N * panels_ * kPackedWidth * layer_.shape.C, packed_bytes()};
   }
   // Every worker's corrections, one per row; then rows padded to whole blocks of codes, if they are
   // not whole as they lie.
@@ -105,7 +109,7 @@ class PackedLayer final : public PreparedLayer {
   const RequantData requant_data_;
   const RequantFn requant_;
   const std::int64_t workers_ = thread_count();
-  const std::int64_t stream_ahead_bytes_ = cpu_traits().stream_ahead_bytes;
+  const std::int64_t stream_ahead_bytes_;
   std::int64_t chunk_ = 0;
   std::shared_ptr<std::byte> packed_;
   TensorS32 bias_;
@@ -191,25 +195,31 @@ void PackedLayer::run(const LayerRun& args) const {
   });
 }
 
-std::unique_ptr<PreparedLayer> prepare_packed(const IntLayer& layer, std::int32_t bits) {
+std::unique_ptr<PreparedLayer> prepare_packed(const IntLayer& layer, std::int32_t bits,
+                                              bool ahead) {
   const PackedKernel kernel = packed_kernel(bits);
   if (kernel.tile == nullptr || layer.kind != IntLayerKind::linear || layer.in_max > 127 ||
-      layer.add >= 0 || layer.pool_kernel > 0) {
+      layer.add >= 0 || layer.pool_kernel > 0 || (ahead && !kernel.streams)) {
     return nullptr;
   }
   const UnsignedCode code = unsigned_code(layer.weights, bits);
   if (!code.possible) return nullptr;
-  return std::make_unique<PackedLayer>(layer, bits, code, kernel);
+  return std::make_unique<PackedLayer>(layer, bits, code, kernel, ahead ? kStreamAhead_bytes : 0);
 }
 
 }  // namespace
 
 std::unique_ptr<PreparedLayer> prepare_packed4(const IntLayer& layer) {
-  return prepare_packed(layer, 4);
+  return prepare_packed(layer, 4, false);
 }
-
+std::unique_ptr<PreparedLayer> prepare_packed4_ahead(const IntLayer& layer) {
+  return prepare_packed(layer, 4, true);
+}
 std::unique_ptr<PreparedLayer> prepare_packed2(const IntLayer& layer) {
-  return prepare_packed(layer, 2);
+  return prepare_packed(layer, 2, false);
+}
+std::unique_ptr<PreparedLayer> prepare_packed2_ahead(const IntLayer& layer) {
+  return prepare_packed(layer, 2, true);
 }
 
 }  // namespace intandem

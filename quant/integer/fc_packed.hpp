@@ -14,5 +14,9 @@ namespace intandem {
 /// shortcut or a pool, and on Isa::ref.
 std::unique_ptr<PreparedLayer> prepare_packed4(const IntLayer& layer);
 std::unique_ptr<PreparedLayer> prepare_packed2(const IntLayer& layer);
+/// PrepareFns "packed4_ahead" and "packed2_ahead": the same with weights asked for once, far ahead
+/// (kStreamAhead_bytes); null on AVX2, whose kernels leave that to the hardware.
+std::unique_ptr<PreparedLayer> prepare_packed4_ahead(const IntLayer& layer);
+std::unique_ptr<PreparedLayer> prepare_packed2_ahead(const IntLayer& layer);
 
 }  // namespace intandem

@@ -29,7 +29,7 @@ struct PackedTile {
   std::int64_t shift;                   ///< 0 or 1
   std::int64_t chunk;                   ///< groups that may be summed in 16 bits (AVX2), even
   std::int32_t* acc;                    ///< [rows][32], 64-byte aligned
-  std::int64_t stream_ahead_bytes = 0;  ///< CpuTraits'
+  std::int64_t stream_ahead_bytes = 0;  ///< 0: twice, near and far
 };
 
 /// Rows per tile: at most this.

@@ -71,8 +71,14 @@ class GroupedLayer final : public PreparedLayer {
   std::int64_t executed_macs() const override {
     return sum([](const PreparedLayer& part) { return part.executed_macs(); });
   }
-  std::int64_t cost(std::int64_t N) const override {
-    return sum([N](const PreparedLayer& part) { return part.cost(N); });
+  Work work(std::int64_t N) const override {
+    Work all;
+    for (const auto& part : groups_) {
+      const Work work = part->work(N);
+      all.products += work.products;
+      all.bytes += work.bytes;
+    }
+    return all;
   }
   std::int64_t scratch_bytes(std::int64_t N) const override {
     std::int64_t inner = 0;

@@ -9,6 +9,11 @@ namespace intandem {
 /// Codes are read and multiplied four at a time: one 32-bit group of each 4-way dot product.
 inline constexpr std::int64_t kGroup = 4;
 
+/// How far ahead weights that are met once are asked for, once, into the first-level cache; else
+/// they are asked for twice, because some cores can wait for more lines in their second-level
+/// cache.
+inline constexpr std::int64_t kStreamAhead_bytes = 8192;
+
 /// One register tile of a direct product (Q3):
 ///
 ///     acc[i][k] = bias[k] + Σ_{tap, j < 4·groups} rows[tap·height + i][j] · weight(tap, j, k)
@@ -21,7 +26,7 @@ struct ProductTile {
   const std::int32_t* bias;             ///< [width]
   std::int32_t* acc;                    ///< [height][width], 64-byte aligned
   std::int64_t chunk;                   ///< groups that may be summed in 16 bits (kernels that do)
-  std::int64_t stream_ahead_bytes = 0;  ///< CpuTraits', for weights that are met once
+  std::int64_t stream_ahead_bytes = 0;  ///< 0: twice, near and far
 };
 
 /// Per-channel constants of requantization, each padded to a multiple of 64 channels.
@@ -37,45 +42,21 @@ struct RequantTables {
   bool quick;
 };
 
-/// Groups of a window that a strip multiplies one after the other. Group g lies offsets[g] codes
-/// from the window's beginning. For the first and the last few pixels of the row all its codes are
-/// 0.
-struct StripSpan {
-  const std::int32_t* offsets;  ///< [groups]
-  const void* weights;          ///< [groups][width][4], 64-byte aligned
-  std::int64_t groups;
-  std::int64_t outside_first, outside_last;  ///< pixels, at most kMaxOutside, one of them 0
-};
-inline constexpr std::int64_t kMaxSpans = 5, kMaxOutside = 2;
-
 /// The outputs of one image row and one panel of channels, from windows to codes (Q3, then Q5a):
 /// the window of pixel i starts i·step codes behind that of the first. Distances are counted in
 /// codes, of code_bytes() each.
-struct ProductStrip {
+struct ProductRow {
   const std::uint8_t* codes;
   std::int64_t step, pixels;
-  std::int64_t most_pixels;  ///< of a tile, where the kernel has a choice (VNNI): 7, 6 or 14
-  const StripSpan* spans;
-  std::int64_t span_count;
+  const std::int32_t* offsets;  ///< [groups], from a window's first code
+  const void* weights;          ///< [groups][width][4], 64-byte aligned
+  std::int64_t groups;
   const std::int32_t* bias;  ///< [width]
   std::uint8_t* out;         ///< [pixels], out_stride bytes apart, `channels` codes each
   std::int64_t out_stride, channels;
   std::int64_t chunk;    ///< groups that may be summed in 16 bits (kernels that do)
-  bool near;             ///< the weights of all spans stay in the first-level cache
-  bool streams;          ///< past the caches: whole lines of 64 codes, nothing reads them soon
+  bool near;             ///< the weights stay in the first-level cache
   RequantTables tables;  ///< quick
-};
-
-/// Spare codes of kernel rows into a row of their own (strip_window.hpp):
-///
-///     out[i·step + r·rest + l] = codes[i·step + r·row_stride + l]       r < rows, l < rest
-///
-/// for i < pixels; the others of out are undefined. rows·rest ≤ step ≤ 64. Codes have code_bytes()
-/// each.
-struct SpareCodes {
-  const std::uint8_t* codes;
-  std::int64_t step, pixels, rows, row_stride, rest;
-  std::uint8_t* out;
 };
 
 /// Q5, or Q6 if shortcut is not null, on a block of accumulators: rows × channels. Channel k of the

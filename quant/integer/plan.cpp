@@ -1,49 +1,63 @@
 #include "quant/integer/plan.hpp"
 
+#include <algorithm>
+#include <bit>
+
+#include "core/cpu.hpp"
 #include "core/error.hpp"
+#include "core/parallel.hpp"
+#include "core/version.hpp"
 #include "quant/integer/binary.hpp"
 #include "quant/integer/direct.hpp"
 #include "quant/integer/fastconv.hpp"
 #include "quant/integer/fc_packed.hpp"
 #include "quant/integer/grouped.hpp"
+#include "quant/integer/tile_direct.hpp"
 
 namespace intandem {
 namespace {
 
-const Algorithm& find_algorithm(const std::string& name) {
-  std::string known = "auto";
-  for (const Algorithm& algorithm : algorithms()) {
-    if (name == algorithm.name) return algorithm;
-    known += std::string(", ") + algorithm.name;
+constexpr std::int64_t kBytesPerCycle = 16;
+constexpr const char* kFallbacks[] = {"direct", "depthwise", "grouped", "avg_pool", "ref"};
+
+bool belongs_to(const std::string& name, const std::string& family) {
+  return name == family || name.starts_with(family + "_");
+}
+
+/// 8-bit products of two vector instructions.
+std::int64_t products_per_cycle() {
+  if (active_isa() >= Isa::avx512vnni) return 2 * 64;
+  return active_isa() >= Isa::avx2 ? 2 * 32 : 1;
+}
+
+bool is_known(const std::string& algorithm) {
+  if (algorithm == "auto") return true;
+  for (const Algorithm& a : algorithms()) {
+    if (belongs_to(a.name, algorithm)) return true;
   }
-  throw Error("integer algorithm '" + name + "'", "unknown", "use one of " + known,
+  return false;
+}
+
+[[noreturn]] void refuse(const std::string& algorithm) {
+  std::string known = "auto";
+  for (const Algorithm& a : algorithms()) known += std::string(", ") + a.name;
+  throw Error("integer algorithm '" + algorithm + "'", "unknown", "use one of " + known,
               ExitCode::usage);
 }
 
-/// Products of the direct algorithm in the time a byte of weights takes to come from memory.
-/// Measured on virtual machines of 2 cores: convolutions read cold weights at about 15 GB/s; both
-/// cores multiply at some 700 products per ns with VNNI, 230 with AVX2, 3,000 with AMX. With half
-/// vectors it is 470 products, and 36 GB/s.
-std::int64_t products_per_byte() {
-  if (active_isa() >= Isa::amx) return 200;
-  if (active_isa() >= Isa::avx512vnni)
-    return cpu_traits().vector_ports == VectorPorts::four_halves ? 12 : 48;
-  return active_isa() >= Isa::avx2 ? 15 : 1;
-}
-
-std::unique_ptr<PreparedLayer> prepare_best(const IntLayer& layer, std::int64_t batch, bool cold) {
-  std::unique_ptr<PreparedLayer> best;
-  std::int64_t best_cost = 0;
+/// The lowest estimate of a family; null layer if none is admissible.
+Candidate prepare_best(const IntLayer& layer, const std::string& family, std::int64_t batch) {
+  Candidate best;
+  std::int64_t best_cycles = 0;
   for (const Algorithm& algorithm : algorithms()) {
-    // The loops of the reference pack nothing, which makes them cheap where bytes are dear.
-    if (best != nullptr && algorithm.prepare == prepare_reference) continue;
+    if (family != "auto" && !belongs_to(algorithm.name, family)) continue;
+    if (best.layer != nullptr && algorithm.prepare == prepare_reference) continue;
     std::unique_ptr<PreparedLayer> candidate = algorithm.prepare(layer);
     if (candidate == nullptr) continue;
-    std::int64_t cost = candidate->cost(batch) * algorithm.weight;
-    if (cold) cost += candidate->packed_bytes() * products_per_byte() * 100;
-    if (best != nullptr && cost >= best_cost) continue;
-    best = std::move(candidate);
-    best_cost = cost;
+    const std::int64_t cycles = estimate_cycles(*candidate, batch);
+    if (best.layer != nullptr && cycles >= best_cycles) continue;
+    best = {algorithm.name, std::move(candidate)};
+    best_cycles = cycles;
   }
   return best;
 }
@@ -52,37 +66,104 @@ std::unique_ptr<PreparedLayer> prepare_best(const IntLayer& layer, std::int64_t 
 
 const std::vector<Algorithm>& algorithms() {
   static const std::vector<Algorithm> table = {
-      {"packed2", prepare_packed2, 80},
-      {"packed4", prepare_packed4, 90},
-      {"direct", prepare_direct, 100},
-      {"winograd4", prepare_winograd4, 100},
-      {"winograd2", prepare_winograd2, 100},
-      {"winograd3", prepare_winograd3, 100},
-      {"winograd4_s16", prepare_winograd4_s16, 100},
-      {"winograd2_s16", prepare_winograd2_s16, 100},
-      {"winograd3_s16", prepare_winograd3_s16, 100},
-      {"binary", prepare_binary, 100},
-      {"depthwise", prepare_depthwise, 100},
-      {"grouped", prepare_grouped, 100},
-      {"ref", prepare_reference, 10000},
+      {"packed2", prepare_packed2},
+      {"packed2_ahead", prepare_packed2_ahead},
+      {"packed4", prepare_packed4},
+      {"packed4_ahead", prepare_packed4_ahead},
+      {"direct_amx", prepare_direct_amx},
+      {"direct_rows64", prepare_direct_rows64},
+      {"direct_rows32", prepare_direct_rows32},
+      {"direct_rows16", prepare_direct_rows16},
+      {"direct_tiles", prepare_direct_tiles},
+      {"direct_tiles_ahead", prepare_direct_tiles_ahead},
+      {"winograd4", prepare_winograd4},
+      {"winograd2", prepare_winograd2},
+      {"winograd3", prepare_winograd3},
+      {"winograd4_s16", prepare_winograd4_s16},
+      {"binary", prepare_binary},
+      {"depthwise", prepare_depthwise},
+      {"grouped", prepare_grouped},
+      {"avg_pool", prepare_avg_pool},
+      {"ref", prepare_reference},
   };
   return table;
 }
 
-std::unique_ptr<PreparedLayer> prepare_exactly(const IntLayer& layer,
-                                               const std::string& algorithm) {
-  return find_algorithm(algorithm).prepare(layer);
+std::vector<Candidate> find_candidates(const IntLayer& layer) {
+  std::vector<Candidate> candidates;
+  for (const Algorithm& algorithm : algorithms()) {
+    if (!candidates.empty() && algorithm.prepare == prepare_reference) continue;
+    if (auto prepared = algorithm.prepare(layer)) {
+      candidates.push_back({algorithm.name, std::move(prepared)});
+    }
+  }
+  return candidates;
+}
+
+std::int64_t estimate_cycles(const PreparedLayer& layer, std::int64_t N) {
+  const Work work = layer.work(N);
+  return work.products / products_per_cycle() + work.bytes / kBytesPerCycle;
+}
+
+Candidate prepare_candidate(const IntLayer& layer, const std::string& algorithm,
+                            std::int64_t batch) {
+  if (!is_known(algorithm)) refuse(algorithm);
+  Candidate best = prepare_best(layer, algorithm, batch);
+  for (const char* family : kFallbacks) {
+    if (best.layer != nullptr) break;
+    best = prepare_best(layer, family, batch);
+  }
+  return best;
 }
 
 std::unique_ptr<PreparedLayer> prepare_layer(const IntLayer& layer, const std::string& algorithm,
-                                             std::int64_t batch, bool cold) {
-  if (algorithm == "auto") return prepare_best(layer, batch, cold);
-  std::unique_ptr<PreparedLayer> prepared = find_algorithm(algorithm).prepare(layer);
-  for (const PrepareFn next : {prepare_direct, prepare_depthwise, prepare_grouped}) {
-    if (prepared == nullptr) prepared = next(layer);
+                                             std::int64_t batch) {
+  return prepare_candidate(layer, algorithm, batch).layer;
+}
+
+std::unique_ptr<PreparedLayer> prepare_exactly(const IntLayer& layer,
+                                               const std::string& algorithm) {
+  for (const Algorithm& a : algorithms()) {
+    if (algorithm == a.name) return a.prepare(layer);
   }
-  if (prepared == nullptr) prepared = prepare_reference(layer);
-  return prepared;
+  refuse(algorithm);
+}
+
+bool is_algorithm(const std::string& name) {
+  for (const Algorithm& a : algorithms()) {
+    if (name == a.name) return true;
+  }
+  return false;
+}
+
+PlanMachine this_machine(std::int64_t batch) {
+  return {cpu_name(), std::string(isa_name(active_isa())), intandem_commit(), thread_count(),
+          std::min(batch, kMostPlannedImages)};
+}
+
+std::string plan_key(const IntModel& model, const IntLayer& layer) {
+  const auto number = [](std::int64_t value) { return std::to_string(value); };
+  const ConvShape& s = layer.shape;
+  std::int64_t model_bytes = 0;
+  for (const IntLayer& other : model.layers) model_bytes += other.weights.size();
+  std::string key = layer.kind == IntLayerKind::conv     ? "conv "
+                    : layer.kind == IntLayerKind::linear ? "linear "
+                                                         : "avg_pool ";
+  key += number(s.H) + "x" + number(s.W) + "x" + number(s.C) + " to " + number(s.K) + ", " +
+         number(s.R) + "x" + number(s.S) + ", stride " + number(s.stride) + ", pad " +
+         number(s.pad);
+  if (s.groups > 1) key += ", groups " + number(s.groups);
+  std::int32_t largest = 0;
+  for (const std::int8_t w : layer.weights) largest = std::max(largest, w < 0 ? -w : +w);
+  key += "; W" + number(layer.weight_bits) + " to " + number(largest) + ", codes to " +
+         number(layer.in_max) + " and " + number(layer.max_code);
+  if (layer.pool_kernel > 0) {
+    key += ", pool " + number(layer.pool_kernel) + "/" + number(layer.pool_stride);
+  }
+  if (layer.add >= 0) key += ", shortcut";
+  if (layer.zero_point != 0) key += ", zero point";
+  return key + "; in a model of 2^" +
+         number(std::bit_width(static_cast<std::uint64_t>(model_bytes))) + " weights";
 }
 
 }  // namespace intandem

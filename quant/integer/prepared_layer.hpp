@@ -20,6 +20,13 @@ struct LayerRun {
   std::byte* scratch = nullptr;            ///< scratch_bytes(N) of 64-byte aligned memory
 };
 
+/// A count of what N images take: products, each as many as 8-bit products take the same
+/// instructions (16-bit ones two), and bytes that are packed weights or pass through the caches
+/// between two steps.
+struct Work {
+  std::int64_t products = 0, bytes = 0;
+};
+
 /// A layer with its weights packed for one algorithm. Immutable after construction, so one object
 /// may serve several threads; run() allocates nothing and is parallel inside (core/parallel.hpp).
 /// Every implementation gives the integers of ops_ref.hpp, bit for bit.
@@ -34,9 +41,8 @@ class PreparedLayer {
   virtual std::int64_t packed_bytes() const = 0;
   /// Products actually executed for one image (direct: shape.macs()).
   virtual std::int64_t executed_macs() const = 0;
-  /// What the planner compares: the time for N images at once, as the number of products that the
-  /// direct algorithm would execute in that time if products were all it did.
-  virtual std::int64_t cost(std::int64_t N) const { return N * executed_macs(); }
+  /// What an estimate counts for N images at once.
+  virtual Work work(std::int64_t N) const { return {N * executed_macs(), packed_bytes()}; }
   virtual std::int64_t scratch_bytes(std::int64_t N) const = 0;
   virtual void run(const LayerRun& args) const = 0;
 };

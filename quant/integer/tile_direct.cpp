@@ -37,7 +37,7 @@ class TileDirectLayer final : public PreparedLayer {
     return layout_.weight_bytes() + bias_.size_bytes() + requant_data_.size_bytes();
   }
   std::int64_t executed_macs() const override { return layer_.shape.macs(); }
-  std::int64_t cost(std::int64_t N) const override;
+  Work work(std::int64_t N) const override;
   std::int64_t scratch_bytes(std::int64_t N) const override {
     return unpooled_at(N) + (layer_.pool_kernel > 0 ? N * outputs() * layer_.shape.K : 0);
   }
@@ -100,11 +100,10 @@ void TileDirectLayer::pack() {
   std::copy(layer_.bias.begin(), layer_.bias.end(), bias_.begin());
 }
 
-/// In products of the VNNI kernels. A linear layer costs its weights' way from memory.
-std::int64_t TileDirectLayer::cost(std::int64_t N) const {
+/// In the products that VNNI multiplies in the same time.
+Work TileDirectLayer::work(std::int64_t N) const {
   constexpr std::int64_t kVnniProducts = 128;  // per cycle
-  if (layer_.kind == IntLayerKind::linear) return N * layer_.shape.macs();
-  return N * kVnniProducts * outputs() * layout_.pixel_cycles();
+  return {N * kVnniProducts * outputs() * layout_.pixel_cycles(), packed_bytes()};
 }
 
 // Rows that follow one another in the sums and in the output go together.
@@ -200,7 +199,7 @@ void TileDirectLayer::run(const LayerRun& args) const {
 
 }  // namespace
 
-std::unique_ptr<PreparedLayer> prepare_tile_direct(const IntLayer& layer) {
+std::unique_ptr<PreparedLayer> prepare_direct_amx(const IntLayer& layer) {
 #if defined(__x86_64__)
   if (active_isa() < Isa::amx || layer.kind == IntLayerKind::avg_pool || layer.shape.groups > 1) {
     return nullptr;

@@ -8,6 +8,6 @@
 namespace intandem {
 
 /// A convolution or linear layer of any shape and codes, as direct.hpp; null below Isa::amx.
-std::unique_ptr<PreparedLayer> prepare_tile_direct(const IntLayer& layer);
+std::unique_ptr<PreparedLayer> prepare_direct_amx(const IntLayer& layer);
 
 }  // namespace intandem

@@ -1,5 +1,6 @@
 #include <unistd.h>
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <cstdio>
 #include <cstdlib>
@@ -65,16 +66,20 @@ TEST_CASE("set_active_isa goes down to ref and never beyond the CPU", "[core][cp
   set_active_isa(before);
 }
 
-TEST_CASE("set_cpu_traits overrides what was found", "[core][cpu]") {
+TEST_CASE("set_cache_sizes overrides what was found", "[core][cpu]") {
   const RestoreSettings restore;
-  const CpuTraits found = cpu_traits();
-  CHECK(found.second_level_cache_bytes >= 0);
-  for (const auto ports : {VectorPorts::two, VectorPorts::four, VectorPorts::four_halves}) {
-    set_cpu_traits({123456, ports, 4096});
-    CHECK(cpu_traits().vector_ports == ports);
-  }
-  CHECK(cpu_traits().second_level_cache_bytes == 123456);
-  CHECK(cpu_traits().stream_ahead_bytes == 4096);
+  set_cache_sizes({1234, 123456});
+  CHECK(cache_sizes().first_level_bytes == 1234);
+  CHECK(cache_sizes().second_level_bytes == 123456);
+}
+
+TEST_CASE("the CPU's name is printable and tells its model", "[core][cpu]") {
+  const std::string name = cpu_name();
+  CHECK_FALSE(name.empty());
+  CHECK(std::all_of(name.begin(), name.end(), [](char c) { return c >= ' ' && c <= '~'; }));
+#if defined(__x86_64__)
+  CHECK(name.find("(family ") != std::string::npos);
+#endif
 }
 
 TEST_CASE("INTANDEM_ISA chooses the instruction set of a process", "[core][cpu]") {

@@ -7,6 +7,7 @@
 
 #include "quant/integer/direct.hpp"
 #include "quant/integer/plan.hpp"
+#include "tests/quant/direct_ways.hpp"
 #include "tests/quant/int_cases.hpp"
 
 namespace intandem::testing {
@@ -50,15 +51,7 @@ inline void check_direct_ran(const std::set<std::string>& ran) {
       const auto prepared = algorithm.prepare(layer);
       if (prepared != nullptr) check(*prepared);
     }
-    if (o.kind == IntLayerKind::avg_pool) continue;
-    std::set<const DirectKernel*> kernels;
-    for (const bool linear : {false, true}) kernels.insert(direct_kernel(isa, false, linear));
-    if (narrow_chunk(layer) >= 1) kernels.insert(direct_kernel(isa, true, false));
-    for (const DirectKernel* kernel : kernels) {
-      if (kernel == nullptr) continue;
-      const auto prepared = prepare_direct(layer, *kernel);
-      if (prepared != nullptr) check(*prepared);
-    }
+    for (const auto& prepared : direct_ways(layer)) check(*prepared);
   }
   return ran;
 }

@@ -11,6 +11,7 @@
 #include "quant/integer/direct.hpp"
 #include "quant/integer/engine.hpp"
 #include "quant/integer/plan.hpp"
+#include "tests/quant/direct_ways.hpp"
 #include "tests/quant/int_cases.hpp"
 #include "tests/quant/random_model.hpp"
 
@@ -19,30 +20,19 @@ namespace intandem::testing {
 using Codes = std::vector<std::uint8_t>;
 using Prepare = std::function<std::unique_ptr<PreparedLayer>(const IntLayer&)>;
 
-/// Every way to make a layer ready on active_isa(): each algorithm, and each register-tile kernel
-/// of "direct", whether the planner would take it or not.
-inline std::vector<Prepare> ways_to_prepare() {
+/// Every way to make a layer ready on active_isa(): each algorithm, and each direct kernel whether
+/// the table would take it or not.
+inline std::vector<Prepare> ways_to_prepare(const IntLayer& example) {
   std::vector<Prepare> ways;
   for (const Algorithm& algorithm : algorithms()) {
     // The loops are the same on every instruction set.
     if (algorithm.prepare == prepare_reference && active_isa() != Isa::ref) continue;
     ways.emplace_back(algorithm.prepare);
   }
-  std::set<const DirectKernel*> kernels;
-  for (const bool linear : {false, true})
-    kernels.insert(direct_kernel(active_isa(), false, linear));
-  const DirectKernel* narrow = direct_kernel(active_isa(), true, false);
-  for (const DirectKernel* kernel : kernels) {
-    if (kernel == nullptr || kernel == narrow) continue;
-    ways.emplace_back([kernel](const IntLayer& layer) -> std::unique_ptr<PreparedLayer> {
-      if (layer.kind == IntLayerKind::avg_pool) return nullptr;
-      return prepare_direct(layer, *kernel);
-    });
-  }
-  if (narrow != nullptr) {
-    ways.emplace_back([narrow](const IntLayer& layer) -> std::unique_ptr<PreparedLayer> {
-      if (layer.kind == IntLayerKind::avg_pool || narrow_chunk(layer) < 1) return nullptr;
-      return prepare_direct(layer, *narrow);
+  for (std::size_t i = 0; i < direct_ways(example).size(); ++i) {
+    ways.emplace_back([i](const IntLayer& layer) -> std::unique_ptr<PreparedLayer> {
+      auto direct = direct_ways(layer);
+      return i < direct.size() ? std::move(direct[i]) : nullptr;
     });
   }
   return ways;
@@ -188,14 +178,12 @@ class Differential {
       outputs.push_back(codes);
     }
     // What else the choice of a path depends on.
-    traits_ = {draw.pick<std::int64_t>({1 << 14, 1 << 20, 2 << 20}),
-               draw.pick({VectorPorts::two, VectorPorts::four, VectorPorts::four_halves}),
-               draw.pick<std::int64_t>({0, 512})};
+    caches_.second_level_bytes = draw.pick<std::int64_t>({1 << 14, 1 << 20, 2 << 20});
   }
 
   std::string find() {
     const RestoreSettings restore;
-    set_cpu_traits(traits_);
+    set_cache_sizes(caches_);
     for (const Isa isa : available_isas()) {
       set_active_isa(isa);
       for (const int threads : {1, 2}) {
@@ -224,7 +212,7 @@ class Differential {
 
   std::string find_in_layer(std::size_t k) {
     const IntLayer& layer = model_.layers[k];
-    const std::vector<Prepare> ways = ways_to_prepare();
+    const std::vector<Prepare> ways = ways_to_prepare(layer);
     for (const Prepare& prepare : ways) {
       const auto prepared = prepare(layer);
       if (prepared == nullptr) continue;
@@ -282,7 +270,7 @@ class Differential {
   std::vector<std::int64_t> batches_;
   std::vector<LayerInput> inputs_;                 // of every layer
   std::vector<std::vector<std::int64_t>> wanted_;  // codes or accumulators of every layer
-  CpuTraits traits_;
+  CacheSizes caches_;
 };
 
 }  // namespace intandem::testing

@@ -124,7 +124,7 @@ TEST_CASE("tile registers: every height, both sources, odd tiles, blocks and tas
     const auto wanted = naive_layer(layer, N, input, shortcut);
     for (const int threads : {1, 2, 3}) {
       set_thread_count(threads);
-      const auto prepared = prepare_tile_direct(layer);
+      const auto prepared = prepare_direct_amx(layer);
       REQUIRE(prepared != nullptr);
       reasons.insert(prepared->reason());
       INFO(s.str() << ", batch " << N << ", " << threads << " threads");
@@ -148,12 +148,12 @@ TEST_CASE("tile registers: images beyond the second-level cache", "[integer]") {
     const auto input = random_codes(2 * shape.H * shape.W * shape.C, o.in_max, draw);
     REQUIRE(input.size() > std::size_t{2} << 20);
     set_active_isa(Isa::avx512vnni);
-    const auto wanted = run_guarded(*prepare_direct(layer), layer, 2, input, {});
+    const auto wanted = run_guarded(*prepare_direct_tiles(layer), layer, 2, input, {});
     set_active_isa(Isa::amx);
     for (const int threads : {1, 2, 3}) {
       set_thread_count(threads);
       INFO(shape.str() << ", " << threads << " threads");
-      CHECK(run_guarded(*prepare_tile_direct(layer), layer, 2, input, {}) == wanted);
+      CHECK(run_guarded(*prepare_direct_amx(layer), layer, 2, input, {}) == wanted);
     }
   }
 }

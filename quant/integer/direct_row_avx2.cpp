@@ -1,4 +1,4 @@
-// Rows of outputs with AVX2, as direct_strip_avx512vnni.cpp has them: all of an image row in one
+// Rows of outputs with AVX2, as direct_row_avx512vnni.cpp has them: all of an image row in one
 // call, requantized in registers. The products are those of direct_avx2.cpp: wide ones of 16-bit
 // codes and weights, and narrow ones, up to `chunk` groups of them summed in 16 bits.
 //
@@ -69,7 +69,7 @@ template <int kVectors>
   for (__m256i& x : sum) asm("" : "+x"(x));
 }
 
-/// Groups `first` … `last` − 1 of a span for as many pixels as indices. Returns the weights behind.
+/// Groups `first` … `last` − 1 for as many pixels as indices. Returns the weights behind.
 template <class Kind, int kVectors, int... I>
 [[gnu::always_inline]] inline const std::uint8_t* multiply_groups(
     __m256i (&sum)[sizeof...(I)][kVectors], const std::uint8_t* window, const Equidistant& windows,
@@ -91,7 +91,7 @@ template <class Kind, int kVectors, int... I>
 
 /// Codes of one pixel, from sums of 8 channels a vector.
 template <int kVectors>
-[[gnu::always_inline]] inline void store_codes(const ProductStrip& s, std::uint8_t* out,
+[[gnu::always_inline]] inline void store_codes(const ProductRow& s, std::uint8_t* out,
                                                const __m256i (&sum)[kVectors],
                                                const QuickRequant* steps) {
   const __m256i low = quick_step(sum[0], steps[0]);
@@ -138,7 +138,7 @@ template <int kVectors>
 
 // `count` tiles of as many pixels as indices, from pixel `first` on.
 template <class Kind, int kVectors, int... I>
-void tiles(const ProductStrip& s, std::int64_t first, std::int64_t count, Rows<I...> rows) {
+void tiles(const ProductRow& s, std::int64_t first, std::int64_t count, Rows<I...> rows) {
   constexpr int kPixels = sizeof...(I), kWidth = 8 * kVectors;
   constexpr bool kNarrow = sizeof(typename Kind::Code) == 1;
   const std::int64_t step = s.step * std::int64_t{sizeof(typename Kind::Code)};
@@ -151,7 +151,6 @@ void tiles(const ProductStrip& s, std::int64_t first, std::int64_t count, Rows<I
   }
   const QuickRequant* steps = requant;
   const bool fetches = !s.near;
-  const StripSpan* const spans_end = s.spans + s.span_count;
   alignas(32) std::int32_t acc[kNarrow ? kPixels * kWidth : 1];
   for (; count > 0; --count, window += kPixels * step, out += kPixels * s.out_stride) {
     __m256i sum[kPixels][kVectors];
@@ -163,20 +162,18 @@ void tiles(const ProductStrip& s, std::int64_t first, std::int64_t count, Rows<I
     } else {
       (load_all(sum[I], s.bias), ...);
     }
-    for (const StripSpan* span = s.spans; span < spans_end; ++span) {
-      const auto* weights = static_cast<const std::uint8_t*>(span->weights);
-      const std::int32_t *offset = span->offsets, *const last = offset + span->groups;
-      while (offset < last) {
-        const bool is_chunk = kNarrow && last - offset > s.chunk;
-        const std::int32_t* const end = is_chunk ? offset + s.chunk : last;
-        weights = multiply_groups<Kind>(sum, window, windows, offset, end, weights, fetches, rows);
-        offset = end;
-        if (!kNarrow || (offset == last && span + 1 == spans_end)) break;
-        ((widen(sum[I], from + I * from_step), store_all(acc + kWidth * I, sum[I]), clear(sum[I])),
-         ...);
-        from = acc;
-        from_step = kWidth;
-      }
+    const auto* weights = static_cast<const std::uint8_t*>(s.weights);
+    const std::int32_t *offset = s.offsets, *const last = offset + s.groups;
+    for (;;) {
+      const bool is_chunk = kNarrow && last - offset > s.chunk;
+      const std::int32_t* const end = is_chunk ? offset + s.chunk : last;
+      weights = multiply_groups<Kind>(sum, window, windows, offset, end, weights, fetches, rows);
+      offset = end;
+      if (offset == last) break;
+      ((widen(sum[I], from + I * from_step), store_all(acc + kWidth * I, sum[I]), clear(sum[I])),
+       ...);
+      from = acc;
+      from_step = kWidth;
     }
     asm("" : "+r"(steps));
     if constexpr (kNarrow) (widen(sum[I], from + I * from_step), ...);
@@ -185,58 +182,43 @@ void tiles(const ProductStrip& s, std::int64_t first, std::int64_t count, Rows<I
 }
 
 template <class Kind, int... I>
-void strip_tiles(const ProductStrip& s, std::int64_t width, std::int64_t first, std::int64_t count,
-                 Rows<I...> rows) {
+void row_tiles(const ProductRow& s, std::int64_t width, std::int64_t first, std::int64_t count,
+               Rows<I...> rows) {
   width > 8 ? tiles<Kind, 2>(s, first, count, rows) : tiles<Kind, 1>(s, first, count, rows);
 }
 
 template <class Kind>
-void strip_tiles(const ProductStrip& s, std::int64_t width, std::int64_t pixels, std::int64_t first,
-                 std::int64_t count) {
+void row_tiles(const ProductRow& s, std::int64_t width, std::int64_t pixels, std::int64_t first,
+               std::int64_t count) {
   switch (pixels) {
     case 1:
-      return strip_tiles<Kind>(s, width, first, count, Rows<0>{});
+      return row_tiles<Kind>(s, width, first, count, Rows<0>{});
     case 2:
-      return strip_tiles<Kind>(s, width, first, count, Rows<0, 1>{});
+      return row_tiles<Kind>(s, width, first, count, Rows<0, 1>{});
     case 3:
-      return strip_tiles<Kind>(s, width, first, count, Rows<0, 1, 2>{});
+      return row_tiles<Kind>(s, width, first, count, Rows<0, 1, 2>{});
     case 4:
-      return strip_tiles<Kind>(s, width, first, count, Rows<0, 1, 2, 3>{});
+      return row_tiles<Kind>(s, width, first, count, Rows<0, 1, 2, 3>{});
     case 5:
-      return strip_tiles<Kind>(s, width, first, count, Rows<0, 1, 2, 3, 4>{});
+      return row_tiles<Kind>(s, width, first, count, Rows<0, 1, 2, 3, 4>{});
     default:
-      return strip_tiles<Kind>(s, width, first, count, Rows<0, 1, 2, 3, 4, 5>{});
+      return row_tiles<Kind>(s, width, first, count, Rows<0, 1, 2, 3, 4, 5>{});
   }
 }
 
 /// Nearly equal tiles, the first `taller` of them one pixel more.
 template <class Kind>
-void strip(const ProductStrip& s, std::int64_t width) {
+void row(const ProductRow& s, std::int64_t width) {
   const std::int64_t count = (s.pixels + kTilePixels - 1) / kTilePixels;
   const std::int64_t pixels = s.pixels / count, taller = s.pixels % count;
-  if (taller > 0) strip_tiles<Kind>(s, width, pixels + 1, 0, taller);
-  strip_tiles<Kind>(s, width, pixels, taller * (pixels + 1), count - taller);
-}
-
-template <class Code>
-void gather(const SpareCodes& a) {
-  for (std::int64_t r = 0; r < a.rows; ++r) {
-    for (std::int64_t l = 0; l < a.rest; ++l) {
-      const auto* codes = reinterpret_cast<const Code*>(a.codes) + r * a.row_stride + l;
-      auto* out = reinterpret_cast<Code*>(a.out) + r * a.rest + l;
-      for (std::int64_t i = 0; i < a.pixels; ++i) out[i * a.step] = codes[i * a.step];
-    }
-  }
+  if (taller > 0) row_tiles<Kind>(s, width, pixels + 1, 0, taller);
+  row_tiles<Kind>(s, width, pixels, taller * (pixels + 1), count - taller);
 }
 
 }  // namespace
 
-void direct_strip_wide_avx2(const ProductStrip& s, std::int64_t width) { strip<Wide>(s, width); }
-void direct_strip_narrow_avx2(const ProductStrip& s, std::int64_t width) {
-  strip<Narrow>(s, width);
-}
-void direct_gather_avx2(const SpareCodes& a) { gather<std::uint8_t>(a); }
-void direct_gather_wide_avx2(const SpareCodes& a) { gather<std::uint16_t>(a); }
+void direct_row_wide_avx2(const ProductRow& s, std::int64_t width) { row<Wide>(s, width); }
+void direct_row_narrow_avx2(const ProductRow& s, std::int64_t width) { row<Narrow>(s, width); }
 
 }  // namespace intandem
 #endif
