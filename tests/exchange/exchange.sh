@@ -8,7 +8,7 @@
 # little in PyTorch (python3-torch), exported to ONNX, imported, checked against PyTorch's logits of
 # 1,000 images, distilled at W4A4, and exported; then the logits of the engine, of ONNX Runtime (a
 # venv from PyPI; else numpy on LIMIT=200 images) and of the C program on all test images are
-# compared. Exit code 1 if one differs. Variables: NETWORKS, WIDTH, STEPS, LIMIT, THREADS, INTANDEM.
+# compared, and a table of it printed. Exit code 1 if one differs. Variables: NETWORKS, WIDTH, STEPS, LIMIT, THREADS, INTANDEM.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 data=${1:?usage: tests/exchange/exchange.sh DATA [WORK]}
@@ -52,14 +52,14 @@ fi
 limit=${LIMIT:-$limit}
 
 failed=0
-mkdir -p "$work/out"
+mkdir -p "$work/out" "$work/runs"
 for name in $networks; do
   run=$work/runs/$name out=$work/out
   if [ ! -f "$run/teacher.safetensors" ]; then
     say "$name: import"
     "$intandem" import "$work/torch/$name.onnx" --run "$run" --overwrite --mean $mean --std $std \
       --dataset cifar10 --data-dir "$data" --check "$work/torch/$name.logits.npy" \
-      --images "$work/torch/images.npy" --tolerance 1e-4 --threads "$threads"
+      --images "$work/torch/images.npy" --tolerance 1e-4 --threads "$threads" | tee "$run.import.txt"
   fi
   if ! [ -f "$run/w4a4.safetensors" ]; then
     say "$name: distil"
@@ -70,7 +70,7 @@ for name in $networks; do
   "$intandem" export "$run/w4a4.safetensors" --onnx "$out/$name.onnx" --qdq "$out/$name.qdq.onnx"
   "$intandem" export "$run/w4a4.safetensors" --c "$out/$name" | tail -n 3
   "$intandem" eval "$run/w4a4.safetensors" --limit "$limit" --threads "$threads" \
-    --logits "$out/$name.logits.npy"
+    --logits "$out/$name.logits.npy" | tee "$out/$name.txt"
   $python - "$data" "$limit" "$out/$name.images.npy" <<'END'
 import sys
 sys.path.insert(0, "tests/exchange")
@@ -78,8 +78,10 @@ import cifar, numpy
 images, _ = cifar.read(sys.argv[1], "test")
 numpy.save(sys.argv[3], images[:int(sys.argv[2]) or None].transpose(0, 2, 3, 1).copy())
 END
-  "${compare[@]}" "$out" "$name" || failed=1
-  $python $tools/compare_c.py "$out/$name" w4a4 "$out/$name.images.npy" "$out/$name.logits.npy" || failed=1
+  "${compare[@]}" "$out" "$name" | tee -a "$out/$name.txt" || failed=1
+  $python $tools/compare_c.py "$out/$name" w4a4 "$out/$name.images.npy" "$out/$name.logits.npy" |
+    tee -a "$out/$name.txt" || failed=1
 done
+$python $tools/table.py "$work" $networks
 [ $failed = 0 ] && say "engine, ONNX and C give the same logits everywhere"
 exit $failed

@@ -1,5 +1,5 @@
-// Exported ONNX graphs of random models against the engine's definition, through numpy; ONNX
-// Runtime runs the same files by hand (tests/exchange/compare_logits.py --ort, docs/exchange.md).
+// Exported ONNX graphs of random models against the engine's definition: through numpy, and through
+// ONNX Runtime where bench/peers/setup_venv.sh ort has put it (or ORT_PYTHON says).
 #include <catch2/catch.hpp>
 
 #include "nn/onnx/onnx_import.hpp"
@@ -50,6 +50,15 @@ TEST_CASE("exported graphs of random models give the engine's logits", "[exchang
   INFO(apps_test::slurp(scratch.path("log")));
   CHECK_THAT(apps_test::slurp(scratch.path("log")),
              Catch::Contains("model120: numpy: 3 images, 0 with other logits, 0 float tensors"));
+  const char* chosen = std::getenv("ORT_PYTHON");
+  const std::string ort = chosen != nullptr ? chosen : "build/peers/ort/bin/python";
+  if (std::system((ort + " -c 'import onnxruntime, onnx' >/dev/null 2>&1").c_str()) != 0) return;
+  CHECK(std::system((ort + " tests/exchange/compare_logits.py --ort " + scratch.path() + " > " +
+                     scratch.path("log") + " 2>&1")
+                        .c_str()) == 0);
+  INFO(apps_test::slurp(scratch.path("log")));
+  CHECK_THAT(apps_test::slurp(scratch.path("log")),
+             Catch::Contains("model120: ONNX Runtime: 3 images, 0 with other logits"));
 }
 
 TEST_CASE("the comparison notices a wrong integer and a float", "[exchange]") {
