@@ -35,6 +35,7 @@ std::string isa_of_new_process(const std::string& value) {
 TEST_CASE("prints the active instruction set", "[.print-isa]") {
   try {
     std::cout << "isa<" << isa_name(active_isa()) << ">\n";
+    SUCCEED("printed");
   } catch (const Error& error) {
     std::cout << "isa<" << error.what() << ">\n";
     CHECK(error.code() == ExitCode::usage);
