@@ -57,17 +57,17 @@ AMX_FLAGS := $(if $(X86),$(VNNI_FLAGS) -mamx-tile -mamx-int8)
 INTEGER_FLAGS := $(if $(X86),$(if $(SAN)$(CLANG),,-mgeneral-regs-only))
 # Kernels take minutes to compile with the sanitizers of `make fuzz`; what they read and write is
 # checked between guard pages, by the tests of random models and others.
-KERNELS := $(wildcard */*_avx*.cpp */*_amx.cpp */*/*_avx*.cpp */*/*_amx.cpp)
+KERNELS := $(wildcard $(foreach d,* */* */*/*,$d/*_avx*.cpp $d/*_amx.cpp))
 file_flags = $(if $(findstring _avx2.cpp,$1),$(AVX2_FLAGS))$(if $(findstring _avx512.cpp,$1),$(AVX512_FLAGS))$(if $(findstring _avx512vnni.cpp,$1),$(VNNI_FLAGS))$(if $(findstring _avx512vpopcnt.cpp,$1),$(VPOPCNT_FLAGS))$(if $(findstring _amx.cpp,$1),$(AMX_FLAGS))$(if $(and $(findstring quant/integer/,$1),$(findstring _ref.cpp,$1)),$(INTEGER_FLAGS))$(if $(filter core/version.cpp,$1),-I$(B)/generated)$(if $(and $(FUZZ),$(filter $(KERNELS),$1)), -fno-sanitize=all)$(if $(filter data/image/stb.cpp,$1),-fwrapv)$(if $(filter $(ONNX_SRC),$1),$(ONNX_FLAGS))
 
-LIB_SRC := $(wildcard core/*.cpp nn/*.cpp nn/*/*.cpp quant/*.cpp quant/*/*.cpp distill/*.cpp data/*.cpp data/image/*.cpp)
+LIB_SRC := $(wildcard core/*.cpp nn/*.cpp nn/*/*.cpp quant/*.cpp quant/*/*.cpp quant/*/*/*.cpp distill/*.cpp data/*.cpp data/image/*.cpp)
 APP_SRC := $(filter-out apps/examples/%,$(wildcard apps/*.cpp apps/*/*.cpp))
 TEST_SRC := $(wildcard tests/*.cpp tests/*/*.cpp)
 FUZZ_SRC := $(wildcard tests/fuzz/fuzz_*.cpp)
-BENCH_SRC := $(filter-out bench/distill_steps.cpp,$(wildcard bench/*.cpp))
+BENCH_SRC := $(filter-out bench/distill_steps.cpp bench/plan_check.cpp,$(wildcard bench/*.cpp))
 TESTED_BENCH := $(addprefix bench/,bar_chart.cpp bench_options.cpp int_case.cpp shapes.cpp)
-ALL_SRC := $(LIB_SRC) $(APP_SRC) $(TEST_SRC) $(BENCH_SRC) bench/distill_steps.cpp
-FORMATTED := $(ALL_SRC) $(wildcard bench/peers/*.cpp apps/examples/*.cpp) $(wildcard */*.hpp */*/*.hpp)
+ALL_SRC := $(LIB_SRC) $(APP_SRC) $(TEST_SRC) $(BENCH_SRC) bench/distill_steps.cpp bench/plan_check.cpp
+FORMATTED := $(ALL_SRC) $(wildcard bench/peers/*.cpp apps/examples/*.cpp) $(wildcard */*.hpp */*/*.hpp */*/*/*.hpp)
 LIB := $(B)/libintandem.a
 BIN := $(if $(APP_SRC),$(B)/intandem)
 TESTS := $(B)/intandem_tests
@@ -83,7 +83,7 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 
 .PHONY: data-cifar10 claim results install install-files uninstall
-.PHONY: build demo test check fuzz fuzz-models bench bench-distill bench-peers deps clean help FORCE
+.PHONY: build demo test check fuzz fuzz-models bench plan-check bench-distill bench-peers deps clean help FORCE
 .PHONY: run-bench run-float-peers run-int-peers run-tests run-fuzz run-fuzz-models everything syntax check-format check-layers check-gcc check-clang
 .DELETE_ON_ERROR:
 
@@ -104,6 +104,8 @@ help:
 	@echo "make fuzz-models MODELS=10000 random integer models by every kernel against the plain loops,"
 	@echo "                 from FIRST_MODEL=1 on"
 	@echo "make bench       benchmarks: table, build/bench/*.svg, bench.json; docs/benchmarks.md for BENCH_ARGS"
+	@echo "make plan-check  every algorithm of every layer of bench/shapes: how far measured plans are behind"
+	@echo "                 the best, and 2 bits behind 4 (PLAN_ARGS)"
 	@echo "make bench-distill  steps of distillation beside one of the teacher (DISTILL_ARGS)"
 	@echo "make bench-peers kernels, a training step and whole networks beside OpenBLAS, oneDNN, PyTorch,"
 	@echo "                 ONNX Runtime; make run-int-peers, run-float-peers: one half"
@@ -164,10 +166,18 @@ run-bench: $(BENCH)
 	$(Q)$(if $(BENCH),BENCH_COMMAND='make bench$(if $(BENCH_ARGS), BENCH_ARGS="$(BENCH_ARGS)")' $(BENCH) $(BENCH_ARGS),echo "there are no benchmarks yet")
 
 # What a step of distillation costs beside one of its teacher (docs/benchmarks.md).
+# Is a measured plan right? PLAN_ARGS: top of bench/plan_check.cpp.
+plan-check:
+	@.ci/deps bench
+	$(SUBMAKE) $(B)/plan_check
+	$(Q)BENCH_COMMAND='make plan-check$(if $(PLAN_ARGS), PLAN_ARGS="$(PLAN_ARGS)")' $(B)/plan_check $(PLAN_ARGS)
 bench-distill:
 	@.ci/deps bench
 	$(SUBMAKE) $(B)/distill_steps
 	$(Q)BENCH_COMMAND='make bench-distill$(if $(DISTILL_ARGS), DISTILL_ARGS="$(DISTILL_ARGS)")' $(B)/distill_steps $(DISTILL_ARGS)
+$(B)/plan_check: $(addprefix $(B)/bench/,plan_check.o bench_options.o int_case.o machine.o shapes.o sweep.o) $(LIB)
+	$(call say,LINK $@)
+	$(Q)$(CXX) $(ALL_LDFLAGS) $(filter %.o,$^) $(LIB) $(LDLIBS) -o $@
 $(B)/distill_steps: $(B)/bench/distill_steps.o $(B)/bench/machine.o $(B)/apps/print/text_table.o $(LIB)
 	$(call say,LINK $@)
 	$(Q)$(CXX) $(ALL_LDFLAGS) $(filter %.o,$^) $(LIB) $(LDLIBS) -o $@
@@ -211,7 +221,7 @@ $(B)/torch_step: $(B)/bench/peers/torch_step.o $(LIB)
 run-tests: $(TESTS) $(BIN)
 	$(Q)BUILD="$(B)" BIN="$(BIN)" CXX="$(CXX)" SAN="$(SAN)" TEST="$(TEST)" tests/run.sh
 
-everything: $(LIB) $(BIN) $(TESTS) $(BENCH) $(B)/distill_steps
+everything: $(LIB) $(BIN) $(TESTS) $(BENCH) $(B)/distill_steps $(B)/plan_check
 check-format:
 	@echo "FORMAT $(words $(FORMATTED)) files"
 	$(Q)echo $(FORMATTED) | xargs -n 16 -P $$(nproc) clang-format --dry-run -Werror
@@ -229,7 +239,7 @@ clean:
 # What a user of the integer engine includes, as <intandem/…>: every installed header compiles alone.
 INSTALLED_HEADERS := $(addprefix core/,container.hpp conv_shape.hpp cpu.hpp error.hpp memory.hpp npy.hpp \
     parallel.hpp tensor.hpp version.hpp) data/image_file.hpp $(addprefix data/image/,bytes.hpp checks.hpp) \
-    $(addprefix quant/integer/,engine.hpp model.hpp prepared_layer.hpp requant.hpp)
+    $(addprefix quant/integer/,engine.hpp model.hpp plan.hpp prepared_layer.hpp requant.hpp)
 TO := $(DESTDIR)$(PREFIX)
 VERSION = $(shell sed -n 's/.*return "\([0-9.]*\)".*/\1/p' core/version.cpp | head -n 1)
 define PC_FILE

@@ -1,5 +1,6 @@
 // Contract between the float GEMM driver and its per-ISA register-tile kernels. Plain data and
-// function pointers only: the ISA files are compiled with their own -m flags (docs/kernels.md).
+// function pointers only: the ISA files are compiled with their own -m flags
+// (docs/float_kernels.md).
 #pragma once
 
 #include <cstdint>

@@ -1,5 +1,5 @@
 // Inner loops of the depthwise convolution, one file per instruction set. Plain data and function
-// pointers only (docs/kernels.md).
+// pointers only (docs/float_kernels.md).
 #pragma once
 
 #include <cstdint>

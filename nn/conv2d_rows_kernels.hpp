@@ -1,5 +1,6 @@
 // Register-tile kernels of the convolution by rows, one file per instruction set: the left operand
-// is read where it lies, in the image. Plain data and function pointers only (docs/kernels.md).
+// is read where it lies, in the image. Plain data and function pointers only
+// (docs/float_kernels.md).
 #pragma once
 
 #include <cstdint>

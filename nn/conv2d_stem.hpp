@@ -20,7 +20,7 @@ struct StemWindows {
   std::int64_t R, taps;    ///< rows of a window, S·C
 };
 
-/// One per instruction set; docs/kernels.md. nr ≤ columns in both.
+/// One per instruction set; docs/float_kernels.md. nr ≤ columns in both.
 struct StemKernels {
   int pixels;   ///< windows multiplied at a time, at most
   int columns;  ///< output channels multiplied at a time

@@ -177,7 +177,7 @@ bool winograd_admits(const ConvShape& s) {
   return s.R == 3 && s.S == 3 && s.stride == 1 && s.pad <= 2 && s.groups == 1;
 }
 
-// In products of the direct way, from measurements with AVX-512 (docs/kernels.md).
+// In products of the direct way, from measurements with AVX-512 (docs/float_kernels.md).
 constexpr int64_t kProductCost = 61, kInputCost = 49 * 16, kOutputCost = 49 * 32;
 constexpr int64_t kFilterCost = 49 * 64;
 

@@ -1,6 +1,6 @@
 // Float convolution 3×3, stride 1, by the Winograd algorithm F(4×4, 3×3) over the points 0, ±1, ±i
 // and ∞: 49 products for 16 outputs that need 144. Rounds a little more than the direct way
-// (docs/kernels.md, "Winograd"), so it is used in training only, and only where asked for.
+// (docs/float_kernels.md, "Winograd"), so it is used in training only, and only where asked for.
 #pragma once
 
 #include "core/conv_shape.hpp"

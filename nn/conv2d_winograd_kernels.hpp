@@ -1,6 +1,6 @@
 // Tile transforms of the float Winograd convolution, one file per instruction set; the products
 // between them are those of conv2d_rows_kernels.hpp and core/gemm_driver.hpp. Plain data and
-// function pointers only (docs/kernels.md).
+// function pointers only (docs/float_kernels.md).
 #pragma once
 
 #include <cstdint>
@@ -10,7 +10,7 @@ namespace intandem {
 /// Outputs of a tile per direction, inputs it reads, and positions (products) per direction.
 constexpr int kWinogradOutputs = 4, kWinogradInputs = 6, kWinogradPositions = 7;
 
-/// With the matrices G [7][3], Bᵀ [7][6], A [7][4] of docs/kernels.md, "Winograd":
+/// With the matrices G [7][3], Bᵀ [7][6], A [7][4] of docs/float_kernels.md, "Winograd":
 struct WinogradKernels {
   /// Row `row` of Bᵀ d B: v[j·step + c], j < 7, from d[y][x][c] = pixel[y·6 + x][c], c < channels.
   void (*input)(int row, const float* const* pixel, std::int64_t channels, float* v,

@@ -5,7 +5,10 @@ set -uo pipefail
 cd "$(dirname "$0")/.."
 export BUILD CXX SAN INTANDEM_BIN="${BIN:-}"
 log=$(mktemp)
-trap 'rm -f "$log"' EXIT
+# Plans that tests measure are kept here, not in the user's cache.
+XDG_CACHE_HOME=$(mktemp -d)
+export XDG_CACHE_HOME
+trap 'rm -rf "$log" "$XDG_CACHE_HOME"' EXIT
 export INTANDEM_TEST_LOG=$log
 
 launcher=()

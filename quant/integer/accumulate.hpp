@@ -2,7 +2,7 @@
 #pragma once
 
 #include "quant/integer/model.hpp"
-#include "quant/integer/requant_block.hpp"
+#include "quant/integer/requant/block.hpp"
 
 namespace intandem {
 

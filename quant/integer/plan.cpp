@@ -7,12 +7,12 @@
 #include "core/error.hpp"
 #include "core/parallel.hpp"
 #include "core/version.hpp"
-#include "quant/integer/binary.hpp"
-#include "quant/integer/direct.hpp"
-#include "quant/integer/fastconv.hpp"
-#include "quant/integer/fc_packed.hpp"
-#include "quant/integer/grouped.hpp"
-#include "quant/integer/tile_direct.hpp"
+#include "quant/integer/amx/driver.hpp"
+#include "quant/integer/binary/binary.hpp"
+#include "quant/integer/direct/direct.hpp"
+#include "quant/integer/grouped/grouped.hpp"
+#include "quant/integer/packed/packed.hpp"
+#include "quant/integer/winograd/winograd.hpp"
 
 namespace intandem {
 namespace {
@@ -80,6 +80,7 @@ const std::vector<Algorithm>& algorithms() {
       {"winograd2", prepare_winograd2},
       {"winograd3", prepare_winograd3},
       {"winograd4_s16", prepare_winograd4_s16},
+      {"winograd3_s16", prepare_winograd3_s16},
       {"binary", prepare_binary},
       {"depthwise", prepare_depthwise},
       {"grouped", prepare_grouped},

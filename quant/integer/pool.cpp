@@ -3,8 +3,8 @@
 #include <cstring>
 
 #include "core/parallel.hpp"
-#include "quant/integer/direct.hpp"
-#include "quant/integer/requant_block.hpp"
+#include "quant/integer/direct/direct.hpp"
+#include "quant/integer/requant/block.hpp"
 
 namespace intandem {
 namespace {

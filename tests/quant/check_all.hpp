@@ -5,7 +5,7 @@
 #include <set>
 #include <string>
 
-#include "quant/integer/direct.hpp"
+#include "quant/integer/direct/direct.hpp"
 #include "quant/integer/plan.hpp"
 #include "tests/quant/direct_ways.hpp"
 #include "tests/quant/int_cases.hpp"

@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "quant/integer/direct.hpp"
+#include "quant/integer/direct/direct.hpp"
 #include "quant/integer/engine.hpp"
 #include "quant/integer/plan.hpp"
 #include "tests/quant/direct_ways.hpp"

@@ -5,7 +5,7 @@
 #include <set>
 #include <vector>
 
-#include "quant/integer/direct.hpp"
+#include "quant/integer/direct/direct.hpp"
 
 namespace intandem::testing {
 

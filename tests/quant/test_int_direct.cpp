@@ -3,10 +3,10 @@
 #include <catch2/catch.hpp>
 #include <set>
 
-#include "quant/integer/direct.hpp"
+#include "quant/integer/amx/driver.hpp"
+#include "quant/integer/direct/direct.hpp"
 #include "quant/integer/plan.hpp"
-#include "quant/integer/requant_block.hpp"
-#include "quant/integer/tile_direct.hpp"
+#include "quant/integer/requant/block.hpp"
 #include "tests/quant/check_all.hpp"
 #include "tests/skip.hpp"
 

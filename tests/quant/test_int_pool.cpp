@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "core/rng.hpp"
-#include "quant/integer/direct.hpp"
+#include "quant/integer/direct/direct.hpp"
 #include "quant/integer/ops_ref.hpp"
 
 namespace intandem {

@@ -3,7 +3,7 @@
 #include <catch2/catch.hpp>
 #include <set>
 
-#include "quant/integer/direct.hpp"
+#include "quant/integer/direct/direct.hpp"
 #include "tests/quant/check_all.hpp"
 #include "tests/skip.hpp"
 
