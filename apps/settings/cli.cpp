@@ -9,7 +9,7 @@
 #include "apps/run/shell.hpp"
 #include "apps/run/threads.hpp"
 #include "apps/settings/cli_config.hpp"
-#include "apps/settings/cli_trace.hpp"
+#include "apps/settings/cli_options.hpp"
 #include "apps/settings/recorded_config.hpp"
 #include "core/error.hpp"
 #include "core/file.hpp"
@@ -173,143 +173,45 @@ class Program {
   void add_verify() {
     CLI::App* command =
         app_.add_subcommand("verify", "check the training simulation against the integers");
-    refuse_empty(
-        *command->add_option("--run", verify_.run, "run directory")->type_name("DIR")->required());
-    refuse_empty(*command->add_option("--name", verify_.name, "name of the student")->required());
-    refuse_empty(*command->add_option("--data-dir", verify_.data_dir,
-                                      "directory of the dataset; default: the student's"));
-    command->add_flag("--other-data", verify_.other_data,
-                      "go on although the images are not of the student's classes");
-    command->add_option("--limit", verify_.limit, "use only so many test images; 0: all")
-        ->check(CLI::NonNegativeNumber);
-    command->add_option("--threads", verify_.threads, "threads; 0: all processors")
-        ->check(CLI::Range(0, 4096));
-    command->add_option("--algorithm", verify_.algorithm,
-                        "kernels of the integer engine: auto, ref, or one by name");
-    add_plan(*command, verify_.plan);
+    add_options(*command, verify_);
     actions_[command] = [this] { return verify_command(verify_); };
-  }
-
-  static void add_plan(CLI::App& command, std::string& plan) {
-    command
-        .add_option("--plan", plan,
-                    "algorithm of each layer: measure on this machine and keep in the cache, "
-                    "estimate, or FILE: that plan, made there if missing")
-        ->type_name("HOW|FILE")
-        ->capture_default_str();
   }
 
   void add_eval() {
     CLI::App* command = app_.add_subcommand("eval", "accuracy and speed on the test images");
-    command->add_option("model", eval_.model, "integer model or teacher (.safetensors)")
-        ->required();
-    refuse_empty(
-        *command->add_option("--data-dir", eval_.data_dir,
-                             "directory of the dataset; default: where the model is from"));
-    command->add_flag("--other-data", eval_.other_data,
-                      "go on although the images are not of the model's classes");
-    command->add_option("--limit", eval_.limit, "use only so many test images; 0: all")
-        ->check(CLI::NonNegativeNumber);
-    command->add_option("--batch", eval_.batch, "images per call of the engine")
-        ->check(CLI::Range(1, 65536));
-    command->add_option("--threads", eval_.threads, "threads; 0: all processors")
-        ->check(CLI::Range(0, 4096));
-    command->add_option("--algorithm", eval_.algorithm,
-                        "kernels of the integer engine: auto, ref, or one by name");
-    add_plan(*command, eval_.plan);
-    command->add_flag("--profile", eval_.profile, "also time every layer of an integer model");
-    refuse_empty(*command
-                      ->add_option("--logits", eval_.logits,
-                                   "also write the integers that the class is chosen from, int32 "
-                                   "[images][classes]")
-                      ->type_name("FILE.npy"));
-    refuse_empty(*command
-                      ->add_option("--predictions", eval_.predictions,
-                                   "also write label, prediction and logits of every image there")
-                      ->type_name("FILE.csv"));
-    refuse_empty(*command
-                      ->add_option("--pixels", eval_.pixels,
-                                   "also write the images as the model sees them, uint8 "
-                                   "[images][H][W][C]")
-                      ->type_name("FILE.npy"));
+    add_options(*command, eval_);
     actions_[command] = [this] { return eval_command(eval_); };
   }
 
   void add_inspect() {
     CLI::App* command = app_.add_subcommand("inspect", "layers, bits, scales, bounds of a model");
-    command->add_option("model", inspect_.model, "any .safetensors file of intandem")->required();
-    command->add_flag("--plan", inspect_.plan, "also show the algorithm chosen for each layer");
-    command
-        ->add_option("--plan-from", inspect_.plan_from,
-                     "measure (and keep), estimate, or a file as of --plan of eval")
-        ->type_name("HOW|FILE")
-        ->capture_default_str();
-    command->add_option("--threads", inspect_.threads, "threads that the plan is for; 0: all")
-        ->check(CLI::Range(0, 4096));
-    command->add_option("--batch", inspect_.batch, "images at a time that the plan is for")
-        ->check(CLI::Range(1, 65536))
-        ->capture_default_str();
+    add_options(*command, inspect_);
     actions_[command] = [this] { return inspect_command(inspect_); };
   }
 
   void add_infer() {
     CLI::App* command = app_.add_subcommand("infer", "classify image files in integers");
-    command->add_option("model", infer_.model, "integer model (.safetensors)")->required();
-    command
-        ->add_option("images", infer_.images,
-                     "JPEG, PNG, BMP or GIF files, resized to the model's input")
-        ->required();
-    command->add_flag("--invert", infer_.invert,
-                      "255 - pixel first; Fashion-MNIST shows light items on black");
-    command->add_option("--top", infer_.top, "classes printed per image")
-        ->check(CLI::Range(1, 1000));
-    command->add_flag("--json", infer_.json,
-                      "a line of JSON per image: image, class, name, top, logits; or image, error");
-    command->add_option("--algorithm", infer_.algorithm,
-                        "kernels of the integer engine: auto, ref, or one by name");
-    add_plan(*command, infer_.plan);
+    add_options(*command, infer_);
     actions_[command] = [this] { return infer_command(infer_); };
   }
 
   void add_export() {
     CLI::App* command = app_.add_subcommand("export", "an integer model for other programs");
-    command->add_option("model", export_.model, "integer model (.safetensors)")->required();
-    CLI::Option_group* form = command->add_option_group("form", "what to write");
-    refuse_empty(*form->add_option("--c", export_.c_dir,
-                                   "directory for a freestanding C program (docs/embedded.md)")
-                      ->type_name("DIR"));
-    refuse_empty(*form->add_option("--onnx", export_.onnx,
-                                   "ONNX file of integer operators, bit for bit (docs/exchange.md)")
-                      ->type_name("FILE"));
-    refuse_empty(
-        *form->add_option("--qdq", export_.qdq,
-                          "ONNX file between QuantizeLinear and DequantizeLinear, not exact")
-             ->type_name("FILE"));
-    form->require_option(1, 3);
+    add_options(*command, export_);
     actions_[command] = [this] { return export_command(export_); };
   }
 
   void add_trace() {
     CLI::App* command = app_.add_subcommand(
         "trace", "one image through an integer model, product by product (docs/trace.md)");
-    add_trace_options(*command, trace_);
+    add_options(*command, trace_);
     actions_[command] = [this] { return trace_command(trace_); };
   }
 
   void add_report() {
     CLI::App* command =
         app_.add_subcommand("report", "write report.html of a run, or the report of sweeps");
-    refuse_empty(*command
-                      ->add_option("--run", report_.runs,
-                                   "run directory; a sweep's may be given several times for one "
-                                   "page")
-                      ->type_name("DIR")
-                      ->required());
-    refuse_empty(
-        *command->add_option("--output", report_.output, "HTML file; default: DIR/report.html"));
-    refuse_empty(*command->add_option("--markdown", report_.markdown,
-                                      "Markdown file of a sweep, its plots beside it; default: "
-                                      "DIR/report.md"));
+    add_options(*command, report_);
     actions_[command] = [this] { return report_command(report_); };
   }
 
