@@ -1,9 +1,12 @@
 #include "bench/int_case.hpp"
 
 #include <algorithm>
+#include <chrono>
 #include <map>
 
+#include "bench/sweep.hpp"
 #include "core/rng.hpp"
+#include "quant/integer/measure.hpp"
 
 namespace intandem::bench {
 
@@ -57,6 +60,46 @@ Workload::Workload(std::unique_ptr<PreparedLayer> prepared, const IntLayer& laye
   args_.input = input_.data();
   args_.codes = codes_.data();
   args_.scratch = scratch_.get();
+}
+
+MeasuredLayer::MeasuredLayer(const IntLayer& layer, std::int64_t N)
+    : layer_(layer),
+      N_(N),
+      cold_(N == 1 && layer.kind == IntLayerKind::linear),
+      codes_({N * layer.output_size()}) {
+  const ConvShape& s = layer.shape;
+  const auto input = random_codes(N * s.H * s.W * s.C, layer.in_max);
+  input_ = TensorU8({static_cast<std::int64_t>(input.size())});
+  std::copy(input.begin(), input.end(), input_.begin());
+}
+
+std::int64_t MeasuredLayer::run_ns(const PreparedLayer& prepared) {
+  const std::int64_t bytes = prepared.scratch_bytes(N_);
+  if (bytes > scratch_bytes_) {
+    scratch_ = allocate_aligned(static_cast<std::size_t>(bytes));
+    scratch_bytes_ = bytes;
+  }
+  LayerRun run;
+  run.N = N_;
+  run.input = input_.data();
+  run.codes = codes_.data();
+  run.scratch = scratch_.get();
+  if (cold_) sweep_caches();
+  const auto start = std::chrono::steady_clock::now();
+  prepared.run(run);
+  const auto elapsed = std::chrono::steady_clock::now() - start;
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(elapsed).count();
+}
+
+Candidate MeasuredLayer::choose() {
+  IntModel model;
+  model.layers.push_back(layer_);
+  Plan plan{this_machine(N_), {}};
+  std::vector<Candidate> chosen =
+      prepare_measured(model, plan,
+                       [&](const std::vector<const PreparedLayer*>& layers,
+                           std::vector<std::int64_t>& ns) { ns[0] = run_ns(*layers[0]); });
+  return std::move(chosen[0]);
 }
 
 const std::vector<std::uint8_t>& reference_codes(const IntLayer& layer,

@@ -38,6 +38,27 @@ class Workload {
   LayerRun args_;
 };
 
+/// A layer by itself with buffers that all its algorithms share, and what a measured plan makes of
+/// it. Linear layers at batch 1 run with cold caches: that is how their weights are met in a
+/// network.
+class MeasuredLayer {
+ public:
+  /// Keeps a reference to the layer; `input` is random.
+  MeasuredLayer(const IntLayer& layer, std::int64_t N);
+  /// Nanoseconds of one run.
+  std::int64_t run_ns(const PreparedLayer& prepared);
+  /// The candidate that Engine would take with a new plan, measured now.
+  Candidate choose();
+
+ private:
+  const IntLayer& layer_;
+  std::int64_t N_;
+  bool cold_;
+  TensorU8 input_, codes_;
+  std::shared_ptr<std::byte> scratch_;
+  std::int64_t scratch_bytes_ = -1;
+};
+
 /// The codes of the first image by the plain loops of the reference. (The other images follow: that
 /// results do not depend on the batch is tested.) Remembers the answer by the key, which names
 /// layer and input.

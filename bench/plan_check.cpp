@@ -7,7 +7,6 @@
 //
 // Results go to DIR/plan_check.json too. At batch 1 linear layers run with cold caches.
 #include <algorithm>
-#include <chrono>
 #include <cstdio>
 #include <map>
 #include <nlohmann/json.hpp>
@@ -19,13 +18,11 @@
 #include "bench/int_case.hpp"
 #include "bench/machine.hpp"
 #include "bench/shapes.hpp"
-#include "bench/sweep.hpp"
 #include "core/cpu.hpp"
 #include "core/error.hpp"
 #include "core/file.hpp"
 #include "core/json.hpp"
 #include "core/parallel.hpp"
-#include "quant/integer/measure.hpp"
 
 namespace intandem::bench {
 namespace {
@@ -48,63 +45,16 @@ struct Result {
   double behind() const { return chosen_us() / best_us.at(quickest()); }
 };
 
-/// One layer with buffers that all its algorithms share.
-class Subject {
- public:
-  Subject(const IntLayer& layer, std::int64_t N)
-      : layer_(layer),
-        N_(N),
-        cold_(N == 1 && layer.kind == IntLayerKind::linear),
-        codes_({N * layer.output_size()}) {
-    const ConvShape& s = layer.shape;
-    const auto input = random_codes(N * s.H * s.W * s.C, layer.in_max);
-    input_ = TensorU8({static_cast<std::int64_t>(input.size())});
-    std::copy(input.begin(), input.end(), input_.begin());
-  }
-  double run_ns(const PreparedLayer& prepared) {
-    const std::int64_t bytes = prepared.scratch_bytes(N_);
-    if (bytes > scratch_bytes_ || scratch_ == nullptr) {
-      scratch_ = allocate_aligned(static_cast<std::size_t>(bytes));
-      scratch_bytes_ = bytes;
-    }
-    LayerRun run;
-    run.N = N_;
-    run.input = input_.data();
-    run.codes = codes_.data();
-    run.scratch = scratch_.get();
-    if (cold_) sweep_caches();
-    const auto start = std::chrono::steady_clock::now();
-    prepared.run(run);
-    return std::chrono::duration<double, std::nano>(std::chrono::steady_clock::now() - start)
-        .count();
-  }
-  const IntLayer& layer() const { return layer_; }
-
- private:
-  const IntLayer& layer_;
-  std::int64_t N_;
-  bool cold_;
-  TensorU8 input_, codes_;
-  std::shared_ptr<std::byte> scratch_;
-  std::int64_t scratch_bytes_ = -1;
-};
-
 Result check(const NamedShape& named, std::int32_t bits, std::int64_t N) {
   ConvShape shape = named.shape;
   shape.N = N;
-  IntModel model;
-  model.layers.push_back(random_layer(shape, bits));
-  Subject subject(model.layers[0], N);
-  Plan plan{this_machine(N), {}};
+  const IntLayer layer = random_layer(shape, bits);
+  MeasuredLayer subject(layer, N);
   Result result;
   result.layer = named.network + "/" + named.layer + ", " + std::to_string(N) + " images";
   result.bits = bits;
-  result.chosen = prepare_measured(model, plan,
-                                   [&](const auto& layers, auto& ns) {
-                                     ns[0] = static_cast<std::int64_t>(subject.run_ns(*layers[0]));
-                                   })[0]
-                      .name;
-  const std::vector<Candidate> candidates = find_candidates(model.layers[0]);
+  result.chosen = subject.choose().name;
+  const std::vector<Candidate> candidates = find_candidates(layer);
   std::map<std::string, double>& best = result.best_us;
   double spent_ns = 0;
   for (int turn = 0;
@@ -112,7 +62,7 @@ Result check(const NamedShape& named, std::int32_t bits, std::int64_t N) {
        ++turn) {
     for (const Candidate& c : candidates) {
       subject.run_ns(*c.layer);  // that of another algorithm has been there since
-      const double ns = subject.run_ns(*c.layer);
+      const auto ns = static_cast<double>(subject.run_ns(*c.layer));
       spent_ns += 2 * ns;
       if (turn == 0) continue;
       const auto [at, is_new] = best.try_emplace(c.name, 1e-3 * ns);

@@ -17,15 +17,17 @@ struct OurLayer {
   std::unique_ptr<Workload> workload;
 };
 
-/// Ours at so many bits, checked against the reference on the first image.
+/// Ours at so many bits, checked against the reference on the first image. algorithm: "auto", by a
+/// plan measured here and now, or as prepare_layer.
 OurLayer prepare_ours(const NamedShape& named, std::int64_t N, std::int32_t bits,
                       const std::string& algorithm) {
   OurLayer ours;
   ours.layer = random_layer(named.shape, bits);
   const ConvShape& s = ours.layer.shape;
   ours.input = random_codes(N * s.H * s.W * s.C, ours.layer.in_max);
-  ours.workload = std::make_unique<Workload>(prepare_layer(ours.layer, algorithm, N), ours.layer, N,
-                                             ours.input);
+  auto prepared = algorithm == "auto" ? MeasuredLayer(ours.layer, N).choose().layer
+                                      : prepare_layer(ours.layer, algorithm, N);
+  ours.workload = std::make_unique<Workload>(std::move(prepared), ours.layer, N, ours.input);
   ours.workload->run();
   const auto& exact = reference_codes(ours.layer, ours.input, s.str() + std::to_string(bits));
   if (!std::equal(exact.begin(), exact.end(), ours.workload->codes().begin())) {

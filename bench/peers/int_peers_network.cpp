@@ -112,7 +112,8 @@ nlohmann::json compare_network(std::int64_t N, bool cold, const std::vector<cons
   const IntModel &w8 = alexnet_of(8), &w4 = alexnet_of(4);
   const auto images = random_codes(N * w8.height * w8.width * w8.channels, 255);
   std::vector<std::int32_t> logits(static_cast<std::size_t>(N * w8.classes)), exact, unused(logits);
-  Engine engine8(w8, N), engine4(w4, N), reference(w8, N, "ref");
+  Plan plan;  // measured here and now, as eval does
+  Engine engine8(w8, N, {"auto", &plan}), engine4(w4, N, {"auto", &plan}), reference(w8, N, "ref");
   std::vector<Contender> contenders = {
       {"W8A8", [&] { engine8.run(images.data(), N, logits.data()); }},
       {"W4A4", [&] { engine4.run(images.data(), N, unused.data()); }}};

@@ -9,10 +9,10 @@
 namespace intandem {
 namespace {
 
-constexpr std::int64_t kBudget_ns = 1'000'000'000;  // of passes after the first times of all
-constexpr int kFewTimes = 2, kManyTimes = 24;       // of a candidate
-constexpr std::int64_t kWorstEstimate =
-    4;  // candidates are not tried beyond so many times the best
+// All is to be over after so long, but passes get some time even if the preparation took it all.
+constexpr std::int64_t kBudget_ns = 1'500'000'000, kLeastPasses_ns = 300'000'000;
+constexpr int kFewTimes = 2, kManyTimes = 24;  // of a candidate
+constexpr std::int64_t kWorstEstimate = 4;     // times the best: candidates beyond are not tried
 constexpr std::int64_t kNoTime = std::numeric_limits<std::int64_t>::max();
 
 struct Contender {
@@ -80,17 +80,17 @@ std::int64_t now_ns() {
 }
 
 void run_contests(std::vector<Contest>& contests, std::vector<const PreparedLayer*> layers,
-                  const TimedPass& pass) {
+                  const TimedPass& pass, std::int64_t begin_ns) {
   std::vector<std::int64_t> ns(layers.size());
   std::size_t most = 0;
   for (const Contest& contest : contests) most = std::max(most, contest.contenders.size());
   const std::size_t first_passes = (1 + kFewTimes) * most;  // the first time of each is thrown away
-  std::int64_t begin = 0;
+  std::int64_t end_ns = 0;
   for (std::size_t i = 0;; ++i) {
-    if (i == first_passes) begin = now_ns();
+    if (i == first_passes) end_ns = std::max(begin_ns + kBudget_ns, now_ns() + kLeastPasses_ns);
     const auto decided = [](const Contest& contest) { return contest.decided(); };
     if (i >= first_passes &&
-        (now_ns() - begin > kBudget_ns || std::all_of(contests.begin(), contests.end(), decided))) {
+        (now_ns() > end_ns || std::all_of(contests.begin(), contests.end(), decided))) {
       return;
     }
     for (Contest& contest : contests) {
@@ -111,7 +111,7 @@ void run_contests(std::vector<Contest>& contests, std::vector<const PreparedLaye
 }  // namespace
 
 std::vector<Candidate> prepare_measured(const IntModel& model, Plan& plan, const TimedPass& pass) {
-  const std::int64_t batch = plan.machine.batch;
+  const std::int64_t begin_ns = now_ns(), batch = plan.machine.batch;
   std::vector<Candidate> layers(model.layers.size());
   std::vector<const PreparedLayer*> running(model.layers.size());
   std::vector<Contest> contests;
@@ -135,7 +135,7 @@ std::vector<Candidate> prepare_measured(const IntModel& model, Plan& plan, const
     running[k] = layers[k].layer.get();
   }
   if (contests.empty()) return layers;
-  run_contests(contests, std::move(running), pass);
+  run_contests(contests, std::move(running), pass, begin_ns);
   for (Contest& contest : contests) {
     const std::int64_t best = contest.best_ns();
     PlannedLayer planned;

@@ -19,7 +19,8 @@ using TimedPass = std::function<void(const std::vector<const PreparedLayer*>& la
 /// The layers of the model by what `plan` says, after the candidates of layers that it does not
 /// know, or whose algorithm is not admissible, have been timed and entered. Layers of one plan_key
 /// are timed once. Candidates more than half slower than the best are not tried again, and the
-/// quickest time of each counts; about a second in all, if a pass takes a few milliseconds.
+/// quickest time of each counts; all is over after 1.5 s unless three passes per candidate take
+/// longer.
 std::vector<Candidate> prepare_measured(const IntModel& model, Plan& plan, const TimedPass& pass);
 
 }  // namespace intandem

@@ -43,12 +43,17 @@ struct UnsignedCode {
 UnsignedCode unsigned_code(const TensorS8& weights, std::int32_t bits) {
   std::int32_t low = 0, high = 0;
   bool odd = true;
-  for (const std::int8_t q : weights) {
-    low = std::min<std::int32_t>(low, q);
-    high = std::max<std::int32_t>(high, q);
-    odd = odd && q % 2 != 0;
-  }
   const std::int32_t levels = 1 << bits;
+  constexpr std::int64_t kPart = 4096;  // most layers of more bits are known by their first weights
+  for (std::int64_t first = 0; first < weights.size(); first += kPart) {
+    for (std::int64_t i = first; i < std::min(weights.size(), first + kPart); ++i) {
+      const std::int8_t q = weights[i];
+      low = std::min<std::int32_t>(low, q);
+      high = std::max<std::int32_t>(high, q);
+      odd = odd && q % 2 != 0;
+    }
+    if (low <= -levels || high >= levels) return {};
+  }
   if (low >= -levels / 2 && high < levels / 2) return {true, 0, levels / 2};
   if (odd && low > -levels && high < levels) return {true, 1, levels - 1};
   return {};

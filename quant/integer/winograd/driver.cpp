@@ -302,11 +302,14 @@ std::unique_ptr<PreparedLayer> prepare_winograd3(const IntLayer& layer) {
 }
 
 std::unique_ptr<PreparedLayer> prepare_winograd4_s16(const IntLayer& layer) {
-  return bytes_do(layer) ? nullptr : prepare_winograd(layer, 4, winograd_kernels(true));
+  if (layer.kind != IntLayerKind::conv || bytes_do(layer)) return nullptr;
+  return prepare_winograd(layer, 4, winograd_kernels(true));
 }
 
 std::unique_ptr<PreparedLayer> prepare_winograd3_s16(const IntLayer& layer) {
-  if (active_isa() >= Isa::avx512vnni || bytes_do(layer)) return nullptr;
+  if (active_isa() >= Isa::avx512vnni || layer.kind != IntLayerKind::conv || bytes_do(layer)) {
+    return nullptr;
+  }
   return prepare_winograd(layer, 3, winograd_kernels(true));
 }
 
