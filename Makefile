@@ -44,6 +44,13 @@ ONNX_SRC := nn/onnx/onnx_file.cpp quant/export/onnx_file.cpp
 ONNX_FLAGS := $(if $(filter 1,$(ONNX)),-DINTANDEM_ONNX -DONNX_ML=1 -DONNX_NAMESPACE=onnx,-UINTANDEM_ONNX)
 LDLIBS += $(if $(filter 1,$(ONNX)),-lonnx_proto -lprotobuf)
 
+# MPI where it is installed (docs/cluster.md); MPI= builds without. Other than Open MPI: give both.
+MPI ?= $(if $(SAN)$(FUZZ),,$(shell command -v mpicc 2>/dev/null))
+MPI_COMPILE ?= $(if $(MPI),$(shell $(MPI) --showme:compile 2>/dev/null))
+MPI_LINK ?= $(if $(MPI),$(shell $(MPI) --showme:link 2>/dev/null))
+MPI_FLAGS := $(if $(MPI_COMPILE),-DINTANDEM_MPI -DOMPI_SKIP_MPICXX $(patsubst -I%,-isystem %,$(MPI_COMPILE)))
+LDLIBS += $(if $(MPI_COMPILE),$(MPI_LINK))
+
 # One file per instruction set; everything else is the baseline (docs/kernels.md).
 AVX2_FLAGS := $(if $(X86),-mavx2 -mfma)
 # g++ 12 takes the don't-care operand inside its own AVX-512 intrinsics for uninitialized (its bug 105593).
@@ -301,14 +308,16 @@ $(B)/%.syntax: %.cpp $(B)/flags
 	$(Q)$(CXX) $(ALL_CXXFLAGS) $(call file_flags,$<) -fsyntax-only -MMD -MP -MT $@ -MF $(@:.syntax=.d) $<
 	@touch $@
 
+$(B)/core/mpi_transport.o $(B)/core/mpi_transport.syntax: ALL_CXXFLAGS += $(MPI_FLAGS)
+
 # Rewritten only when the text changes: what was built with other flags, from other files or at
 # another commit is built again, and nothing else.
 write_if_changed = mkdir -p $(@D); echo '$1' | cmp -s - $@ || echo '$1' > $@
 $(B)/flags: FORCE
 	@$(call write_if_changed,$(CXX) $(ALL_CXXFLAGS))
 $(B)/flags-per-file: FORCE
-	@$(call write_if_changed,$(AVX2_FLAGS) $(AVX512_FLAGS) $(VNNI_FLAGS) $(VPOPCNT_FLAGS) $(AMX_FLAGS) $(INTEGER_FLAGS) $(ONNX_FLAGS))
-OWN_FLAGS_SRC := $(foreach source,$(LIB_SRC),$(if $(strip $(call file_flags,$(source))),$(source)))
+	@$(call write_if_changed,$(AVX2_FLAGS) $(AVX512_FLAGS) $(VNNI_FLAGS) $(VPOPCNT_FLAGS) $(AMX_FLAGS) $(INTEGER_FLAGS) $(ONNX_FLAGS) $(MPI_FLAGS))
+OWN_FLAGS_SRC := $(sort core/mpi_transport.cpp $(foreach source,$(LIB_SRC),$(if $(strip $(call file_flags,$(source))),$(source))))
 $(OWN_FLAGS_SRC:%.cpp=$(B)/%.o) $(OWN_FLAGS_SRC:%.cpp=$(B)/%.syntax): $(B)/flags-per-file
 $(B)/sources: FORCE
 	@$(call write_if_changed,$(LIB_SRC))

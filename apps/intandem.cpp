@@ -3,30 +3,31 @@
 #include <cstdio>
 #include <exception>
 #include <new>
+#include <string>
 
+#include "apps/run/processes.hpp"
 #include "apps/settings/cli.hpp"
 #include "core/error.hpp"
 
 int main(int argc, char** argv) {
   // A file-size limit then fails the write, which is reported, instead of ending the process.
   std::signal(SIGXFSZ, SIG_IGN);
-  int code = static_cast<int>(intandem::ExitCode::runtime);
+  constexpr int kFailed = static_cast<int>(intandem::ExitCode::runtime);
+  int code = kFailed;
   try {
     code = intandem::run_cli(argc, argv);
     if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) {
       throw intandem::Error("standard output", "cannot be written",
                             "check the disk or pipe it goes to");
     }
+    intandem::close_processes();
   } catch (const intandem::Error& error) {
-    std::fprintf(stderr, "intandem: error: %s\n", error.what());
-    return static_cast<int>(error.code());
+    intandem::end_with_error(error.what(), static_cast<int>(error.code()));
   } catch (const std::bad_alloc&) {
-    std::fprintf(stderr, "intandem: error: out of memory; lower --batch or --width\n");
-    return static_cast<int>(intandem::ExitCode::runtime);
+    intandem::end_with_error("out of memory; lower --batch or --width", kFailed);
   } catch (const std::exception& error) {
-    std::fprintf(stderr, "intandem: error: internal: %s; please report it with the command\n",
-                 error.what());
-    return static_cast<int>(intandem::ExitCode::runtime);
+    intandem::end_with_error(
+        std::string("internal: ") + error.what() + "; please report it with the command", kFailed);
   }
   return code;
 }

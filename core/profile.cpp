@@ -5,7 +5,7 @@
 namespace intandem {
 namespace {
 
-Profiler* in_use = nullptr;
+thread_local Profiler* in_use = nullptr;
 
 }  // namespace
 

@@ -42,10 +42,10 @@ class Profiler {
   std::vector<int> row_unit_;  // of each row
 };
 
-/// The profiler in use, or null.
+/// The profiler in use on this thread, or null.
 Profiler* active_profiler();
 
-/// Makes a profiler the one in use while the object lives; null pauses.
+/// Makes a profiler the one in use on this thread while the object lives; null pauses.
 class UseProfiler {
  public:
   explicit UseProfiler(Profiler* profiler);

@@ -19,6 +19,7 @@ constexpr auto kLineInterval = std::chrono::seconds(5);
 constexpr std::int64_t kBarWidth = 24;
 
 bool quiet = false;
+thread_local bool thread_quiet = false;
 
 bool is_terminal() {
   const char* term = std::getenv("TERM");
@@ -59,6 +60,7 @@ Progress::~Progress() {
 }
 
 void Progress::set_quiet(bool value) { quiet = value; }
+void Progress::set_thread_quiet(bool value) { thread_quiet = value; }
 
 void Progress::update(std::int64_t done, const std::string& note) {
   done_ = std::clamp<std::int64_t>(done, 0, total_);
@@ -75,7 +77,7 @@ void Progress::finish(const std::string& note) {
 }
 
 void Progress::print(std::int64_t done, const std::string& note, bool last) {
-  if (quiet) return;
+  if (quiet || thread_quiet) return;
   const double elapsed = std::chrono::duration<double>(Clock::now() - start_).count();
   std::string text = label_;
   if (terminal_ && !last) {

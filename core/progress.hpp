@@ -24,6 +24,8 @@ class Progress {
 
   /// No output at all (tests, --quiet).
   static void set_quiet(bool quiet);
+  /// The same for this thread alone (all shards of a batch but the first).
+  static void set_thread_quiet(bool quiet);
 
  private:
   void print(std::int64_t done, const std::string& note, bool last);

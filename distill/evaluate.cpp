@@ -25,7 +25,29 @@ std::int64_t count_top5(const T* logits, std::int64_t N, std::int64_t classes,
   return correct;
 }
 
-void count(Evaluation& result, const Dataset& data) {
+/// What one batch contributes.
+struct BatchOutcome {
+  std::vector<std::int32_t> predicted;
+  std::int64_t correct_top5 = 0;
+};
+
+/// evaluate(first, N) for every batch, dealt to the shards; then everything but the seconds.
+template <class F>
+void count(Evaluation& result, const Dataset& data, std::int64_t batch, Communicator& shards,
+           const F& evaluate) {
+  const std::int64_t batches = (data.size() + batch - 1) / batch;
+  const auto outcomes = deal(shards, batches, [&](std::int64_t i) {
+    const BatchOutcome outcome = evaluate(i * batch, std::min(batch, data.size() - i * batch));
+    std::vector<double> values(outcome.predicted.begin(), outcome.predicted.end());
+    values.push_back(static_cast<double>(outcome.correct_top5));
+    return values;
+  });
+  for (const std::vector<double>& values : outcomes) {
+    for (std::size_t n = 0; n + 1 < values.size(); ++n) {
+      result.predicted.push_back(static_cast<std::int32_t>(values[n]));
+    }
+    result.correct_top5 += std::llround(values.back());
+  }
   result.images = data.size();
   result.confusion.assign(static_cast<std::size_t>(data.classes * data.classes), 0);
   for (std::size_t n = 0; n < data.labels.size(); ++n) {
@@ -75,44 +97,43 @@ std::int64_t count_correct(const TensorF& logits, const std::vector<std::int32_t
 
 Evaluation evaluate_integer(const IntModel& model, const Dataset& data, std::int64_t batch,
                             const EngineOptions& engine_options,
-                            const LogitSink<std::int32_t>& sink) {
+                            const LogitSink<std::int32_t>& sink, Communicator& shards) {
+  INTANDEM_CHECK(!sink || shards.size() == 1, "one shard alone sees all logits in order");
   check_fits(data, model.height, model.width, model.channels, model.classes, model.network);
   Engine engine(model, batch, engine_options);
   Evaluation result;
-  result.predicted.resize(data.labels.size());
   TensorS32 logits({batch, model.classes});
   const std::int64_t pixels = model.height * model.width * model.channels;
-  for (std::int64_t first = 0; first < data.size(); first += batch) {
-    const std::int64_t N = std::min(batch, data.size() - first);
+  count(result, data, batch, shards, [&](std::int64_t first, std::int64_t N) {
+    BatchOutcome outcome;
+    outcome.predicted.resize(static_cast<std::size_t>(N));
     const Stopwatch watch;
     engine.run(data.images.data() + first * pixels, N, logits.data());
-    argmax_rows(logits.data(), N, model.classes, result.predicted.data() + first);
+    argmax_rows(logits.data(), N, model.classes, outcome.predicted.data());
     result.seconds += watch.seconds();
-    result.correct_top5 += count_top5(logits.data(), N, model.classes, data.labels.data() + first);
     if (sink) sink(first, N, logits.data());
-  }
-  count(result, data);
+    outcome.correct_top5 = count_top5(logits.data(), N, model.classes, data.labels.data() + first);
+    return outcome;
+  });
   return result;
 }
 
 Evaluation evaluate_float(FloatNetwork& network, const Normalization& normalization,
-                          const Dataset& data, std::int64_t batch, const LogitSink<float>& sink) {
+                          const Dataset& data, std::int64_t batch, const LogitSink<float>& sink,
+                          Communicator& shards) {
+  INTANDEM_CHECK(!sink || shards.size() == 1, "one shard alone sees all logits in order");
   const NetworkSpec& spec = network.spec();
   check_fits(data, spec.height, spec.width, spec.channels, spec.classes, spec.name);
   Evaluation result;
-  result.predicted.resize(data.labels.size());
-  for (std::int64_t first = 0; first < data.size(); first += batch) {
-    const std::int64_t N = std::min(batch, data.size() - first);
+  count(result, data, batch, shards, [&](std::int64_t first, std::int64_t N) {
     const TensorU8 images = image_range(data, first, N);
     const Stopwatch watch;
     const TensorF logits = network.predict(normalize(images, normalization));
     result.seconds += watch.seconds();
-    const std::vector<std::int32_t> predicted = predicted_classes(logits);
-    std::copy(predicted.begin(), predicted.end(), result.predicted.begin() + first);
-    result.correct_top5 += count_top5(logits.data(), N, spec.classes, data.labels.data() + first);
     if (sink) sink(first, N, logits.data());
-  }
-  count(result, data);
+    return BatchOutcome{predicted_classes(logits),
+                        count_top5(logits.data(), N, spec.classes, data.labels.data() + first)};
+  });
   return result;
 }
 
@@ -150,48 +171,84 @@ std::vector<double> layer_sqnr_db(FloatNetwork& teacher, Student& student, const
   return sqnr_db;
 }
 
-Mismatch compare_with_simulation(Student& student, const IntModel& model, const Dataset& data,
-                                 std::int64_t batch, const EngineOptions& engine_options) {
-  check_fits(data, model.height, model.width, model.channels, model.classes, model.network);
+namespace {
+
+/// Of images first … first + N − 1.
+Mismatch compare_batch(Student& student, const IntModel& model, Engine& engine,
+                       const TensorU8& images, std::int64_t first) {
   const int L = student.unit_count();
-  if (static_cast<int>(model.layers.size()) != L || model.network != student.spec().name) {
+  const std::int64_t N = images.dim(0);
+  const SimulatedOutputs outputs = simulate_student(student, images);
+  engine.run_prefix(images.data(), N, L);
+  Mismatch mismatch;
+  for (std::int64_t n = 0; n < N; ++n) {
+    bool differs = false;
+    for (int k = 0; k < L; ++k) {
+      const std::int64_t size = model.layers[static_cast<std::size_t>(k)].output_size();
+      for (std::int64_t i = n * size; i < (n + 1) * size; ++i) {
+        const std::int64_t simulated = student.is_last(k)
+                                           ? outputs.accumulators[i]
+                                           : outputs.codes[static_cast<std::size_t>(k)][i];
+        const std::int64_t integer =
+            student.is_last(k) ? engine.accumulators()[i] : engine.codes(k)[i];
+        if (simulated == integer) continue;
+        if (mismatch.count++ == 0) {
+          mismatch.layer = k;
+          mismatch.image = first + n;
+          mismatch.index = i - n * size;
+          mismatch.simulated = simulated;
+          mismatch.integer = integer;
+        }
+        differs = true;
+      }
+    }
+    mismatch.images += differs;
+  }
+  return mismatch;
+}
+
+}  // namespace
+
+Mismatch compare_with_simulation(Student& student, const IntModel& model, const Dataset& data,
+                                 std::int64_t batch, const EngineOptions& engine_options,
+                                 Communicator& shards) {
+  check_fits(data, model.height, model.width, model.channels, model.classes, model.network);
+  if (static_cast<int>(model.layers.size()) != student.unit_count() ||
+      model.network != student.spec().name) {
     throw Error(model.network, "student and integer model are not of the same network",
                 "verify a student with the model lowered from it");
   }
   Engine engine(model, batch, engine_options);
-  Mismatch mismatch;
+  Mismatch all;
   Progress progress("verify", data.size());
-  for (std::int64_t first = 0; first < data.size(); first += batch) {
-    const std::int64_t N = std::min(batch, data.size() - first);
-    const TensorU8 images = image_range(data, first, N);
-    const SimulatedOutputs outputs = simulate_student(student, images);
-    engine.run_prefix(images.data(), N, L);
-    for (std::int64_t n = 0; n < N; ++n) {
-      bool differs = false;
-      for (int k = 0; k < L; ++k) {
-        const std::int64_t size = model.layers[static_cast<std::size_t>(k)].output_size();
-        for (std::int64_t i = n * size; i < (n + 1) * size; ++i) {
-          const std::int64_t simulated = student.is_last(k)
-                                             ? outputs.accumulators[i]
-                                             : outputs.codes[static_cast<std::size_t>(k)][i];
-          const std::int64_t integer =
-              student.is_last(k) ? engine.accumulators()[i] : engine.codes(k)[i];
-          if (simulated == integer) continue;
-          if (mismatch.count++ == 0) {
-            mismatch.layer = k;
-            mismatch.image = first + n;
-            mismatch.index = i - n * size;
-            mismatch.simulated = simulated;
-            mismatch.integer = integer;
-          }
-          differs = true;
-        }
-      }
-      mismatch.images += differs;
+  std::int64_t own = 0;
+  const std::int64_t batches = (data.size() + batch - 1) / batch;
+  const auto found = deal(shards, batches, [&](std::int64_t i) {
+    const std::int64_t first = i * batch, N = std::min(batch, data.size() - first);
+    const Mismatch one = compare_batch(student, model, engine, image_range(data, first, N), first);
+    own += one.count;
+    progress.update(first + N, std::to_string(own) + " mismatches");
+    // 32-bit numbers and counts: exact in double.
+    std::vector<double> values;
+    for (const std::int64_t value : {one.count, one.images, std::int64_t{one.layer}, one.image,
+                                     one.index, one.simulated, one.integer}) {
+      values.push_back(static_cast<double>(value));
     }
-    progress.update(first + N, std::to_string(mismatch.count) + " mismatches");
+    return values;
+  });
+  for (const std::vector<double>& one : found) {
+    const auto value = [&](std::size_t i) { return static_cast<std::int64_t>(one[i]); };
+    if (all.count == 0 && value(0) > 0) {
+      all.layer = static_cast<int>(value(2));
+      all.image = value(3);
+      all.index = value(4);
+      all.simulated = value(5);
+      all.integer = value(6);
+    }
+    all.count += value(0);
+    all.images += value(1);
   }
-  return mismatch;
+  return all;
 }
 
 }  // namespace intandem

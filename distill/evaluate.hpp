@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "core/communicator.hpp"
 #include "data/dataset.hpp"
 #include "nn/network.hpp"
 #include "quant/integer/engine.hpp"
@@ -49,18 +50,23 @@ std::int64_t count_correct(const TensorF& logits, const std::vector<std::int32_t
 /// The largest logit's index per row of [N][classes], the first if tied.
 std::vector<std::int32_t> predicted_classes(const TensorF& logits);
 
-/// Called with the logits [N][classes] of images first … first + N − 1, from the first image on.
+/// Called with the logits [N][classes] of images first … first + N − 1, from the first image on. Of
+/// one shard alone.
 template <class T>
 using LogitSink = std::function<void(std::int64_t first, std::int64_t N, const T* logits)>;
 
-/// The integer engine over a dataset.
+/// The integer engine over a dataset. Here and below the
+/// batches are dealt to the shards, all of which call this with the same arguments, and all get the
+/// result; seconds are then this shard's.
 Evaluation evaluate_integer(const IntModel& model, const Dataset& data, std::int64_t batch,
                             const EngineOptions& engine_options = {},
-                            const LogitSink<std::int32_t>& sink = {});
+                            const LogitSink<std::int32_t>& sink = {},
+                            Communicator& shards = Communicator::alone());
 /// The float network in evaluation mode.
 Evaluation evaluate_float(FloatNetwork& network, const Normalization& normalization,
                           const Dataset& data, std::int64_t batch,
-                          const LogitSink<float>& sink = {});
+                          const LogitSink<float>& sink = {},
+                          Communicator& shards = Communicator::alone());
 
 /// Per unit, 10·log10(Σ y² / Σ (y − ŷ)²) in dB with y the teacher's output of the unit (after ReLU
 /// and pooling; logits of the last unit) and ŷ the student's codes times their step, over `data`.
@@ -76,6 +82,7 @@ struct Mismatch {
   std::int64_t simulated = 0, integer = 0;
 };
 Mismatch compare_with_simulation(Student& student, const IntModel& model, const Dataset& data,
-                                 std::int64_t batch, const EngineOptions& engine_options = {});
+                                 std::int64_t batch, const EngineOptions& engine_options = {},
+                                 Communicator& shards = Communicator::alone());
 
 }  // namespace intandem

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <span>
 
 #include "core/parallel.hpp"
 #include "core/profile.hpp"
@@ -36,19 +37,32 @@ RealRange code_range(const Student& student, int k) {
 }
 
 Var clipped_loss(Tape& tape, const Student& student, int k, const HybridPass& hybrid,
-                 const TeacherPass& teacher) {
+                 const TeacherPass& teacher, const BatchPart& part) {
   const auto at = static_cast<std::size_t>(k);
   const RealRange range = code_range(student, k);
-  return local_loss(tape, hybrid.z[at], teacher.z[at], range.low, range.high);
+  return local_loss(tape, hybrid.z[at], teacher.z[at], range.low, range.high, part);
+}
+
+/// Those of the whole batch but for the error.
+void add_other_shards(LocalSums& sums, const BatchPart& part) {
+  if (part.shards == nullptr || part.shards->size() == 1) return;
+  std::vector<double> all = sums.sum;
+  all.insert(all.end(), sums.square.begin(), sums.square.end());
+  all.push_back(static_cast<double>(sums.rows));
+  part.shards->all_reduce_sum(std::span<double>(all));
+  const auto C = static_cast<std::ptrdiff_t>(sums.sum.size());
+  std::copy(all.begin(), all.begin() + C, sums.sum.begin());
+  std::copy(all.begin() + C, all.begin() + 2 * C, sums.square.begin());
+  sums.rows = static_cast<std::int64_t>(all.back());
 }
 
 /// inner · mean over the inner units of D3; null if there are none.
 Var inner_loss(Tape& tape, const Student& student, int first, int k, const HybridPass& hybrid,
-               const TeacherPass& teacher, const LossWeights& weights) {
+               const TeacherPass& teacher, const LossWeights& weights, const BatchPart& part) {
   std::vector<Var> terms;
   for (int j = first; j < k; ++j) {
     if (!has_inner_loss(j, first, k, weights)) continue;
-    terms.push_back(clipped_loss(tape, student, j, hybrid, teacher));
+    terms.push_back(clipped_loss(tape, student, j, hybrid, teacher, part));
   }
   if (terms.empty()) return nullptr;
   const float share = weights.inner / static_cast<float>(terms.size());
@@ -119,8 +133,10 @@ LocalSums local_sums(const TensorF& z, const TensorF& target, float low, float h
   });
 }
 
-Var local_loss(Tape& tape, const Var& z, const TensorF& target, float low, float high) {
-  const LocalSums sums = local_sums(z->value, target, low, high);
+Var local_loss(Tape& tape, const Var& z, const TensorF& target, float low, float high,
+               const BatchPart& part) {
+  LocalSums sums = local_sums(z->value, target, low, high);
+  add_other_shards(sums, part);
   const double variance = sums.variance();
   return tape.record(
       TensorF::full({1}, static_cast<float>(sums.loss())), {z},
@@ -142,27 +158,32 @@ bool has_inner_loss(int j, int first, int k, const LossWeights& weights) {
 }
 
 StageLoss stage_loss(Tape& tape, const Student& student, int first, int k, const HybridPass& hybrid,
-                     const TeacherPass& teacher, const LossWeights& weights) {
+                     const TeacherPass& teacher, const LossWeights& weights,
+                     const BatchPart& part) {
   StageLoss loss;
-  loss.local = clipped_loss(tape, student, k, hybrid, teacher);
+  loss.local = clipped_loss(tape, student, k, hybrid, teacher, part);
   if (weights.lambda > 0.0f) {
     loss.kd = kl_divergence(tape, hybrid.logits, teacher.logits, weights.tau);
   }
-  loss.inner = inner_loss(tape, student, first, k, hybrid, teacher, weights);
-  loss.total = sum_of(tape, {{loss.local, 1.0f}, {loss.kd, weights.lambda}, {loss.inner, 1.0f}});
+  loss.inner = inner_loss(tape, student, first, k, hybrid, teacher, weights, part);
+  loss.total = sum_of(
+      tape, {{loss.local, 1.0f}, {loss.kd, part.share * weights.lambda}, {loss.inner, 1.0f}});
   return loss;
 }
 
 JointLoss joint_loss(Tape& tape, const Student& student, const HybridPass& hybrid,
                      const TeacherPass& teacher, const std::vector<std::int32_t>& labels,
-                     const LossWeights& weights) {
+                     const LossWeights& weights, const BatchPart& part) {
   JointLoss loss;
   if (weights.kd > 0.0f) {
     loss.kd = kl_divergence(tape, hybrid.logits, teacher.logits, weights.tau);
   }
   if (weights.ce > 0.0f) loss.ce = cross_entropy(tape, hybrid.logits, labels, 0.0f);
-  loss.inner = inner_loss(tape, student, 0, student.unit_count() - 1, hybrid, teacher, weights);
-  loss.total = sum_of(tape, {{loss.kd, weights.kd}, {loss.ce, weights.ce}, {loss.inner, 1.0f}});
+  loss.inner =
+      inner_loss(tape, student, 0, student.unit_count() - 1, hybrid, teacher, weights, part);
+  loss.total = sum_of(
+      tape,
+      {{loss.kd, part.share * weights.kd}, {loss.ce, part.share * weights.ce}, {loss.inner, 1.0f}});
   return loss;
 }
 
@@ -205,6 +226,37 @@ void LossSums::add(const HybridPass& hybrid, const TeacherPass& teacher,
   if (joint_) ce_ += images * value_of(cross_entropy(tape, logits, labels, 0.0f));
   correct_ += count_correct(hybrid.logits->value, labels);
   images_ += count;
+}
+
+std::vector<double> LossSums::values() const {
+  std::vector<double> values = {kd_, ce_, static_cast<double>(correct_),
+                                static_cast<double>(images_)};
+  for (const LocalSums& local : local_) {
+    values.insert(values.end(), {local.error, static_cast<double>(local.rows),
+                                 static_cast<double>(local.sum.size())});
+    values.insert(values.end(), local.sum.begin(), local.sum.end());
+    values.insert(values.end(), local.square.begin(), local.square.end());
+  }
+  return values;
+}
+
+void LossSums::add(const std::vector<double>& values) {
+  auto next = values.begin();
+  const auto take = [&] { return *next++; };
+  kd_ += take();
+  ce_ += take();
+  correct_ += static_cast<std::int64_t>(take());
+  images_ += static_cast<std::int64_t>(take());
+  for (LocalSums& local : local_) {
+    LocalSums other;
+    other.error = take();
+    other.rows = static_cast<std::int64_t>(take());
+    const auto C = static_cast<std::ptrdiff_t>(take());
+    other.sum.assign(next, next + C);
+    other.square.assign(next + C, next + 2 * C);
+    next += 2 * C;
+    if (C > 0) local += other;
+  }
 }
 
 LossMeans LossSums::means() const {

@@ -5,10 +5,17 @@
 #include <cstdint>
 #include <vector>
 
+#include "core/communicator.hpp"
 #include "distill/hybrid.hpp"
 #include "nn/tape.hpp"
 
 namespace intandem {
+
+/// The images at hand are one shard of a batch: the losses of all shards add up to the batch's.
+struct BatchPart {
+  Communicator* shards = nullptr;  ///< null: they are the whole batch
+  float share = 1.0f;              ///< of its images
+};
 
 /// The sums D3 is made of. They add up over batches, and the loss is divided once at the end: the
 /// variance of a small batch says nothing about the data.
@@ -30,8 +37,10 @@ LocalSums local_sums(const TensorF& z, const TensorF& target, float low, float h
 
 /// D3: ‖C(z) − C(t)‖² / (Σ_c ‖C(t)_c − mean_c‖² + ε) over the batch. The gradient passes C straight
 /// through: where both are saturated the error is 0 and so is the gradient, and where only the
-/// student is, it is pulled back. One element.
-Var local_loss(Tape& tape, const Var& z, const TensorF& target, float low, float high);
+/// student is, it is pulled back. One element. Of a shard: its part of the error, over the variance
+/// of the whole batch.
+Var local_loss(Tape& tape, const Var& z, const TensorF& target, float low, float high,
+               const BatchPart& part = {});
 
 /// What the terms of D5 and D7 weigh.
 struct LossWeights {
@@ -48,20 +57,23 @@ bool has_inner_loss(int j, int first, int k, const LossWeights& weights);
 
 /// D5 on the tape, with its parts: total = local + λ·kd + inner.
 struct StageLoss {
-  Var total, local, kd, inner;  ///< kd, inner: null where their weight is 0
+  /// kd, inner: null where their weight is 0. kd is a mean over the shard's images, and part of the
+  /// total by the shard's share; the others add up over shards.
+  Var total, local, kd, inner;
 };
 /// Units first … k are trained.
 StageLoss stage_loss(Tape& tape, const Student& student, int first, int k, const HybridPass& hybrid,
-                     const TeacherPass& teacher, const LossWeights& weights);
+                     const TeacherPass& teacher, const LossWeights& weights,
+                     const BatchPart& part = {});
 
 /// D7 on the tape, with its parts: total = w_kd·kd + w_ce·ce + inner.
 struct JointLoss {
-  Var total, kd, ce, inner;  ///< null where their weight is 0
+  Var total, kd, ce, inner;  ///< null where their weight is 0; kd and ce as in StageLoss
 };
 /// labels: N of them; may be empty with weights.ce = 0.
 JointLoss joint_loss(Tape& tape, const Student& student, const HybridPass& hybrid,
                      const TeacherPass& teacher, const std::vector<std::int32_t>& labels,
-                     const LossWeights& weights);
+                     const LossWeights& weights, const BatchPart& part = {});
 
 /// Means over a stretch of training or over the held-out images; 0 where a term does not apply.
 struct LossMeans {
@@ -84,6 +96,10 @@ class LossSums {
   /// labels: what top1 and, in the joint phase, the cross-entropy compare with.
   void add(const HybridPass& hybrid, const TeacherPass& teacher,
            const std::vector<std::int32_t>& labels);
+  /// The sums so far as numbers, and the sums of others in addition: of one batch each and added in
+  /// the order of the batches, they are the same as if one had seen all batches.
+  std::vector<double> values() const;
+  void add(const std::vector<double>& values);
   LossMeans means() const;
 
  private:

@@ -8,6 +8,7 @@
 #include "data/loader.hpp"
 #include "distill/evaluate.hpp"
 #include "nn/conv2d_winograd.hpp"
+#include "nn/gradient_reducer.hpp"
 #include "nn/sgd.hpp"
 
 namespace intandem {
@@ -31,13 +32,15 @@ void append_rates(StudentUnit& unit, bool with_alpha, std::vector<float>& rates)
 }  // namespace
 
 StageTrainer::StageTrainer(Hybrid& hybrid, const DistillOptions& options, const Dataset& train,
-                           const Dataset& held_out)
+                           const Dataset& held_out, Communicator& shards)
     : hybrid_(hybrid),
       options_(options),
       weights_(options.loss_weights()),
       train_(train),
       held_out_(held_out),
+      shards_(shards),
       normalization_(hybrid.student().normalization()) {
+  check_shards(std::min(options.batch, train.size()), shards.size());
   if (std::min(options.batch, train.size()) < 2) {
     throw Error("--batch", "the losses compare images of a batch, and one image is no batch",
                 "use batches of 2 or more, and as many training images", ExitCode::usage);
@@ -59,16 +62,16 @@ int StageTrainer::last_unit(int stage) const {
 
 void StageTrainer::begin(int stage) {
   const bool with_alpha = trains_alpha(stage);
-  std::vector<Parameter*> parameters;
+  parameters_.clear();
   rates_.clear();
   for (int k = first_unit(stage); k <= last_unit(stage); ++k) {
     StudentUnit& unit = hybrid_.student().unit(k);
     const auto list = unit.parameters(with_alpha);
-    parameters.insert(parameters.end(), list.begin(), list.end());
+    parameters_.insert(parameters_.end(), list.begin(), list.end());
     append_rates(unit, with_alpha, rates_);
   }
   hybrid_.freeze(first_unit(stage));
-  adam_ = std::make_unique<Adam>(std::move(parameters));
+  adam_ = std::make_unique<Adam>(parameters_);
   sums_ = {};
   summed_steps_ = 0;
 }
@@ -89,24 +92,34 @@ LossMeans StageTrainer::step(const TensorU8& images, const std::vector<std::int3
   const HybridPass hybrid =
       hybrid_.run(tape, images, first, k, mode, options_.stage_input, with_logits);
   LossMeans means;
+  const std::int64_t batch = std::min(options_.batch, train_.size());
+  const BatchPart part{&shards_, static_cast<float>(static_cast<double>(images.dim(0)) /
+                                                    static_cast<double>(batch))};
   const auto value = [](const Var& v) { return v ? static_cast<double>(v->value[0]) : 0.0; };
+  const auto mean = [&](const Var& v) { return static_cast<double>(part.share) * value(v); };
   Var total;
   if (joint) {
-    const JointLoss loss = joint_loss(tape, hybrid_.student(), hybrid, teacher, labels, weights_);
+    const JointLoss loss =
+        joint_loss(tape, hybrid_.student(), hybrid, teacher, labels, weights_, part);
     total = loss.total;
-    means = {value(total), 0.0, value(loss.kd), value(loss.ce), value(loss.inner), 0.0};
+    means = {value(total), 0.0, mean(loss.kd), mean(loss.ce), value(loss.inner), 0.0};
   } else {
-    const StageLoss loss = stage_loss(tape, hybrid_.student(), first, k, hybrid, teacher, weights_);
+    const StageLoss loss =
+        stage_loss(tape, hybrid_.student(), first, k, hybrid, teacher, weights_, part);
     total = loss.total;
-    means = {value(total), value(loss.local), value(loss.kd), 0.0, value(loss.inner), 0.0};
+    means = {value(total), value(loss.local), mean(loss.kd), 0.0, value(loss.inner), 0.0};
   }
   // Without the hybrid term nothing of an average-pool unit is in the loss: nothing to train.
   if (total->needs_grad) {
     adam_->zero_grad();
-    tape.backward(total);
+    GradientReducer reducer(shards_, parameters_);
+    tape.backward(total, [&](Parameter& p) { reducer.ready(p); });
+    reducer.finish();
     adam_->step(static_cast<float>(lr_), rates_);
   }
-  return means;
+  double sums[] = {means.total, means.local, means.kd, means.ce, means.inner};
+  shards_.all_reduce_sum(sums);
+  return {sums[0], sums[1], sums[2], sums[3], sums[4], 0.0};
 }
 
 std::int64_t StageTrainer::train(const Action& action, std::int64_t max_steps,
@@ -122,6 +135,9 @@ std::int64_t StageTrainer::train(const Action& action, std::int64_t max_steps,
   Loader::Options loading;
   loading.batch = std::min(options_.batch, train_.size());
   loading.augment = options_.augment;
+  const ShardRows rows = shard_rows(loading.batch, shards_.index(), shards_.size());
+  loading.slice_first = rows.first;
+  loading.slice_count = rows.count;
   loading.seed = Rng(options_.seed)
                      .stream("distill")
                      .stream(static_cast<std::uint64_t>(action.stage))
@@ -148,20 +164,22 @@ LossMeans StageTrainer::evaluate(int stage) {
   const UseWinograd winograd(true);
   const int first = first_unit(stage), k = last_unit(stage);
   LossSums sums(hybrid_.student(), first, k, is_joint(stage), weights_);
-  Loader::Options loading;
-  loading.batch = options_.batch;
-  loading.shuffle = false;
-  loading.drop_last = false;
-  Loader loader(held_out_, normalization_, loading, 0);
-  for (Batch batch; loader.next(batch);) {
-    const TeacherPass teacher = hybrid_.teacher_pass(batch.images, first_target(stage), k, true);
+  const std::int64_t images = held_out_.size(), batch = options_.batch;
+  const auto of_batches = deal(shards_, (images + batch - 1) / batch, [&](std::int64_t i) {
+    const std::int64_t begin = i * batch, N = std::min(batch, images - begin);
+    const TensorU8 pixels = image_range(held_out_, begin, N);
+    const TeacherPass teacher = hybrid_.teacher_pass(pixels, first_target(stage), k, true);
     Tape tape;
     const SimulationMode mode{false, false, first_target(stage)};
-    const HybridPass hybrid =
-        hybrid_.run(tape, batch.images, first, k, mode, StageInput::student, true);
-    const bool labelled = weights_.ce > 0.0f;
-    sums.add(hybrid, teacher, labelled ? batch.labels : predicted_classes(teacher.logits));
-  }
+    const HybridPass hybrid = hybrid_.run(tape, pixels, first, k, mode, StageInput::student, true);
+    const auto label = held_out_.labels.begin() + begin;
+    LossSums one(hybrid_.student(), first, k, is_joint(stage), weights_);
+    one.add(hybrid, teacher,
+            weights_.ce > 0.0f ? std::vector<std::int32_t>(label, label + N)
+                               : predicted_classes(teacher.logits));
+    return one.values();
+  });
+  for (const std::vector<double>& values : of_batches) sums.add(values);
   return sums.means();
 }
 

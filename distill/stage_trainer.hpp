@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "core/communicator.hpp"
 #include "data/dataset.hpp"
 #include "distill/hybrid.hpp"
 #include "distill/loss.hpp"
@@ -18,9 +19,10 @@ namespace intandem {
 class StageTrainer {
  public:
   /// All must outlive the trainer. Usage error for batches of one image: the variance in D3 and the
-  /// statistics of a single image mean nothing.
+  /// statistics of a single image mean nothing. Of several shards each has a trainer of its own,
+  /// which works on its images of every batch; gradients are summed, and all trainers stay equal.
   StageTrainer(Hybrid& hybrid, const DistillOptions& options, const Dataset& train,
-               const Dataset& held_out);
+               const Dataset& held_out, Communicator& shards = Communicator::alone());
 
   std::int64_t batches_per_epoch() const;
   /// Units first_unit(stage) … last_unit(stage) are trained in a stage: the window that ends with
@@ -31,7 +33,7 @@ class StageTrainer {
   /// Freezes the units before the window; fresh optimizer and rates for those in it.
   void begin(int stage);
   /// Steps action.first_step … of the stage's `max_steps`, until action.last_step or until
-  /// pause() is true after a step. Returns the step reached.
+  /// pause() is true after a step, on all shards at once. Returns the step reached.
   std::int64_t train(const Action& action, std::int64_t max_steps,
                      const std::function<bool()>& pause);
   /// Losses over the held-out images, no augmentation. Without labels (ce_weight 0) top1 counts
@@ -56,7 +58,9 @@ class StageTrainer {
   const LossWeights weights_;
   const Dataset& train_;
   const Dataset& held_out_;
+  Communicator& shards_;
   Normalization normalization_;
+  std::vector<Parameter*> parameters_;
   std::unique_ptr<Adam> adam_;
   std::vector<float> rates_;
   LossMeans sums_;

@@ -39,9 +39,12 @@ struct TandemHooks {
 
 class Tandem {
  public:
-  /// teacher, data and options must outlive this. The student starts untrained.
+  /// All must outlive this. The student starts untrained. Of several shards each has a Tandem and a
+  /// teacher of its own; all call the same functions, and all end with the same student. The first
+  /// writes checkpoints; should_stop of any stops all.
   Tandem(FloatNetwork& teacher, const Normalization& normalization, const Dataset& train,
-         const Dataset& held_out, const DistillOptions& options, TandemHooks hooks);
+         const Dataset& held_out, const DistillOptions& options, TandemHooks hooks,
+         Communicator& shards = Communicator::alone());
 
   /// Continues from a checkpoint written with the same options, data and teacher.
   void resume(const Container& checkpoint);
@@ -64,6 +67,7 @@ class Tandem {
   const DistillOptions& options_;
   const Dataset& train_;
   TandemHooks hooks_;
+  Communicator& shards_;
   Student student_;
   Hybrid hybrid_;
   StageTrainer trainer_;

@@ -18,13 +18,15 @@ ScheduleOptions schedule_options(const DistillOptions& options, int stages,
 }  // namespace
 
 Tandem::Tandem(FloatNetwork& teacher, const Normalization& normalization, const Dataset& train,
-               const Dataset& held_out, const DistillOptions& options, TandemHooks hooks)
+               const Dataset& held_out, const DistillOptions& options, TandemHooks hooks,
+               Communicator& shards)
     : options_(options),
       train_(train),
       hooks_(std::move(hooks)),
+      shards_(shards),
       student_(teacher.spec(), normalization, options.student, Rng(options.seed)),
       hybrid_(teacher, student_, options.batch),
-      trainer_(hybrid_, options, train, held_out),
+      trainer_(hybrid_, options, train, held_out, shards),
       schedule_(schedule_options(options, teacher.unit_count(), trainer_.batches_per_epoch())),
       best_("checkpoint") {}
 
@@ -38,10 +40,14 @@ void Tandem::init(int stage) {
 
 void Tandem::train(const Action& action) {
   const Stopwatch watch;
-  const bool timed = !hooks_.checkpoint_path.empty();
+  const bool timed = !hooks_.checkpoint_path.empty() && shards_.is_first();
   const std::int64_t step = trainer_.train(action, schedule_.max_steps(), [&] {
-    stopped_ = hooks_.should_stop && hooks_.should_stop();
-    return stopped_ || (timed && watch.seconds() > hooks_.checkpoint_seconds);
+    const bool stop = hooks_.should_stop && hooks_.should_stop();
+    const bool is_time = timed && watch.seconds() > hooks_.checkpoint_seconds;
+    double votes[] = {stop ? 1.0 : 0.0, is_time ? 1.0 : 0.0};
+    shards_.all_reduce_sum(votes);
+    stopped_ = votes[0] > 0.0;
+    return stopped_ || votes[1] > 0.0;
   });
   schedule_.trained(step);
 }
@@ -80,7 +86,7 @@ void Tandem::restore_best(int stage) {
 }
 
 void Tandem::save_checkpoint() {
-  if (hooks_.checkpoint_path.empty()) return;
+  if (hooks_.checkpoint_path.empty() || !shards_.is_first()) return;
   Container file("checkpoint");
   store_student(student_, file);
   trainer_.store(file);

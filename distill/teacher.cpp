@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <span>
 
 #include "core/container.hpp"
 #include "core/error.hpp"
@@ -9,6 +10,7 @@
 #include "core/progress.hpp"
 #include "distill/evaluate.hpp"
 #include "nn/conv2d_winograd.hpp"
+#include "nn/gradient_reducer.hpp"
 #include "nn/ops.hpp"
 #include "nn/tape.hpp"
 #include "quant/quantized_network.hpp"
@@ -37,7 +39,8 @@ void check_statistics(const NetworkSpec& spec, std::int64_t batch) {
     throw Error("--batch",
                 "the batch norm of unit " + spec.units[k].name +
                     " would see one value per channel, and its variance is nothing",
-                "use batches of 2 or more", ExitCode::usage);
+                "use batches of 2 or more, in every shard unless --batch-norm sync",
+                ExitCode::usage);
   }
 }
 
@@ -87,15 +90,20 @@ bool next_batch(Loader& loader, Batch& batch) {
 
 TeacherTrainer::TeacherTrainer(const NetworkSpec& spec, const Split& data,
                                const Normalization& norm, const TeacherOptions& options,
-                               const Container* resume, const Container* init)
+                               const Container* resume, const Container* init, Communicator& shards)
     : data_(data),
       norm_(norm),
       options_(options),
+      shards_(shards),
       steps_per_epoch_(steps_in(data.train, options.batch)),
       net_(first_network(spec, options, resume, init)),
       sgd_(net_.parameters(), options.sgd),
       rate_(make_rate(options, steps_per_epoch_)) {
-  check_statistics(spec, options.batch);
+  check_shards(options.batch, shards.size());
+  // The smallest shard is the one that rounding down gives.
+  check_statistics(spec,
+                   options.synchronized_batch_norm ? options.batch : options.batch / shards.size());
+  net_.set_shards(shards, options.synchronized_batch_norm);
   if (resume == nullptr) return;
   sgd_.load(*resume, "sgd");
   step_ = resume->get_int("step");
@@ -114,25 +122,56 @@ void TeacherTrainer::store(Container& file) const {
 double TeacherTrainer::train_step(const Batch& batch) {
   const UseWinograd winograd(options_.winograd);
   FloatNetwork::Mode mode;
+  const ShardRows rows = shard_rows(options_.batch, shards_.index(), shards_.size());
   mode.training = mode.train_parameters = true;
+  mode.first_image = rows.first;
   mode.rng = Rng(options_.seed).stream("dropout").stream(static_cast<std::uint64_t>(step_));
   Tape tape;
   std::vector<Var> values;
   const Var x = tape.constant(normalized(batch.images, norm_));
   const Var logits = net_.forward(tape, 0, net_.unit_count(), x, values, mode);
   values.clear();  // the backward pass frees what it has used
-  train_correct_ += count_correct(logits->value, batch.labels);
-  const Var loss = cross_entropy(tape, logits, batch.labels, options_.label_smoothing);
-  const double loss_value = loss->value[0];
+  Var loss = cross_entropy(tape, logits, batch.labels, options_.label_smoothing);
+  // A mean over this shard's images, of which the batch's mean is made.
+  if (shards_.size() > 1) {
+    const auto share = static_cast<double>(rows.count) / static_cast<double>(options_.batch);
+    loss = weighted_sum(tape, {loss}, {static_cast<float>(share)});
+  }
+  GradientReducer reducer(shards_, net_.parameters());
+  tape.backward(loss, [&](Parameter& p) { reducer.ready(p); });
+  reduce(reducer);
+  double sums[] = {loss->value[0], static_cast<double>(count_correct(logits->value, batch.labels))};
+  shards_.all_reduce_sum(sums);
+  const double loss_value = sums[0];
   if (!std::isfinite(loss_value)) {
     throw Error("teacher training", "the loss is not finite after step " + std::to_string(step_),
                 "lower --lr or set --clip-norm");
   }
-  tape.backward(loss);
+  train_correct_ += std::llround(sums[1]);
   sgd_.step_and_zero_grad(static_cast<float>(rate_.at(step_)));
   ++step_;
   loss_sum_ += loss_value;
   return loss_value;
+}
+
+void TeacherTrainer::reduce(GradientReducer& reducer) {
+  if (shards_.size() == 1) return;
+  const ProfileUnit unit("update");
+  const ProfileScope scope("wait for other shards", 0, 0);
+  std::vector<std::span<float>> statistics;
+  if (!options_.synchronized_batch_norm) {
+    for (int k = 0; k < net_.unit_count(); ++k) {
+      BatchNormState& bn = net_.unit(k).bn;
+      for (TensorF* t : {&bn.running_mean, &bn.running_var}) {
+        if (!t->empty()) statistics.emplace_back(t->data(), static_cast<std::size_t>(t->size()));
+      }
+    }
+  }
+  reducer.finish(statistics);
+  const float share = 1.0f / static_cast<float>(shards_.size());
+  for (const std::span<float>& values : statistics) {
+    for (float& value : values) value *= share;
+  }
 }
 
 TeacherEpoch TeacherTrainer::end_epoch() {
@@ -144,11 +183,18 @@ TeacherEpoch TeacherTrainer::end_epoch() {
   result.lr = rate_.at(step_ - 1);
   result.train_correct = train_correct_;
   result.train_images = steps_per_epoch_ * options_.batch;
-  result.held_out_correct = evaluate_float(net_, norm_, data_.held_out, kEvaluationBatch).correct;
+  result.held_out_correct =
+      evaluate_float(net_, norm_, data_.held_out, kEvaluationBatch, {}, shards_).correct;
   result.held_out_images = data_.held_out.size();
   loss_sum_ = 0;
   train_correct_ = 0;
   return result;
+}
+
+bool TeacherTrainer::stops(const Events& events, bool mine) {
+  if (!shards_.any(mine)) return false;
+  if (events.on_stop) events.on_stop();
+  return true;
 }
 
 bool TeacherTrainer::run(const Events& events) {
@@ -156,6 +202,9 @@ bool TeacherTrainer::run(const Events& events) {
   loading.batch = options_.batch;
   loading.augment = options_.augment;
   loading.seed = options_.seed;
+  const ShardRows rows = shard_rows(options_.batch, shards_.index(), shards_.size());
+  loading.slice_first = rows.first;
+  loading.slice_count = rows.count;
   while (step_ < total_steps()) {
     loading.first_batch = step_ % steps_per_epoch_;  // a resumed run starts inside an epoch
     Loader loader(data_.train, norm_, loading, step_ / steps_per_epoch_);
@@ -170,12 +219,12 @@ bool TeacherTrainer::run(const Events& events) {
       }
       // An epoch's last step is followed by its evaluation, so that no stop can separate the two.
       if (step_ % steps_per_epoch_ == 0) break;
-      if (events.on_step(step_, loss)) return false;
+      if (stops(events, events.on_step(step_, loss))) return false;
     }
     if (Profiler* const profiler = active_profiler()) {
       profiler->epoch_seconds += epoch_watch.seconds();
     }
-    if (events.on_epoch(end_epoch())) return false;
+    if (stops(events, events.on_epoch(end_epoch()))) return false;
   }
   return true;
 }

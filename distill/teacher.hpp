@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 
+#include "core/communicator.hpp"
 #include "data/dataset.hpp"
 #include "data/loader.hpp"
 #include "distill/model_info.hpp"
@@ -17,6 +18,7 @@
 namespace intandem {
 
 class Container;
+class GradientReducer;
 
 struct TeacherOptions {
   std::int64_t epochs = 8;
@@ -30,6 +32,8 @@ struct TeacherOptions {
   std::uint64_t seed = 1;
   std::optional<QuantizerOptions> quantizers;  ///< none: a float teacher
   bool winograd = true;  ///< in training steps, where it pays (nn/conv2d_winograd.hpp)
+  /// Batch norm's statistics are those of the whole batch, not of a shard.
+  bool synchronized_batch_norm = false;
 };
 
 /// One finished epoch. Accuracies are counts, so that they print exactly.
@@ -44,23 +48,30 @@ struct TeacherEpoch {
 
 /// The training run as resumable state: (network, momentum, step). Everything random is a function
 /// of (seed, step), so that a run resumed from store() continues bit for bit.
+///
+/// Of several shards each has a trainer of its own, which works on its images of every batch; the
+/// gradients are summed, and all trainers stay equal, bit for bit. Running statistics of batch norm
+/// that are taken per shard are averaged after every step.
 class TeacherTrainer {
  public:
   /// The data must outlive the trainer. `resume`: a container written by store(), or null. Error if
   /// the training images do not fill one batch. `init`: a teacher's container whose weights and
-  /// batch norm are the start instead of random ones; error if it is another network.
+  /// batch norm are the start instead of random ones; error if it is another network. `shards` must
+  /// outlive the trainer.
   TeacherTrainer(const NetworkSpec& spec, const Split& data, const Normalization& norm,
                  const TeacherOptions& options, const Container* resume = nullptr,
-                 const Container* init = nullptr);
+                 const Container* init = nullptr, Communicator& shards = Communicator::alone());
 
   struct Events {
     /// After every step, with the step count; return true to stop here.
     std::function<bool(std::int64_t step, double loss)> on_step;
     /// After every epoch's held-out evaluation; return true to stop here.
     std::function<bool(const TeacherEpoch&)> on_epoch;
+    /// Before it stops because an event of this or another shard says so. May be empty.
+    std::function<void()> on_stop = {};
   };
-  /// Trains to the end (true) or to where an event says stop (false). Error if the loss is no
-  /// longer finite.
+  /// Trains to the end (true) or to where an event of any shard says stop (false). Error if the
+  /// loss is no longer finite.
   bool run(const Events& events);
 
   /// Parameters, batch-norm state, momentum, position and running sums of the epoch.
@@ -74,10 +85,14 @@ class TeacherTrainer {
  private:
   double train_step(const Batch& batch);
   TeacherEpoch end_epoch();
+  /// The gradients of all shards, and the averages of what batch norm has measured on each.
+  void reduce(GradientReducer& reducer);
+  bool stops(const Events& events, bool mine);
 
   const Split& data_;
   const Normalization& norm_;
   TeacherOptions options_;
+  Communicator& shards_;
   std::int64_t steps_per_epoch_;
   FloatNetwork net_;
   Sgd sgd_;

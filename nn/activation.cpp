@@ -57,21 +57,23 @@ Var add(Tape& tape, const Var& a, const Var& b) {
   });
 }
 
-Var dropout(Tape& tape, const Var& x, float p, const Rng& rng) {
+Var dropout(Tape& tape, const Var& x, float p, const Rng& rng, std::int64_t first_image) {
   INTANDEM_CHECK(p >= 0.0f && p < 1.0f, "dropout probability " + std::to_string(p));
   if (p == 0.0f) return x;
   const ProfileScope scope("dropout", 0, bytes(2.25, x));
   // An element is dropped if its 32-bit word is below p·2³². Four elements share one block.
   const auto threshold = static_cast<std::uint32_t>(std::lround(static_cast<double>(p) * 0x1p32));
   const float factor = 1.0f / (1.0f - p);
-  const std::int64_t n = x->value.size();
+  const std::int64_t n = x->value.size(), first = first_image * (n / x->value.dim(0));
   TensorU8 keep(x->value.shape());
   std::uint8_t* mask = keep.data();
-  parallel_for((n + 3) / 4, kGrain / 4, [=](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t block = begin; block < end; ++block) {
+  const std::int64_t first_block = first / 4, blocks = (first + n + 3) / 4 - first_block;
+  parallel_for(blocks, kGrain / 4, [=](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t block = first_block + begin; block < first_block + end; ++block) {
       const auto words = rng.block(static_cast<std::uint64_t>(block));
-      for (std::int64_t i = 4 * block; i < std::min(n, 4 * block + 4); ++i) {
-        mask[i] = words[static_cast<std::size_t>(i % 4)] >= threshold;
+      for (std::int64_t i = std::max(first, 4 * block); i < std::min(first + n, 4 * block + 4);
+           ++i) {
+        mask[i - first] = words[static_cast<std::size_t>(i % 4)] >= threshold;
       }
     }
   });

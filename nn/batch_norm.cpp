@@ -3,6 +3,7 @@
 // stored.
 #include <algorithm>
 #include <cmath>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -44,27 +45,43 @@ ChannelSums sum_channels(std::int64_t rows, std::int64_t C, const F& f) {
   return sums;
 }
 
+/// Adds those of the other shards, and their rows to `count`.
+void add_other_shards(Communicator* shards, ChannelSums& sums, double* count) {
+  if (shards == nullptr || shards->size() == 1) return;
+  std::vector<double> all = sums.first;
+  all.insert(all.end(), sums.second.begin(), sums.second.end());
+  if (count != nullptr) all.push_back(*count);
+  shards->all_reduce_sum(std::span<double>(all));
+  const auto C = static_cast<std::ptrdiff_t>(sums.first.size());
+  std::copy(all.begin(), all.begin() + C, sums.first.begin());
+  std::copy(all.begin() + C, all.begin() + 2 * C, sums.second.begin());
+  if (count != nullptr) *count = all.back();
+}
+
 // What one application needs again in the backward pass: y = a·x + b, x̂ = (x − mean)·inv_std.
 struct Saved {
   std::int64_t rows = 0, C = 0;
+  double count = 0;                ///< rows the statistics are of, those of other shards included
+  Communicator* shards = nullptr;  ///< who has the others
   bool training = false, relu = false;
   TensorF mean, inv_std, a, b;
 };
 
-void batch_statistics(const TensorF& x, const Saved& s, BatchNormState& state, TensorF& mean,
+void batch_statistics(const TensorF& x, Saved& s, BatchNormState& state, TensorF& mean,
                       TensorF& var) {
   const ElementwiseKernels& kernels = elementwise_kernels();
-  const ChannelSums sums =
+  ChannelSums sums =
       sum_channels(s.rows, s.C, [&](std::int64_t begin, std::int64_t end, double* s1, double* s2) {
         kernels.moments(end - begin, s.C, x.data() + begin * s.C, s1, s2);
       });
-  const auto n = static_cast<double>(s.rows);
+  add_other_shards(s.shards, sums, &s.count);
+  const double n = s.count;
   for (std::int64_t c = 0; c < s.C; ++c) {
     const double m = sums.first[static_cast<std::size_t>(c)] / n;
     const double v = std::max(0.0, sums.second[static_cast<std::size_t>(c)] / n - m * m);
     mean[c] = static_cast<float>(m);
     var[c] = static_cast<float>(v);
-    if (s.rows < 2) continue;  // one value has no variance: the running estimates stay
+    if (n < 2.0) continue;  // one value has no variance: the running estimates stay
     const double k = state.momentum;
     state.running_mean[c] = static_cast<float>((1.0 - k) * state.running_mean[c] + k * m);
     state.running_var[c] =
@@ -77,6 +94,8 @@ Saved prepare(const TensorF& x, const TensorF& gamma, const TensorF& beta, Batch
   Saved s;
   s.C = x.dim(x.rank() - 1);
   s.rows = x.size() / s.C;
+  s.count = static_cast<double>(s.rows);
+  s.shards = training ? state.shards : nullptr;
   s.training = training;
   s.relu = relu;
   for (TensorF* t : {&s.mean, &s.inv_std, &s.a, &s.b}) *t = TensorF(Shape{s.C});
@@ -116,21 +135,29 @@ InputGradient parameter_gradients(const Saved& s, std::int64_t rows, const float
         kernels.affine_moments(end - begin, C, x + begin * C, dy + begin * C, s.a.data(),
                                s.b.data(), s.relu, s1, s2);
       });
+  const auto sum_gx = [&](const ChannelSums& of, std::int64_t c) {
+    const auto at = static_cast<std::size_t>(c);
+    return (of.second[at] - static_cast<double>(s.mean[c]) * of.first[at]) *
+           static_cast<double>(s.inv_std[c]);
+  };
+  // gamma's and beta's gradients are summed over shards with all others; dx needs the sums now.
   TensorF dgamma(Shape{C}), dbeta(Shape{C});
   for (std::int64_t c = 0; c < C; ++c) {
-    const double sum_g = sums.first[static_cast<std::size_t>(c)];
-    const double mean = s.mean[c], inv = s.inv_std[c], slope = s.a[c];
-    const double sum_gx = (sums.second[static_cast<std::size_t>(c)] - mean * sum_g) * inv;
-    dgamma[c] = static_cast<float>(sum_gx);
-    dbeta[c] = static_cast<float>(sum_g);
-    if (!s.training) continue;
-    const auto m = static_cast<double>(s.rows);
-    const double per_x = -slope * inv * sum_gx / m;
-    out.q[c] = static_cast<float>(per_x);
-    out.r[c] = static_cast<float>(-slope * sum_g / m - per_x * mean);
+    dgamma[c] = static_cast<float>(sum_gx(sums, c));
+    dbeta[c] = static_cast<float>(sums.first[static_cast<std::size_t>(c)]);
   }
   accumulate(gamma, std::move(dgamma));
   accumulate(beta, std::move(dbeta));
+  if (!s.training) return out;
+  ChannelSums all = sums;
+  add_other_shards(s.shards, all, nullptr);
+  for (std::int64_t c = 0; c < C; ++c) {
+    const double mean = s.mean[c], inv = s.inv_std[c], slope = s.a[c];
+    const double per_x = -slope * inv * sum_gx(all, c) / s.count;
+    out.q[c] = static_cast<float>(per_x);
+    out.r[c] = static_cast<float>(-slope * all.first[static_cast<std::size_t>(c)] / s.count -
+                                  per_x * mean);
+  }
   return out;
 }
 

@@ -61,6 +61,11 @@ std::vector<Parameter*> FloatNetwork::parameters() {
   return all;
 }
 
+void FloatNetwork::set_shards(Communicator& shards, bool synchronized) {
+  for (FloatUnit& u : units_) u.bn.shards = synchronized ? &shards : nullptr;
+  if (hook_) hook_->set_shards(&shards);
+}
+
 TensorF FloatNetwork::product_weight(int k) const {
   const TensorF& weight = unit(k).weight.value;
   return hook_ ? hook_->weight_values(k, weight) : weight;
@@ -115,7 +120,7 @@ bool FloatNetwork::is_fusible(int k) const {
 Var FloatNetwork::drop(Tape& tape, int k, const Var& y, const Mode& mode) const {
   const UnitSpec& u = spec_.units[static_cast<std::size_t>(k)];
   if (!mode.training || u.dropout == 0.0f) return y;
-  return dropout(tape, y, u.dropout, mode.rng.stream(u.name));
+  return dropout(tape, y, u.dropout, mode.rng.stream(u.name), mode.first_image);
 }
 
 Var FloatNetwork::finish(Tape& tape, int k, const Var& z, const Mode& mode) const {

@@ -97,6 +97,9 @@ class FloatNetwork {
   /// Puts a hook between the network and its arithmetic; null takes it away.
   void set_hook(std::unique_ptr<NetworkHook> hook) { hook_ = std::move(hook); }
   const NetworkHook* hook() const { return hook_.get(); }
+  /// Forward passes in training mode are of one shard of a batch. synchronized: the statistics of
+  /// batch norm are those of the whole batch, and every shard must come through the same units.
+  void set_shards(Communicator& shards, bool synchronized);
   /// Weights as the product of unit k uses them: the unit's own unless a hook replaces them.
   TensorF product_weight(int k) const;
 
@@ -105,6 +108,7 @@ class FloatNetwork {
     bool training = false;          ///< batch statistics and dropout
     bool train_parameters = false;  ///< gradients flow into the parameters
     Rng rng{0};                     ///< dropout masks
+    std::int64_t first_image = 0;   ///< of the batch: the input is a shard of it
   };
 
   /// z of unit k: product, batch norm and shortcut, before ReLU and pooling ("post-BN activation").

@@ -4,6 +4,7 @@
 
 #include <vector>
 
+#include "core/communicator.hpp"
 #include "nn/tape.hpp"
 
 namespace intandem {
@@ -22,6 +23,8 @@ class NetworkHook {
   virtual Var output(Tape& tape, int k, const Var& y, bool training, bool train) = 0;
   /// Whether output() does anything at unit k.
   virtual bool changes_output(int k) const = 0;
+  /// Null, or who has the other shards of each batch that is trained on.
+  virtual void set_shards(Communicator* shards) = 0;
   /// Trained beside the network's own.
   virtual std::vector<Parameter*> parameters() = 0;
 };

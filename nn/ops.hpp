@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "core/communicator.hpp"
 #include "core/rng.hpp"
 #include "nn/tape.hpp"
 
@@ -22,6 +23,8 @@ struct BatchNormState {
   TensorF running_mean, running_var;  ///< [C]; var is the unbiased batch variance, averaged
   float momentum = 0.1f;              ///< running = (1 − momentum)·running + momentum·batch
   float epsilon = 1e-5f;
+  /// Set: x is one shard of the batch, and the statistics are those of all shards.
+  Communicator* shards = nullptr;
 };
 
 /// y = gamma·(x − mean)/√(var + ε) + beta per channel (Ioffe & Szegedy 2015); 1-d and 2-d alike.
@@ -45,8 +48,9 @@ Var global_avg_pool(Tape& tape, const Var& x);
 /// Residual addition of two tensors of the same shape.
 Var add(Tape& tape, const Var& a, const Var& b);
 /// Inverted dropout: keeps an element with probability 1 − p and scales it by 1/(1 − p). The mask
-/// is a function of `rng` and the element index.
-Var dropout(Tape& tape, const Var& x, float p, const Rng& rng);
+/// is a function of `rng` and the element's index in the batch, of which x begins with image
+/// `first_image`.
+Var dropout(Tape& tape, const Var& x, float p, const Rng& rng, std::int64_t first_image = 0);
 /// [N][…] → [N][size/N].
 Var flatten(Tape& tape, const Var& x);
 /// y = factor·x for a one-element factor that may be trained.

@@ -76,6 +76,7 @@ Var Tape::parameter(Parameter& p) {
   // The node's gradient *is* the parameter's: kernels add to it without a copy in between, and a
   // parameter used twice collects both contributions.
   Var node = input(p.value);
+  node->parameter = &p;
   node->grad = p.grad;
   node->owns_grad = true;
   return node;
@@ -91,12 +92,18 @@ Var Tape::record(TensorF value, const std::vector<Var>& inputs,
     node->needs_grad = true;
     node->backward = std::move(backward);
     node->profile_unit = current_profile_unit();
+    for (const Var& v : inputs) {
+      if (!v || v->parameter == nullptr) continue;
+      const auto is_it = [&](const FirstUse& use) { return use.parameter == v->parameter; };
+      if (std::any_of(first_uses_.begin(), first_uses_.end(), is_it)) continue;
+      first_uses_.push_back({nodes_.size(), v->parameter});
+    }
     nodes_.push_back(node);
   }
   return node;
 }
 
-void Tape::backward(const Var& loss) {
+void Tape::backward(const Var& loss, const std::function<void(Parameter&)>& on_gradient) {
   INTANDEM_CHECK(!finished_, "backward() may be called once per tape");
   INTANDEM_CHECK(loss->value.size() == 1,
                  "the loss must have one element, it has shape " + loss->value.shape().str());
@@ -112,6 +119,10 @@ void Tape::backward(const Var& loss) {
     }
     node->backward = nullptr;  // drops the values the operation saved
     node->grad = {};
+    for (; !first_uses_.empty() && first_uses_.back().node == nodes_.size();
+         first_uses_.pop_back()) {
+      if (on_gradient) on_gradient(*first_uses_.back().parameter);
+    }
   }
 }
 

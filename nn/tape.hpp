@@ -35,7 +35,8 @@ struct Node {
   /// Adds to the grads of the inputs (through accumulate), given this node's grad. It must not read
   /// self.value, whose storage the operation that used it last may have taken (spent_storage).
   std::function<void(const Node& self)> backward;
-  int profile_unit = 0;  ///< whose backward pass this is (core/profile.hpp)
+  int profile_unit = 0;            ///< whose backward pass this is (core/profile.hpp)
+  Parameter* parameter = nullptr;  ///< what this is the value of, if it is a parameter
 };
 using Var = std::shared_ptr<Node>;
 
@@ -67,11 +68,18 @@ class Tape {
 
   /// d loss / d everything; loss has one element and depends on an input or a parameter. May be
   /// called once. Frees interior gradients and saved values as it goes; the value of a node lives
-  /// on for as long as the caller holds its Var.
-  void backward(const Var& loss);
+  /// on for as long as the caller holds its Var. on_gradient(p) is called as soon as this tape adds
+  /// nothing more to p.grad, for every parameter that an operation has read.
+  void backward(const Var& loss, const std::function<void(Parameter&)>& on_gradient = {});
 
  private:
-  std::vector<Var> nodes_;  // results with a closure, in recording order
+  /// A parameter, and how many results were recorded before the first that reads it.
+  struct FirstUse {
+    std::size_t node;
+    Parameter* parameter;
+  };
+  std::vector<Var> nodes_;            // results with a closure, in recording order
+  std::vector<FirstUse> first_uses_;  // in recording order
   bool finished_ = false;
 };
 

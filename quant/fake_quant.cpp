@@ -111,7 +111,10 @@ std::vector<Var> inputs_of(Tape& tape, const UnitRecord& record, StudentUnit& un
   if (record.shortcut) inputs.insert(inputs.end(), {record.shortcut, record.shortcut_step});
   // Parameters get their gradients directly; their Vars only make the tape keep the closure.
   const SimulationMode& mode = record.mode;
-  if (mode.train && unit.quantizer) inputs.push_back(tape.parameter(unit.bias));
+  if (mode.train && unit.quantizer) {
+    inputs.push_back(tape.parameter(unit.weight));
+    inputs.push_back(tape.parameter(unit.bias));
+  }
   if (mode.train_alpha && unit.quantizer) inputs.push_back(tape.parameter(unit.alpha));
   return inputs;
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <span>
 
 #include "core/container.hpp"
 #include "core/error.hpp"
@@ -91,6 +92,7 @@ Var QuantizedNetwork::output(Tape& tape, int k, const Var& y, bool training, boo
     MagnitudeHistogram values(1e-3);
     values.add(y->value.data(), y->value.size(), u.only_positive);
     u.out_step.value[0] = static_cast<float>(u.activation->fit(values, std::max(1, u.range.high)));
+    if (shards_ != nullptr) shards_->broadcast(std::span<float>(u.out_step.value.data(), 1));
   }
   const float s = positive(u.out_step.value[0]);
   TensorF codes(y->value.shape()), real(y->value.shape());

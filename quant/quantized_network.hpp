@@ -29,6 +29,8 @@ class QuantizedNetwork final : public NetworkHook {
   TensorF weight_values(int k, const TensorF& weight) const override;
   Var output(Tape& tape, int k, const Var& y, bool training, bool train) override;
   bool changes_output(int k) const override { return unit(k).activation != nullptr; }
+  /// Activation steps are those that shard 0 fits to its images.
+  void set_shards(Communicator* shards) override { shards_ = shards; }
   std::vector<Parameter*> parameters() override;
 
   const QuantizerOptions& options() const { return options_; }
@@ -60,6 +62,7 @@ class QuantizedNetwork final : public NetworkHook {
 
   QuantizerOptions options_;
   std::vector<Unit> units_;
+  Communicator* shards_ = nullptr;
 };
 
 /// The network's quantizers, or null for a float network.

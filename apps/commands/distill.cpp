@@ -6,9 +6,11 @@
 #include "apps/commands/tandem_job.hpp"
 #include "apps/print/figures.hpp"
 #include "apps/run/data_check.hpp"
+#include "apps/run/processes.hpp"
 #include "apps/run/run_files.hpp"
 #include "apps/run/stop_signal.hpp"
 #include "apps/run/threads.hpp"
+#include "core/cpu.hpp"
 #include "core/error.hpp"
 #include "core/progress.hpp"
 #include "core/version.hpp"
@@ -77,9 +79,9 @@ void check_same_teacher(const Container& checkpoint, const std::string& teacher_
               "restore that teacher, or use --overwrite", ExitCode::usage);
 }
 
-/// Lowers the student, looks at the test images once, and writes everything down.
-void finish_student(RunDir& run, const DistillConfig& config, TandemInputs& inputs,
-                    Student& student, double seconds) {
+/// The two files of a student.
+IntModel save_student(RunDir& run, const DistillConfig& config, const TandemInputs& inputs,
+                      Student& student) {
   const ModelInfo info = student_info(inputs.teacher.info, config);
   Container latent("student");
   store_student(student, latent);
@@ -93,18 +95,27 @@ void finish_student(RunDir& run, const DistillConfig& config, TandemInputs& inpu
   store_model(model, file);
   store_info(info, file);
   file.save(model_path);
+  return model;
+}
 
-  const Evaluation test = evaluate_integer(model, inputs.test, kTestBatch);
+/// Lowers the student, looks at the test images once, and writes everything down. All shards look,
+/// the first one writes.
+void finish_student(RunDir& run, const DistillConfig& config, TandemInputs& inputs,
+                    FloatNetwork& teacher_net, Student& student, double seconds,
+                    Communicator& shard) {
+  const IntModel model = shard.is_first() ? save_student(run, config, inputs, student)
+                                          : lower(student, student.unit_count());
+  const Evaluation test = evaluate_integer(model, inputs.test, kTestBatch, {}, {}, shard);
+  const Evaluation teacher = evaluate_teacher(run.directory(), config, inputs, teacher_net, shard);
+  if (!shard.is_first()) return;
   const Dataset& held_out = inputs.split.held_out;
   std::vector<std::int32_t> few(static_cast<std::size_t>(std::min(kSqnrImages, held_out.size())));
   for (std::size_t i = 0; i < few.size(); ++i) few[i] = static_cast<std::int32_t>(i);
   Json sqnr = Json::array();
-  for (const double db :
-       layer_sqnr_db(inputs.teacher.net, student, subset(held_out, few), config.batch)) {
+  for (const double db : layer_sqnr_db(teacher_net, student, subset(held_out, few), config.batch)) {
     sqnr.push_back(rounded(db, 2));
   }
   save_samples(run.path(config.name + ".samples.json"), inputs.test, test);
-  const Evaluation teacher = evaluate_teacher(run.directory(), config, inputs);
   const LoggedStages logged = read_logged_stages(run.path("log.jsonl"), run.job());
   const double passes = static_cast<double>(logged.steps * config.batch) /
                         static_cast<double>(inputs.split.train.size());
@@ -125,11 +136,75 @@ void finish_student(RunDir& run, const DistillConfig& config, TandemInputs& inpu
   run.finish();
 }
 
+/// What a distillation goes by: the same for every shard of this process.
+struct DistillJob {
+  RunDir& run;
+  const ConfigKeys& keys;
+  const DistillConfig& config;
+  const JobOptions& options;
+  TandemInputs& inputs;
+  const std::optional<Container>& resume;
+  const std::string& teacher_crc;
+};
+
+/// One shard's part, to the end (true) or to a checkpoint.
+bool distill_shard(const DistillJob& job, FloatNetwork& teacher, Communicator& shard) {
+  RunDir& run = job.run;
+  TandemInputs& inputs = job.inputs;
+  const std::string& name = job.config.name;
+  const ModelInfo& info = inputs.teacher.info;
+  check_same_everywhere(shard, {{"version", intandem_version() + " " + intandem_commit()},
+                                {"instruction set", std::string(isa_name(active_isa()))},
+                                {"configuration", results_text(job.keys)},
+                                {"set of images", info.data.labels + ", " + info.data.pixels},
+                                {"teacher", job.teacher_crc}});
+  const DistillOptions options = distill_options(job.config, info);
+  const double seconds_before = job.resume ? recorded_seconds(*job.resume) : 0.0;
+  const Stopwatch watch;
+  TandemHooks hooks;
+  hooks.should_stop = stop_requested;
+  if (shard.is_first()) {
+    hooks.checkpoint_path = run.checkpoint_path();
+    hooks.checkpoint_seconds = job.config.checkpoint_seconds;
+    hooks.log = [&](const TandemEvent& event) {
+      run.log(event_json(event, name, seconds_before + watch.seconds()));
+      if (!job.options.quiet) print_event(event, name);
+    };
+    hooks.add_to_checkpoint = [&](Container& file) {
+      run.stamp(file, job.keys);
+      file.set("teacher_crc", job.teacher_crc);
+      store_fingerprint(info.data, file);
+      file.put("seconds", Tensor<double>::full(Shape{1}, seconds_before + watch.seconds()));
+    };
+  }
+  Tandem tandem(teacher, info.norm, inputs.split.train, inputs.split.held_out, options, hooks,
+                shard);
+  if (job.resume) tandem.resume(*job.resume);
+  shard.barrier();  // every process has read what the first one is about to change
+  if (shard.is_first()) {
+    run.begin(job.keys);
+    run.open_log(job.resume ? &*job.resume : nullptr);
+  }
+  const bool reached_end = tandem.run();
+  if (reached_end) {
+    finish_student(run, job.config, inputs, teacher, tandem.student(),
+                   seconds_before + watch.seconds(), shard);
+  } else if (shard.is_first()) {
+    const int stage = tandem.schedule().state().stage, stages = tandem.student().unit_count();
+    const std::string where =
+        stage == stages ? "joint fine-tuning"
+                        : "stage " + std::to_string(stage + 1) + " of " + std::to_string(stages);
+    std::fprintf(stderr, "stopped in %s; go on with --resume\n", where.c_str());
+  }
+  return reached_end;
+}
+
 }  // namespace
 
 ExitCode distill_command(DistillConfig config, const JobOptions& job) {
   complete(config, job.run);
   const ConfigKeys keys = describe(config);
+  ShardGroup group(processes(), static_cast<int>(config.shards));
   RunDir run(job, "distill-" + config.name);
   if (!run.already_finished(keys)) {
     use_threads(config.threads);
@@ -139,39 +214,21 @@ ExitCode distill_command(DistillConfig config, const JobOptions& job) {
     if (resume) check_same_images(*resume, inputs.teacher.info.data, job.other_data);
     const std::string teacher_crc = file_crc(config.teacher);
     if (resume) check_same_teacher(*resume, teacher_crc, config.teacher);
-    const DistillOptions options = distill_options(config, inputs.teacher.info);
-    const double seconds_before = resume ? recorded_seconds(*resume) : 0.0;
-    const Stopwatch watch;
-    TandemHooks hooks;
-    hooks.should_stop = stop_requested;
-    hooks.checkpoint_path = run.checkpoint_path();
-    hooks.checkpoint_seconds = config.checkpoint_seconds;
-    hooks.log = [&](const TandemEvent& event) {
-      run.log(event_json(event, config.name, seconds_before + watch.seconds()));
-      if (!job.quiet) print_event(event, config.name);
-    };
-    hooks.add_to_checkpoint = [&](Container& file) {
-      run.stamp(file, keys);
-      file.set("teacher_crc", teacher_crc);
-      store_fingerprint(inputs.teacher.info.data, file);
-      file.put("seconds", Tensor<double>::full(Shape{1}, seconds_before + watch.seconds()));
-    };
-    Tandem tandem(inputs.teacher.net, inputs.teacher.info.norm, inputs.split.train,
-                  inputs.split.held_out, options, hooks);
-    if (resume) tandem.resume(*resume);
+    distill_options(config, inputs.teacher.info);  // its errors before any thread
+    const DistillJob work{run, keys, config, job, inputs, resume, teacher_crc};
     watch_stop_signals();
-    run.begin(keys);
-    run.open_log(resume ? &*resume : nullptr);
-    if (!tandem.run()) {
-      const int stage = tandem.schedule().state().stage, stages = tandem.student().unit_count();
-      const std::string where =
-          stage == stages ? "joint fine-tuning"
-                          : "stage " + std::to_string(stage + 1) + " of " + std::to_string(stages);
-      std::fprintf(stderr, "stopped in %s; go on with --resume\n", where.c_str());
-      return ExitCode::interrupted;
-    }
-    finish_student(run, config, inputs, tandem.student(), seconds_before + watch.seconds());
+    bool finished = true;
+    run_shards(group, [&](Communicator& shard) {
+      // A quantized teacher remembers its weights as it works, so each shard has its own.
+      const bool is_first_here = shard.index() == group.first();
+      std::optional<Teacher> own;
+      if (!is_first_here) own = load_teacher(config.teacher);
+      const bool reached_end = distill_shard(work, own ? own->net : inputs.teacher.net, shard);
+      if (is_first_here) finished = reached_end;
+    });
+    if (!finished) return ExitCode::interrupted;
   }
+  if (!is_first_process()) return ExitCode::ok;
   const std::string path = job.run + "/results.json";
   const Json results = read_results_file(path);
   const Json& student =

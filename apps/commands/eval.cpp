@@ -10,6 +10,7 @@
 #include "apps/print/figures.hpp"
 #include "apps/run/data_check.hpp"
 #include "apps/run/load_data.hpp"
+#include "apps/run/processes.hpp"
 #include "apps/run/threads.hpp"
 #include "core/container.hpp"
 #include "core/npy.hpp"
@@ -57,11 +58,26 @@ void refuse_for_teacher(const std::string& option, bool given, const std::string
   if (given) throw Error(option, problem, "give an integer model", ExitCode::usage);
 }
 
+/// Of the times that the processes took.
+double slowest(Communicator& shard, double seconds) {
+  double most = 0;
+  for (const std::vector<double>& one : shard.all_gather(std::vector<double>{seconds})) {
+    most = std::max(most, one.front());
+  }
+  return most;
+}
+
 }  // namespace
 
 ExitCode eval_command(const EvalOptions& options) {
   use_threads(options.threads);
   const Container file = Container::load(options.model);
+  ShardGroup group(processes(), processes().size());
+  if (group.shards() > 1 && !(options.predictions + options.logits).empty()) {
+    throw Error(options.logits.empty() ? "--predictions" : "--logits",
+                "is written by one process, and there are " + std::to_string(group.shards()),
+                "run it without mpirun or srun", ExitCode::usage);
+  }
   Evaluation result;
   std::string how, profile, data_dir, dataset;
   std::optional<PredictionFile> predictions;
@@ -77,7 +93,10 @@ ExitCode eval_command(const EvalOptions& options) {
                                    spec.channels, &data_dir);
     LogitSink<float> sink;
     if (predictions) sink = predictions->sink<float>(test);
-    result = evaluate_float(teacher.net, teacher.info.norm, test, options.batch, sink);
+    run_shards(group, [&](Communicator& shard) {
+      result = evaluate_float(teacher.net, teacher.info.norm, test, options.batch, sink, shard);
+      result.seconds = slowest(shard, result.seconds);
+    });
     how = describe_quantizers(teacher.net);
     dataset = teacher.info.dataset;
   } else if (file.kind() == "integer-model") {
@@ -89,17 +108,23 @@ ExitCode eval_command(const EvalOptions& options) {
     PlanSource plan(options.plan, options.batch);
     const EngineOptions engine_options = plan.options(options.algorithm);
     how = algorithm_list(model, options.batch, engine_options);
-    plan.keep();
+    if (is_first_process()) plan.keep();
     LogitSink<std::int32_t> lines;
     if (predictions) lines = predictions->sink<std::int32_t>(test);
     TensorS32 logits;
     if (!options.logits.empty()) logits = TensorS32(Shape{test.size(), model.classes});
-    const auto sink = [&](std::int64_t first, std::int64_t N, const std::int32_t* rows) {
-      if (lines) lines(first, N, rows);
-      if (logits.empty()) return;
-      std::copy_n(rows, N * model.classes, logits.data() + first * model.classes);
-    };
-    result = evaluate_integer(model, test, options.batch, engine_options, sink);
+    LogitSink<std::int32_t> sink;
+    if (lines || !logits.empty()) {
+      sink = [&](std::int64_t first, std::int64_t N, const std::int32_t* rows) {
+        if (lines) lines(first, N, rows);
+        if (logits.empty()) return;
+        std::copy_n(rows, N * model.classes, logits.data() + first * model.classes);
+      };
+    }
+    run_shards(group, [&](Communicator& shard) {
+      result = evaluate_integer(model, test, options.batch, engine_options, sink, shard);
+      result.seconds = slowest(shard, result.seconds);
+    });
     if (!options.logits.empty()) save_npy(options.logits, logits);
     if (options.profile && test.size() > 0) {
       profile = "\n" + profile_text(profile_model(model, test.images.data(), test.size(),
@@ -114,9 +139,11 @@ ExitCode eval_command(const EvalOptions& options) {
               percent(result.correct, result.images), static_cast<long long>(result.correct),
               static_cast<long long>(result.images), percent(result.correct_top5, result.images),
               static_cast<long long>(result.correct_top5));
-  std::printf("%.0f images/s (%s; %d threads, batch %lld)\n",
+  const std::string each =
+      group.shards() > 1 ? std::to_string(group.shards()) + " processes of " : "";
+  std::printf("%.0f images/s (%s; %s%d threads, batch %lld)\n",
               static_cast<double>(result.images) / std::max(result.seconds, 1e-9), how.c_str(),
-              thread_count(), static_cast<long long>(options.batch));
+              each.c_str(), thread_count(), static_cast<long long>(options.batch));
   std::printf("images: %s, %s\n", dataset.c_str(), printable(data_dir).c_str());
   std::printf("%s", profile.c_str());
   return ExitCode::ok;

@@ -182,10 +182,11 @@ DistillOptions distill_options(const DistillConfig& config, const ModelInfo& tea
 }
 
 Evaluation evaluate_teacher(const std::string& run, const DistillConfig& config,
-                            TandemInputs& inputs) {
-  Teacher& teacher = inputs.teacher;
-  Evaluation result = evaluate_float(teacher.net, teacher.info.norm, inputs.test, kTestBatch);
-  if (!read_results(run).contains("teacher_top1")) {
+                            TandemInputs& inputs, FloatNetwork& network, Communicator& shard) {
+  const Teacher& teacher = inputs.teacher;
+  Evaluation result =
+      evaluate_float(network, teacher.info.norm, inputs.test, kTestBatch, {}, shard);
+  if (shard.is_first() && !read_results(run).contains("teacher_top1")) {
     merge_results(run, {{"dataset", teacher.info.dataset},
                         {"network", teacher.net.spec().name},
                         {"seed", teacher.info.seed},

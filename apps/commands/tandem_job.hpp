@@ -40,11 +40,11 @@ std::string recorded_data_dir(const std::string& run);
 
 DistillOptions distill_options(const DistillConfig& config, const ModelInfo& teacher);
 
-/// The float teacher on the test images. Its figures also go to the top level of results.json
-/// unless there are some: those of the teacher that `train` made in this run, or of the first
-/// student's.
+/// The float teacher (this shard's) on the test images. Its figures also go to the top level of
+/// results.json unless there are some: those of the teacher that `train` made in this run, or of
+/// the first student's.
 Evaluation evaluate_teacher(const std::string& run, const DistillConfig& config,
-                            TandemInputs& inputs);
+                            TandemInputs& inputs, FloatNetwork& teacher, Communicator& shard);
 
 /// Bits and options that tell one student from another, and the teacher its figures are compared
 /// with: the first entries of its results.

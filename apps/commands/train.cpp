@@ -12,10 +12,12 @@
 #include "apps/print/figures.hpp"
 #include "apps/run/data_check.hpp"
 #include "apps/run/load_data.hpp"
+#include "apps/run/processes.hpp"
 #include "apps/run/run_files.hpp"
 #include "apps/run/stop_signal.hpp"
 #include "apps/run/threads.hpp"
 #include "core/container.hpp"
+#include "core/cpu.hpp"
 #include "core/error.hpp"
 #include "core/file.hpp"
 #include "core/progress.hpp"
@@ -42,6 +44,7 @@ TeacherOptions teacher_options(const TrainConfig& config) {
   options.augment = {static_cast<int>(config.shift), config.flip};
   options.seed = static_cast<std::uint64_t>(config.seed);
   options.winograd = config.winograd;
+  options.synchronized_batch_norm = config.batch_norm == "sync";
   options.quantizers = chosen_quantizers(config);
   return options;
 }
@@ -61,10 +64,9 @@ ModelInfo teacher_info(const TrainConfig& config, const Dataset& train, const Fi
 
 /// Photos of any size become what the network takes, which may be less than they show.
 void note_image_size(const NetworkSpec& spec) {
-  std::fprintf(stderr,
-               "intandem: note: images are cropped and resized to %lldx%lld %s, the input of %s\n",
-               static_cast<long long>(spec.height), static_cast<long long>(spec.width),
-               spec.channels == 1 ? "grey" : "colour", spec.name.c_str());
+  print_note("images are cropped and resized to " + std::to_string(spec.height) + "x" +
+             std::to_string(spec.width) + (spec.channels == 1 ? " grey" : " colour") +
+             ", the input of " + spec.name);
 }
 
 /// The input size is known before the number of classes, which the data tell.
@@ -137,6 +139,7 @@ class TrainJob {
     TeacherTrainer::Events events;
     events.on_step = [this](std::int64_t step, double loss) { return after_step(step, loss); };
     events.on_epoch = [this](const TeacherEpoch& epoch) { return after_epoch(epoch); };
+    events.on_stop = [this] { checkpoint(); };
     if (profile_) peaks_ = measure_machine_peaks();
     const UseProfiler use(profile_ ? &profiler_ : nullptr);
     return trainer_.run(events);
@@ -153,9 +156,8 @@ class TrainJob {
                         per_epoch);
     }
     progress_->update(step % per_epoch, "loss " + fixed(loss, 3));
-    const bool stop = stop_requested();
-    if (stop || step % config_.checkpoint_every == 0) checkpoint();
-    return stop;
+    if (step % config_.checkpoint_every == 0) checkpoint();
+    return stop_requested();
   }
 
   bool after_epoch(const TeacherEpoch& epoch) {
@@ -184,12 +186,14 @@ class TrainJob {
   }
 
   void checkpoint() {
+    if (trainer_.step() == saved_step_) return;
     Container file("checkpoint");
     trainer_.store(file);
     run_.stamp(file, keys_);
     store_fingerprint(data_, file);
     file.put("seconds", Tensor<double>::full(Shape{1}, seconds()));
     file.save(run_.checkpoint_path());
+    saved_step_ = trainer_.step();
   }
 
   RunDir& run_;
@@ -199,17 +203,30 @@ class TrainJob {
   TeacherTrainer& trainer_;
   double seconds_before_;
   bool profile_;
+  std::int64_t saved_step_ = -1;
   Profiler profiler_;
   MachinePeaks peaks_;
   Stopwatch watch_;
   std::optional<Progress> progress_;
 };
 
+/// The other shards train along and write nothing. False: stopped.
+bool train_along(TeacherTrainer& trainer) {
+  TeacherTrainer::Events events;
+  events.on_step = [](std::int64_t, double) { return stop_requested(); };
+  events.on_epoch = [](const TeacherEpoch&) { return stop_requested(); };
+  return trainer.run(events);
+}
+
 /// The only place where a run touches the test images.
 void finish_run(RunDir& run, const TrainConfig& config, TeacherTrainer& trainer,
-                const ModelInfo& info, const Dataset& test, double seconds) {
-  save_teacher(trainer.network(), info, run.path("teacher.safetensors"));
-  const Evaluation result = evaluate_float(trainer.network(), info.norm, test, kTestBatch);
+                const ModelInfo& info, const Dataset& test, double seconds, Communicator& shard) {
+  if (shard.is_first()) {
+    save_teacher(trainer.network(), info, run.path("teacher.safetensors"));
+  }
+  const Evaluation result =
+      evaluate_float(trainer.network(), info.norm, test, kTestBatch, {}, shard);
+  if (!shard.is_first()) return;
   merge_results(run.directory(), {{"dataset", config.dataset},
                                   {"network", trainer.network().spec().name},
                                   {"seed", config.seed},
@@ -233,6 +250,7 @@ ExitCode train_command(TrainConfig config, const JobOptions& job) {
   if (!config.init.empty()) {
     config.init = std::filesystem::absolute(config.init).lexically_normal().string();
   }
+  ShardGroup group(processes(), static_cast<int>(config.shards));
   RunDir run(job, "train");
   if (!run.already_finished(keys)) {
     use_threads(config.threads);
@@ -255,21 +273,41 @@ ExitCode train_command(TrainConfig config, const JobOptions& job) {
     info.held_out = held_out;
     const Split split = split_held_out(std::move(data.train), held_out, info.seed);
     info.norm = measure_normalization(split.train);
-    TeacherTrainer trainer(spec, split, info.norm, options, resume ? &*resume : nullptr,
-                           init ? &*init : nullptr);
     watch_stop_signals();
-    run.begin(keys, true);
-    run.open_log(resume ? &*resume : nullptr);
-    const double seconds_before = resume ? recorded_seconds(*resume) : 0.0;
-    TrainJob work(run, keys, config, found, trainer, seconds_before, job.profile);
-    if (!work.train()) {
-      std::fprintf(stderr, "stopped at step %lld of %lld; go on with --resume\n",
-                   static_cast<long long>(trainer.step()),
-                   static_cast<long long>(trainer.total_steps()));
-      return ExitCode::interrupted;
-    }
-    finish_run(run, config, trainer, info, data.test, work.seconds());
+    bool finished = true;
+    run_shards(group, [&](Communicator& shard) {
+      check_same_everywhere(shard, {{"version", intandem_version() + " " + intandem_commit()},
+                                    {"instruction set", std::string(isa_name(active_isa()))},
+                                    {"configuration", results_text(keys)},
+                                    {"set of images", found.labels + ", " + found.pixels},
+                                    {"network", to_json(spec)}});
+      TeacherTrainer trainer(spec, split, info.norm, options, resume ? &*resume : nullptr,
+                             init ? &*init : nullptr, shard);
+      shard.barrier();  // every process has read what the first one is about to change
+      double seconds = 0;
+      bool reached_end = false;
+      if (shard.is_first()) {
+        run.begin(keys, true);
+        run.open_log(resume ? &*resume : nullptr);
+        const double seconds_before = resume ? recorded_seconds(*resume) : 0.0;
+        TrainJob work(run, keys, config, found, trainer, seconds_before, job.profile);
+        reached_end = work.train();
+        seconds = work.seconds();
+      } else {
+        reached_end = train_along(trainer);
+      }
+      if (reached_end) {
+        finish_run(run, config, trainer, info, data.test, seconds, shard);
+      } else if (shard.is_first()) {
+        std::fprintf(stderr, "stopped at step %lld of %lld; go on with --resume\n",
+                     static_cast<long long>(trainer.step()),
+                     static_cast<long long>(trainer.total_steps()));
+      }
+      if (!reached_end && shard.index() == group.first()) finished = false;
+    });
+    if (!finished) return ExitCode::interrupted;
   }
+  if (!is_first_process()) return ExitCode::ok;
   const std::string path = job.run + "/results.json";
   const Json results = read_results_file(path);
   const auto number = [&](const char* key) { return required_number(results, key, path); };

@@ -2,11 +2,13 @@
 #include <algorithm>
 #include <cstdio>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "apps/commands/commands.hpp"
 #include "apps/commands/tandem_job.hpp"
 #include "apps/run/data_check.hpp"
 #include "apps/run/load_data.hpp"
+#include "apps/run/processes.hpp"
 #include "apps/run/run_dir.hpp"
 #include "apps/run/threads.hpp"
 #include "core/container.hpp"
@@ -34,7 +36,9 @@ void print_mismatch(const Mismatch& mismatch, const IntModel& model) {
 
 ExitCode verify_command(const VerifyOptions& options) {
   use_threads(options.threads);
-  const DirectoryLock lock(options.run);
+  ShardGroup group(processes(), processes().size());
+  std::optional<DirectoryLock> lock;
+  if (is_first_process()) lock.emplace(options.run);
   const std::string base = options.run + "/" + options.name;
   const Container latent = Container::load(base + ".student.safetensors", "student");
   const Container deployed = Container::load(base + ".safetensors", "integer-model");
@@ -52,8 +56,12 @@ ExitCode verify_command(const VerifyOptions& options) {
       load_test_data(info.dataset, data_dir, limit, student.spec(), info.class_names);
   check_same_classes(info, deployed.path(), test, options.other_data);
   PlanSource plan(options.plan, kBatch);
-  const Mismatch mismatch =
-      compare_with_simulation(student, model, test, kBatch, plan.options(options.algorithm));
+  const EngineOptions engine_options = plan.options(options.algorithm);
+  Mismatch mismatch;
+  run_shards(group, [&](Communicator& shard) {
+    mismatch = compare_with_simulation(student, model, test, kBatch, engine_options, shard);
+  });
+  if (!is_first_process()) return mismatch.count > 0 ? ExitCode::mismatch : ExitCode::ok;
   plan.keep();
   merge_student(options.run, options.name,
                 {{"mismatches", mismatch.count}, {"verified_images", test.size()}});

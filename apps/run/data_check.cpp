@@ -2,6 +2,7 @@
 
 #include <cstdio>
 
+#include "apps/run/processes.hpp"
 #include "core/error.hpp"
 #include "core/file.hpp"
 #include "core/text.hpp"
@@ -24,7 +25,7 @@ std::string list(const std::vector<std::string>& names) {
 void refuse(const std::string& subject, const std::string& problem, const std::string& remedy,
             bool only_note) {
   if (!only_note) throw Error(subject, problem, remedy);
-  std::fprintf(stderr, "intandem: note: %s\n", printable(subject + ": " + problem).c_str());
+  print_note(subject + ": " + problem);
 }
 
 }  // namespace

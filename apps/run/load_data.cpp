@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <filesystem>
 
+#include "apps/run/processes.hpp"
 #include "core/error.hpp"
 #include "core/text.hpp"
 
@@ -43,9 +44,7 @@ TrainTest load(const std::string& dataset, const std::string& directory, LoadOpt
     if (check) check(counts);
   };
   TrainTest data = load_dataset(dataset, resolve_data_dir(dataset, directory), options);
-  for (const std::string& note : data.notes) {
-    std::fprintf(stderr, "intandem: note: %s\n", printable(note).c_str());
-  }
+  for (const std::string& note : data.notes) print_note(note);
   return data;
 }
 

@@ -11,6 +11,7 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
+#include "apps/run/processes.hpp"
 #include "apps/run/run_files.hpp"
 #include "core/error.hpp"
 #include "core/version.hpp"
@@ -127,9 +128,11 @@ double recorded_seconds(const Container& checkpoint) {
 
 RunDir::RunDir(const JobOptions& options, const std::string& job)
     : directory_(options.run), job_(job), command_line_(options.command_line) {
-  make_directory(directory_);
-  lock_ = std::make_unique<DirectoryLock>(directory_);
-  remove_abandoned_temporaries(directory_);
+  if (is_first_process()) {
+    make_directory(directory_);
+    lock_ = std::make_unique<DirectoryLock>(directory_);
+    remove_abandoned_temporaries(directory_);
+  }
   const Json config = read_config_file(path("config.json"));
   // Both make the run's teacher, and with it all that rests on it.
   const std::string rival = job_ == "train" ? "import" : job_ == "import" ? "train" : "";
@@ -216,11 +219,8 @@ void RunDir::open_log(const Container* checkpoint) {
   std::int64_t missing = keep_lines;
   const std::string kept = trimmed_log(log_path, job_, missing);
   if (missing > 0) {
-    std::fprintf(stderr,
-                 "intandem: note: %s: %lld of the %lld lines this job had written are gone; the "
-                 "report will lack them\n",
-                 log_path.c_str(), static_cast<long long>(missing),
-                 static_cast<long long>(keep_lines));
+    print_note(log_path + ": " + std::to_string(missing) + " of the " + std::to_string(keep_lines) +
+               " lines this job had written are gone; the report will lack them");
   }
   write_file_atomic(log_path, kept);
   log_ = std::make_unique<LineLog>(log_path, static_cast<std::int64_t>(kept.size()));

@@ -56,7 +56,8 @@ void merge_student(const std::string& run, const std::string& name, const Json& 
 /// negative.
 double recorded_seconds(const Container& checkpoint);
 
-/// One job ("train", "distill-w4a4", …) at work in a run directory.
+/// One job ("train", "distill-w4a4", …) at work in a run directory. Of several processes the first
+/// writes; the others read what it goes on from, and call nothing from begin() on.
 class RunDir {
  public:
   /// Creates the directory if needed and takes its lock. Errors: not writable; another process

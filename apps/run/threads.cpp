@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <cstdlib>
 
+#include "apps/run/processes.hpp"
 #include "core/parallel.hpp"
 #include "core/processors.hpp"
 
@@ -14,8 +15,8 @@ void use_threads(std::int64_t wanted) {
   const std::int64_t processors = usable_processors();
   const bool somebody_asked = wanted > 0 || std::getenv("OMP_NUM_THREADS") != nullptr;
   if (asked > processors && somebody_asked) {
-    std::fprintf(stderr, "intandem: note: %lld threads asked for, using %lld: one per processor\n",
-                 static_cast<long long>(asked), static_cast<long long>(processors));
+    print_note(std::to_string(asked) + " threads asked for, using " + std::to_string(processors) +
+               ": one per processor");
   }
   set_thread_count(static_cast<int>(std::min(asked, processors)));
 }

@@ -1,11 +1,13 @@
 #include "apps/settings/cli.hpp"
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <functional>
 #include <map>
 
 #include "apps/commands/commands.hpp"
 #include "apps/commands/tandem_job.hpp"
+#include "apps/run/processes.hpp"
 #include "apps/run/shell.hpp"
 #include "apps/run/threads.hpp"
 #include "apps/settings/cli_config.hpp"
@@ -13,6 +15,7 @@
 #include "apps/settings/recorded_config.hpp"
 #include "core/error.hpp"
 #include "core/file.hpp"
+#include "core/mpi_transport.hpp"
 #include "core/progress.hpp"
 #include "core/text.hpp"
 #include "core/version.hpp"
@@ -32,8 +35,8 @@ constexpr const char* kFooter =
 class Program {
  public:
   Program() : app_(kDescription, "intandem") {
-    app_.set_version_flag("--version",
-                          "intandem " + intandem_version() + " (commit " + intandem_commit() + ")");
+    app_.set_version_flag("--version", "intandem " + intandem_version() + " (commit " +
+                                           intandem_commit() + "; MPI: " + mpi_description() + ")");
     app_.footer(kFooter);
     app_.require_subcommand(1);
     app_.add_flag("--quiet", job_.quiet, "no progress on standard error");
@@ -72,11 +75,19 @@ class Program {
       throw Error("command line", error.what(), "see " + help_hint(), ExitCode::usage);
     }
     Progress::set_quiet(job_.quiet);
+    const CLI::App* command = app_.get_subcommands().front();
+    if (!is_parallel(*command)) refuse_processes(command->get_name());
     use_threads(0);
     return static_cast<int>(actions_.at(app_.get_subcommands().front())());
   }
 
  private:
+  /// Commands that several processes do together.
+  static bool is_parallel(const CLI::App& command) {
+    const std::vector<std::string> all = {"train", "distill", "baseline", "verify", "eval"};
+    return std::find(all.begin(), all.end(), command.get_name()) != all.end();
+  }
+
   std::string help_hint() const {
     const auto used = app_.get_subcommands();
     return used.empty() ? "intandem --help" : "intandem " + used.front()->get_name() + " --help";

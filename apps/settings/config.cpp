@@ -201,6 +201,14 @@ Json config_to_json(const ConfigKeys& keys) {
   return json;
 }
 
+std::string results_text(const ConfigKeys& keys) {
+  Json json = Json::object();
+  for (const ConfigKey& key : keys) {
+    if (key.changes_results) json[key.name] = value_of(key);
+  }
+  return to_text(json);
+}
+
 void check_same_config(const ConfigKeys& keys, const Json& stored, const std::string& source) {
   for (const ConfigKey& key : keys) {
     if (!key.changes_results) continue;

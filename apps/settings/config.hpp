@@ -52,6 +52,8 @@ struct TrainConfig : QuantizerConfig {
   bool flip = true;
   bool winograd = true;
   std::string init;  ///< teacher file to start from; empty: random weights
+  std::int64_t shards = 1;
+  std::string batch_norm = "per-shard";
   std::int64_t threads = 0;
   std::int64_t checkpoint_every = 100;
 };
@@ -103,6 +105,7 @@ struct DistillConfig : QuantizerConfig {
   double kd_weight = 1.0;
   double ce_weight = 0.5;
   std::int64_t threads = 0;
+  std::int64_t shards = 1;
   double checkpoint_seconds = 60;
 };
 
@@ -152,6 +155,9 @@ void apply_flag(const ConfigKeys& keys, const std::string& name, const std::stri
 
 /// The values as they are now, all keys in table order.
 Json config_to_json(const ConfigKeys& keys);
+
+/// The values of the keys that change results, one text for comparing.
+std::string results_text(const ConfigKeys& keys);
 
 /// Refuses (usage) to resume unless every key that changes results has the value in `stored`;
 /// `source` is the checkpoint.

@@ -65,6 +65,12 @@ ConfigKeys quantizer_keys(QuantizerConfig& c, std::vector<std::string> names) {
   };
 }
 
+ConfigKey shards_key(std::int64_t& shards) {
+  return integer("shards", shards, 1, 4096,
+                 "parts of a batch, each worked on by itself and the gradients summed; processes "
+                 "of mpirun or srun share them out, at least one each");
+}
+
 /// A key that changes speed or places, never figures.
 ConfigKey harmless(ConfigKey key) {
   key.changes_results = false;
@@ -104,6 +110,9 @@ ConfigKeys describe(TrainConfig& c) {
       harmless(integer("checkpoint_every", c.checkpoint_every, 1, kMany,
                        "steps between checkpoints (also one per epoch)")),
       path("init", c.init, "teacher file to start from; default: random weights"),
+      shards_key(c.shards),
+      choice("batch_norm", c.batch_norm, {"per-shard", "sync"},
+             "whose statistics batch norm takes: each shard's own, or the whole batch's"),
   };
   std::vector<std::string> names = quantizer_names();
   names.insert(names.begin(), "none");
@@ -200,6 +209,7 @@ ConfigKeys describe(DistillConfig& c) {
       real("joint_lr", c.joint_lr, 1e-8, 100, "its peak learning rate"),
       real("kd_weight", c.kd_weight, 0, 1000, "weight of the KL term in it"),
       real("ce_weight", c.ce_weight, 0, 1000, "weight of the label loss in it"),
+      shards_key(c.shards),
       harmless(integer("threads", c.threads, 0, 4096, "threads; 0: all processors")),
       harmless(real("checkpoint_seconds", c.checkpoint_seconds, 0.1, 1e6,
                     "longest training between checkpoints")),

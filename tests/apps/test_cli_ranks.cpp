@@ -1,0 +1,132 @@
+// The program as several processes of mpirun.
+#include <catch2/catch.hpp>
+#include <filesystem>
+#include <regex>
+#include <string>
+#include <vector>
+
+#include "core/mpi_transport.hpp"
+#include "tests/apps/command_line.hpp"
+#include "tests/skip.hpp"
+
+using namespace intandem;
+using namespace intandem::apps_test;
+
+namespace {
+
+bool have_mpi() {
+  return mpi_description() != "none" && std::system("mpirun --version >/dev/null 2>&1") == 0;
+}
+
+/// mpirun's own words and ours.
+Outcome run_ranks(const TemporaryDirectory& scratch, int ranks, std::vector<std::string> arguments,
+                  const std::function<void(pid_t)>& watch = {}) {
+  setenv("OMPI_ALLOW_RUN_AS_ROOT", "1", 1);
+  setenv("OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1", 1);
+  setenv("OMPI_MCA_rmaps_base_oversubscribe", "1", 1);
+  arguments.insert(arguments.begin(), program());
+  if (ranks > 0) {
+    const std::vector<std::string> launcher = {"mpirun", "-np", std::to_string(ranks), "--bind-to",
+                                               "none"};
+    arguments.insert(arguments.begin(), launcher.begin(), launcher.end());
+  }
+  return run_words(scratch, arguments, watch);
+}
+
+/// A file's figures without its times, and a log line by line without them.
+std::string figures(const std::string& path) {
+  static const std::regex times(R"~("([a-z]*_?seconds|seconds_[a-z]*)": ?[0-9.e+-]+)~");
+  return std::regex_replace(slurp(path), times, "\"$1\": 0");
+}
+
+}  // namespace
+
+#define INTANDEM_NEED_MPI() \
+  INTANDEM_NEED_PROGRAM();  \
+  if (!have_mpi())          \
+  INTANDEM_SKIP("no mpirun, or built without MPI: install libopenmpi-dev openmpi-bin")
+
+TEST_CASE("teacher and student have the same bits at 1, 2 and 4 ranks", "[apps][ranks]") {
+  INTANDEM_NEED_MPI();
+  const TemporaryDirectory scratch;
+  const std::string data = write_bars(scratch);
+  const std::vector<std::string> files = {"teacher.safetensors", "w4a4.student.safetensors",
+                                          "w4a4.safetensors", "w4a4.samples.json"};
+  const std::string whole = scratch.path("ranks0");
+  for (const int ranks : {0, 1, 2, 4}) {
+    const std::string run_dir = scratch.path("ranks" + std::to_string(ranks));
+    const auto go = [&](const std::vector<std::string>& words) {
+      const Outcome outcome = run_ranks(scratch, ranks, words);
+      INFO(ranks << " ranks: " << outcome.err);
+      REQUIRE(outcome.code == 0);
+      return outcome.out;
+    };
+    go(with(small_train(data, run_dir), {"--shards", "4"}));
+    go(with(small_distill(run_dir), {"--shards", "4"}));
+    go({"baseline", "--run", run_dir, "--calibration-images", "100", "--quiet"});
+    CHECK_THAT(go({"verify", "--run", run_dir, "--name", "w4a4", "--quiet"}),
+               Catch::Contains("0 mismatches in 100 images"));
+    const std::string evaluated = go({"eval", run_dir + "/w4a4.safetensors", "--batch", "7"});
+    CHECK(std::count(evaluated.begin(), evaluated.end(), '\n') == 3);
+    if (ranks == 0) continue;
+    for (const std::string& file : files) {
+      INFO(ranks << " ranks, " << file);
+      CHECK(slurp(run_dir + "/" + file) == slurp(whole + "/" + file));
+    }
+    for (const char* file : {"results.json", "log.jsonl"}) {
+      CHECK(figures(run_dir + "/" + file) == figures(whole + "/" + file));
+    }
+    const std::string first = evaluated.substr(0, evaluated.find('\n'));
+    CHECK_THAT(first, Catch::StartsWith("top-1 "));
+  }
+}
+
+TEST_CASE("ranks without a shard each are refused, and so are commands of one process",
+          "[apps][ranks]") {
+  INTANDEM_NEED_MPI();
+  const TemporaryDirectory scratch;
+  const std::string data = write_bars(scratch);
+  const Outcome outcome = run_ranks(scratch, 2, small_train(data, scratch.path("run")));
+  CHECK(outcome.code == 2);
+  CHECK_THAT(outcome.err, Catch::Contains("give --shards 2 or more"));
+  // Both ranks meet the error, and the first one's line is the one that is seen.
+  CHECK(outcome.err.find("intandem: error") == outcome.err.rfind("intandem: error"));
+  const Outcome report = run_ranks(scratch, 2, {"report", "--run", scratch.path("run")});
+  CHECK(report.code == 2);
+  CHECK_THAT(report.err, Catch::Contains("report: is done by one process, and there are 2"));
+}
+
+TEST_CASE("a signal to one rank stops all with a checkpoint, and other ranks go on",
+          "[apps][ranks]") {
+  INTANDEM_NEED_MPI();
+  const TemporaryDirectory scratch;
+  const std::string data = write_bars(scratch);
+  const auto long_train = [&](const std::string& run_dir) {
+    return with(small_train(data, run_dir), {"--shards", "4", "--epochs", "12"});
+  };
+  const std::string whole = scratch.path("whole"), run_dir = scratch.path("run");
+  REQUIRE(run(scratch, long_train(whole)).code == 0);
+  const std::string log = run_dir + "/log.jsonl";
+  const Outcome stopped = run_ranks(scratch, 2, long_train(run_dir), [&](pid_t launcher) {
+    for (int i = 0; i < 3000 && slurp(log).empty(); ++i) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    }
+    // The last child of mpirun is rank 1.
+    const std::string children = slurp("/proc/" + std::to_string(launcher) + "/task/" +
+                                       std::to_string(launcher) + "/children");
+    std::istringstream numbers(children);
+    pid_t last = 0;
+    for (pid_t child; numbers >> child;) last = child;
+    REQUIRE(last > 0);
+    kill(last, SIGTERM);
+  });
+  INFO(stopped.err);
+  CHECK(stopped.code == 75);
+  CHECK_THAT(stopped.err, Catch::Contains("go on with --resume"));
+  REQUIRE(std::filesystem::exists(run_dir + "/train.checkpoint"));
+  const Outcome resumed = run_ranks(scratch, 3, {"train", "--run", run_dir, "--resume", "--quiet"});
+  INFO(resumed.err);
+  CHECK(resumed.code == 0);
+  CHECK(slurp(run_dir + "/teacher.safetensors") == slurp(whole + "/teacher.safetensors"));
+  CHECK(figures(log) == figures(whole + "/log.jsonl"));
+}
