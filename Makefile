@@ -308,7 +308,7 @@ $(B)/%.syntax: %.cpp $(B)/flags
 	$(Q)$(CXX) $(ALL_CXXFLAGS) $(call file_flags,$<) -fsyntax-only -MMD -MP -MT $@ -MF $(@:.syntax=.d) $<
 	@touch $@
 
-$(B)/core/mpi_transport.o $(B)/core/mpi_transport.syntax: ALL_CXXFLAGS += $(MPI_FLAGS)
+$(B)/core/mpi_transport.o $(B)/core/mpi_transport.syntax: private ALL_CXXFLAGS += $(MPI_FLAGS)
 
 # Rewritten only when the text changes: what was built with other flags, from other files or at
 # another commit is built again, and nothing else.

@@ -8,6 +8,7 @@
 #include "core/error.hpp"
 #include "core/parallel.hpp"
 #include "core/shard_sum.hpp"
+#include "core/trace.hpp"
 
 namespace intandem {
 namespace {
@@ -224,6 +225,12 @@ void ShardGroup::execute(ShardOperation& operation) {
     INTANDEM_CHECK(part.kind == operation.parts.front().kind,
                    "shards communicate in different orders");
   }
+  std::int64_t size_bytes = static_cast<std::int64_t>(operation.parts.front().doubles.size_bytes());
+  for (const std::span<float>& values : operation.parts.front().floats) {
+    size_bytes += static_cast<std::int64_t>(values.size_bytes());
+  }
+  const bool is_gather = operation.parts.front().kind == ShardOperation::Kind::gather;
+  const TraceSpan span(is_gather ? "gather" : "sum", Trace::kCommunication, size_bytes);
   switch (operation.parts.front().kind) {
     case ShardOperation::Kind::gather:
       return gather(operation);

@@ -5,6 +5,7 @@
 
 #include "core/container.hpp"
 #include "core/progress.hpp"
+#include "core/trace.hpp"
 #include "data/loader.hpp"
 #include "distill/evaluate.hpp"
 #include "nn/conv2d_winograd.hpp"
@@ -113,7 +114,11 @@ LossMeans StageTrainer::step(const TensorU8& images, const std::vector<std::int3
   if (total->needs_grad) {
     adam_->zero_grad();
     GradientReducer reducer(shards_, parameters_);
-    tape.backward(total, [&](Parameter& p) { reducer.ready(p); });
+    {
+      const TraceSpan span("backward", shards_.index());
+      tape.backward(total, [&](Parameter& p) { reducer.ready(p); });
+    }
+    const TraceSpan span("wait", shards_.index());
     reducer.finish();
     adam_->step(static_cast<float>(lr_), rates_);
   }

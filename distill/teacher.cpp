@@ -8,6 +8,7 @@
 #include "core/error.hpp"
 #include "core/profile.hpp"
 #include "core/progress.hpp"
+#include "core/trace.hpp"
 #include "distill/evaluate.hpp"
 #include "nn/conv2d_winograd.hpp"
 #include "nn/gradient_reducer.hpp"
@@ -129,7 +130,11 @@ double TeacherTrainer::train_step(const Batch& batch) {
   Tape tape;
   std::vector<Var> values;
   const Var x = tape.constant(normalized(batch.images, norm_));
-  const Var logits = net_.forward(tape, 0, net_.unit_count(), x, values, mode);
+  Var logits;
+  {
+    const TraceSpan span("forward", shards_.index());
+    logits = net_.forward(tape, 0, net_.unit_count(), x, values, mode);
+  }
   values.clear();  // the backward pass frees what it has used
   Var loss = cross_entropy(tape, logits, batch.labels, options_.label_smoothing);
   // A mean over this shard's images, of which the batch's mean is made.
@@ -138,7 +143,10 @@ double TeacherTrainer::train_step(const Batch& batch) {
     loss = weighted_sum(tape, {loss}, {static_cast<float>(share)});
   }
   GradientReducer reducer(shards_, net_.parameters());
-  tape.backward(loss, [&](Parameter& p) { reducer.ready(p); });
+  {
+    const TraceSpan span("backward", shards_.index());
+    tape.backward(loss, [&](Parameter& p) { reducer.ready(p); });
+  }
   reduce(reducer);
   double sums[] = {loss->value[0], static_cast<double>(count_correct(logits->value, batch.labels))};
   shards_.all_reduce_sum(sums);
@@ -167,6 +175,7 @@ void TeacherTrainer::reduce(GradientReducer& reducer) {
       }
     }
   }
+  const TraceSpan span("wait", shards_.index());
   reducer.finish(statistics);
   const float share = 1.0f / static_cast<float>(shards_.size());
   for (const std::span<float>& values : statistics) {

@@ -15,8 +15,8 @@ namespace intandem {
 /// The sums do not depend on the buckets.
 class GradientReducer {
  public:
-  /// Elements of a bucket: a megabyte keeps the network busy without delaying the first sums.
-  static constexpr std::int64_t kBucketElements = 1 << 18;
+  /// Elements of a bucket: 256 KiB are long beside a message's delay, and soon together.
+  static constexpr std::int64_t kBucketElements = 1 << 16;
 
   GradientReducer(Communicator& shards, const std::vector<Parameter*>& parameters);
 

@@ -218,14 +218,17 @@ ExitCode distill_command(DistillConfig config, const JobOptions& job) {
     const DistillJob work{run, keys, config, job, inputs, resume, teacher_crc};
     watch_stop_signals();
     bool finished = true;
-    run_shards(group, [&](Communicator& shard) {
-      // A quantized teacher remembers its weights as it works, so each shard has its own.
-      const bool is_first_here = shard.index() == group.first();
-      std::optional<Teacher> own;
-      if (!is_first_here) own = load_teacher(config.teacher);
-      const bool reached_end = distill_shard(work, own ? own->net : inputs.teacher.net, shard);
-      if (is_first_here) finished = reached_end;
-    });
+    run_shards(
+        group,
+        [&](Communicator& shard) {
+          // A quantized teacher remembers its weights as it works, so each shard has its own.
+          const bool is_first_here = shard.index() == group.first();
+          std::optional<Teacher> own;
+          if (!is_first_here) own = load_teacher(config.teacher);
+          const bool reached_end = distill_shard(work, own ? own->net : inputs.teacher.net, shard);
+          if (is_first_here) finished = reached_end;
+        },
+        job.trace);
     if (!finished) return ExitCode::interrupted;
   }
   if (!is_first_process()) return ExitCode::ok;

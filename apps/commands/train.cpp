@@ -275,36 +275,39 @@ ExitCode train_command(TrainConfig config, const JobOptions& job) {
     info.norm = measure_normalization(split.train);
     watch_stop_signals();
     bool finished = true;
-    run_shards(group, [&](Communicator& shard) {
-      check_same_everywhere(shard, {{"version", intandem_version() + " " + intandem_commit()},
-                                    {"instruction set", std::string(isa_name(active_isa()))},
-                                    {"configuration", results_text(keys)},
-                                    {"set of images", found.labels + ", " + found.pixels},
-                                    {"network", to_json(spec)}});
-      TeacherTrainer trainer(spec, split, info.norm, options, resume ? &*resume : nullptr,
-                             init ? &*init : nullptr, shard);
-      shard.barrier();  // every process has read what the first one is about to change
-      double seconds = 0;
-      bool reached_end = false;
-      if (shard.is_first()) {
-        run.begin(keys, true);
-        run.open_log(resume ? &*resume : nullptr);
-        const double seconds_before = resume ? recorded_seconds(*resume) : 0.0;
-        TrainJob work(run, keys, config, found, trainer, seconds_before, job.profile);
-        reached_end = work.train();
-        seconds = work.seconds();
-      } else {
-        reached_end = train_along(trainer);
-      }
-      if (reached_end) {
-        finish_run(run, config, trainer, info, data.test, seconds, shard);
-      } else if (shard.is_first()) {
-        std::fprintf(stderr, "stopped at step %lld of %lld; go on with --resume\n",
-                     static_cast<long long>(trainer.step()),
-                     static_cast<long long>(trainer.total_steps()));
-      }
-      if (!reached_end && shard.index() == group.first()) finished = false;
-    });
+    run_shards(
+        group,
+        [&](Communicator& shard) {
+          check_same_everywhere(shard, {{"version", intandem_version() + " " + intandem_commit()},
+                                        {"instruction set", std::string(isa_name(active_isa()))},
+                                        {"configuration", results_text(keys)},
+                                        {"set of images", found.labels + ", " + found.pixels},
+                                        {"network", to_json(spec)}});
+          TeacherTrainer trainer(spec, split, info.norm, options, resume ? &*resume : nullptr,
+                                 init ? &*init : nullptr, shard);
+          shard.barrier();  // every process has read what the first one is about to change
+          double seconds = 0;
+          bool reached_end = false;
+          if (shard.is_first()) {
+            run.begin(keys, true);
+            run.open_log(resume ? &*resume : nullptr);
+            const double seconds_before = resume ? recorded_seconds(*resume) : 0.0;
+            TrainJob work(run, keys, config, found, trainer, seconds_before, job.profile);
+            reached_end = work.train();
+            seconds = work.seconds();
+          } else {
+            reached_end = train_along(trainer);
+          }
+          if (reached_end) {
+            finish_run(run, config, trainer, info, data.test, seconds, shard);
+          } else if (shard.is_first()) {
+            std::fprintf(stderr, "stopped at step %lld of %lld; go on with --resume\n",
+                         static_cast<long long>(trainer.step()),
+                         static_cast<long long>(trainer.total_steps()));
+          }
+          if (!reached_end && shard.index() == group.first()) finished = false;
+        },
+        job.trace);
     if (!finished) return ExitCode::interrupted;
   }
   if (!is_first_process()) return ExitCode::ok;

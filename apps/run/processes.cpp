@@ -7,9 +7,11 @@
 #include <thread>
 
 #include "core/error.hpp"
+#include "core/file.hpp"
 #include "core/mpi_transport.hpp"
 #include "core/progress.hpp"
 #include "core/text.hpp"
+#include "core/trace.hpp"
 
 namespace intandem {
 namespace {
@@ -85,14 +87,52 @@ void check_same_everywhere(Communicator& shards,
   }
 }
 
-void run_shards(ShardGroup& group, const std::function<void(Communicator&)>& work) {
+namespace {
+
+/// Of all processes: each one's first shard brings what its process has collected.
+void save_trace(Communicator& shard, bool is_first_here, int process, const Trace& trace,
+                const std::string& path) {
+  const Trace::Overlap own = is_first_here ? trace.overlap() : Trace::Overlap();
+  const auto times = shard.all_gather(std::vector<double>{static_cast<double>(own.sum_us),
+                                                          static_cast<double>(own.hidden_us),
+                                                          static_cast<double>(own.bytes)});
+  const auto events = shard.all_gather(is_first_here ? trace.events(process) : std::string());
+  if (!shard.is_first()) return;
+  std::string text;
+  for (const std::string& part : events) {
+    if (!part.empty()) text += (text.empty() ? "" : ",\n") + part;
+  }
+  write_file_atomic(path, "{\"traceEvents\": [\n" + text + "\n]}\n");
+  double sum_us = 0, hidden_us = 0, bytes = 0;
+  for (const std::vector<double>& one : times) {
+    sum_us += one[0];
+    hidden_us += one[1];
+    bytes += one[2];
+  }
+  std::fprintf(stderr,
+               "communication: sums of %.1f MB took %.3f s in all processes, %.0f %% of it within "
+               "backward passes (%s)\n",
+               bytes / 1e6, sum_us / 1e6, sum_us > 0 ? 100.0 * hidden_us / sum_us : 0.0,
+               path.c_str());
+}
+
+}  // namespace
+
+void run_shards(ShardGroup& group, const std::function<void(Communicator&)>& work,
+                const std::string& trace_file) {
+  Trace trace;
+  if (!trace_file.empty()) use_trace(&trace);
   group.run([&](Communicator& shard) {
     Progress::set_thread_quiet(!shard.is_first());
     work(shard);
+    if (!trace_file.empty()) {
+      save_trace(shard, shard.index() == group.first(), processes().index(), trace, trace_file);
+    }
     // Who left earlier would be missed.
     shard.barrier();
     Progress::set_thread_quiet(false);
   });
+  use_trace(nullptr);
 }
 
 }  // namespace intandem

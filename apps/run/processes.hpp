@@ -36,7 +36,9 @@ void check_same_everywhere(Communicator& shards,
                            const std::vector<std::pair<std::string, std::string>>& values);
 
 /// work(shard) for every shard that this process holds, progress shown by the first alone; returns
-/// when the shards of all processes are done.
-void run_shards(ShardGroup& group, const std::function<void(Communicator&)>& work);
+/// when the shards of all processes are done. trace_file: a trace of all processes is written there
+/// (core/trace.hpp), and a line about it on standard error; empty: none.
+void run_shards(ShardGroup& group, const std::function<void(Communicator&)>& work,
+                const std::string& trace_file = {});
 
 }  // namespace intandem

@@ -1,9 +1,5 @@
 #include "apps/run/run_dir.hpp"
 
-#include <fcntl.h>
-#include <sys/file.h>
-#include <unistd.h>
-
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
@@ -73,28 +69,6 @@ Container load_checkpoint(const std::string& path) {
 }
 
 }  // namespace
-
-DirectoryLock::DirectoryLock(const std::string& directory) {
-  const std::string path = directory + "/.lock";
-  descriptor_ = ::open(path.c_str(), O_CREAT | O_RDWR | O_CLOEXEC, 0666);
-  if (descriptor_ < 0) {
-    throw Error(path, std::string("cannot be opened: ") + std::strerror(errno),
-                "give a writable directory with --run");
-  }
-  if (::flock(descriptor_, LOCK_EX | LOCK_NB) == 0) return;
-  const int reason = errno;
-  // Some network file systems have no locks; working without one beats not working.
-  if (reason == ENOLCK || reason == EOPNOTSUPP) return;
-  ::close(descriptor_);
-  if (reason == EWOULDBLOCK) {
-    throw Error(directory, "another intandem process works in this run directory",
-                "wait for it, or use another --run directory");
-  }
-  throw Error(path, std::string("cannot be locked: ") + std::strerror(reason),
-              "use another --run directory");
-}
-
-DirectoryLock::~DirectoryLock() { ::close(descriptor_); }
 
 Json read_results(const std::string& run) { return read_results_file(run + "/results.json"); }
 

@@ -5,7 +5,7 @@
 //   results.json   figures, merged key by key (schema: apps/report/report.hpp)
 //   profile.json   where the time went (train --profile; schema: apps/training_profile.hpp)
 //   *.checkpoint   the state of an unfinished job; removed when it is finished
-//   .lock          held while a job writes here
+//   .lock, .owner  held while a job writes here
 #pragma once
 
 #include <cstdint>
@@ -13,6 +13,7 @@
 #include <optional>
 #include <string>
 
+#include "apps/run/directory_lock.hpp"
 #include "apps/settings/config.hpp"
 #include "core/container.hpp"
 #include "core/file.hpp"
@@ -28,6 +29,7 @@ struct JobOptions {
   bool quiet = false;        ///< --quiet
   bool profile = false;      ///< --profile (train)
   bool other_data = false;   ///< --other-data
+  std::string trace;         ///< --trace-comm FILE; empty: none
   std::string command_line;  ///< as typed, for the record
 };
 
@@ -35,18 +37,6 @@ struct JobOptions {
 Json read_results(const std::string& run);
 /// RFC 7396 merge: objects are merged key by key, null removes a key, anything else replaces.
 void merge_results(const std::string& run, const Json& patch);
-
-/// Exclusive use of a directory while the object lives; a killed process leaves no stale lock.
-class DirectoryLock {
- public:
-  explicit DirectoryLock(const std::string& directory);
-  ~DirectoryLock();
-  DirectoryLock(const DirectoryLock&) = delete;
-  DirectoryLock& operator=(const DirectoryLock&) = delete;
-
- private:
-  int descriptor_ = -1;
-};
 
 /// Merges figures of one student under "students"; those of the run's first student, its headline,
 /// also appear at the top level.

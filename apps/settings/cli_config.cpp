@@ -83,6 +83,11 @@ void add_job_options(CLI::App& command, JobOptions& job) {
       .add_flag("--overwrite", job.overwrite,
                 "start again although the run directory holds this job; its results are lost")
       ->excludes(resume);
+  refuse_empty(*command
+                    .add_option("--trace-comm", job.trace,
+                                "write what each thread did when, and how much communication "
+                                "lay within backward passes (ui.perfetto.dev)")
+                    ->type_name("FILE"));
   command.add_flag("--other-data", job.other_data,
                    "go on although the images are not those of the teacher or checkpoint");
 }

@@ -1,10 +1,12 @@
 // The program as several processes of mpirun.
 #include <catch2/catch.hpp>
 #include <filesystem>
+#include <nlohmann/json.hpp>
 #include <regex>
 #include <string>
 #include <vector>
 
+#include "core/json.hpp"
 #include "core/mpi_transport.hpp"
 #include "tests/apps/command_line.hpp"
 #include "tests/skip.hpp"
@@ -31,6 +33,19 @@ Outcome run_ranks(const TemporaryDirectory& scratch, int ranks, std::vector<std:
     arguments.insert(arguments.begin(), launcher.begin(), launcher.end());
   }
   return run_words(scratch, arguments, watch);
+}
+
+/// Process of the last rank, once there is something in the file `log`.
+pid_t last_rank(pid_t launcher, const std::string& log) {
+  for (int i = 0; i < 6000 && slurp(log).empty(); ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
+  const std::string number = std::to_string(launcher);
+  std::istringstream children(slurp("/proc/" + number + "/task/" + number + "/children"));
+  pid_t last = 0;
+  for (pid_t child; children >> child;) last = child;
+  REQUIRE(last > 0);
+  return last;
 }
 
 /// A file's figures without its times, and a log line by line without them.
@@ -96,6 +111,67 @@ TEST_CASE("ranks without a shard each are refused, and so are commands of one pr
   CHECK_THAT(report.err, Catch::Contains("report: is done by one process, and there are 2"));
 }
 
+TEST_CASE("sums go on while the backward pass does, and the trace shows it", "[apps][ranks]") {
+  INTANDEM_NEED_PROGRAM();
+  const TemporaryDirectory scratch;
+  const std::string data = write_bars(scratch), trace = scratch.path("trace.json");
+  // Wide enough for several buckets.
+  const Outcome outcome =
+      run(scratch, with(small_train(data, scratch.path("run")),
+                        {"--width", "1", "--epochs", "1", "--shards", "2", "--trace-comm", trace}));
+  INFO(outcome.err);
+  REQUIRE(outcome.code == 0);
+  CHECK_THAT(outcome.err, Catch::Contains("within backward passes"));
+  const Json events = Json::parse(slurp(trace)).at("traceEvents");
+  // A gradient's sum that began before the same step's backward pass was over.
+  int hidden = 0;
+  for (const Json& sum : events) {
+    if (sum.at("tid") != "communication" || sum.at("args").at("bytes") < 100'000) continue;
+    for (const Json& pass : events) {
+      if (pass.at("name") != "backward") continue;
+      const auto begin = pass.at("ts").get<std::int64_t>(), at = sum.at("ts").get<std::int64_t>();
+      hidden += begin < at && at < begin + pass.at("dur").get<std::int64_t>();
+    }
+  }
+  CHECK(hidden > 0);
+}
+
+TEST_CASE("a rank that falls silent ends the job with a line that names it", "[apps][ranks]") {
+  INTANDEM_NEED_MPI();
+  const TemporaryDirectory scratch;
+  const std::string data = write_bars(scratch), run_dir = scratch.path("run");
+  setenv("INTANDEM_SILENCE_SECONDS", "5", 1);
+  pid_t stopped = 0;
+  const Outcome outcome =
+      run_ranks(scratch, 2, with(small_train(data, run_dir), {"--shards", "2", "--epochs", "2000"}),
+                [&](pid_t launcher) {
+                  stopped = last_rank(launcher, run_dir + "/log.jsonl");
+                  kill(stopped, SIGSTOP);
+                });
+  unsetenv("INTANDEM_SILENCE_SECONDS");
+  kill(stopped, SIGKILL);
+  INFO(outcome.err);
+  CHECK(outcome.code == 1);
+  CHECK_THAT(outcome.err, Catch::Contains("intandem: error: rank 1 (host ") &&
+                              Catch::Contains(", process " + std::to_string(stopped) + ")") &&
+                              Catch::Contains("has not been heard of for 5 s"));
+}
+
+TEST_CASE("ranks killed three times at random moments, the same bits on any number of them",
+          "[apps][ranks]") {
+  INTANDEM_NEED_MPI();
+  if (!std::filesystem::exists("tests/kill_ranks.sh")) {
+    INTANDEM_SKIP("not run from the sources' directory");
+  }
+  const TemporaryDirectory scratch;
+  const std::string data = write_bars(scratch);
+  const Outcome outcome =
+      run_words(scratch, {"bash", "tests/kill_ranks.sh", program(), "3", "7", data});
+  INFO(outcome.out << outcome.err);
+  CHECK(outcome.code == 0);
+  CHECK_THAT(outcome.out, Catch::Contains("3 kills in ") && Catch::Contains("0 differences"));
+}
+
 TEST_CASE("a signal to one rank stops all with a checkpoint, and other ranks go on",
           "[apps][ranks]") {
   INTANDEM_NEED_MPI();
@@ -108,17 +184,7 @@ TEST_CASE("a signal to one rank stops all with a checkpoint, and other ranks go 
   REQUIRE(run(scratch, long_train(whole)).code == 0);
   const std::string log = run_dir + "/log.jsonl";
   const Outcome stopped = run_ranks(scratch, 2, long_train(run_dir), [&](pid_t launcher) {
-    for (int i = 0; i < 3000 && slurp(log).empty(); ++i) {
-      std::this_thread::sleep_for(std::chrono::milliseconds(5));
-    }
-    // The last child of mpirun is rank 1.
-    const std::string children = slurp("/proc/" + std::to_string(launcher) + "/task/" +
-                                       std::to_string(launcher) + "/children");
-    std::istringstream numbers(children);
-    pid_t last = 0;
-    for (pid_t child; numbers >> child;) last = child;
-    REQUIRE(last > 0);
-    kill(last, SIGTERM);
+    kill(last_rank(launcher, log), SIGTERM);
   });
   INFO(stopped.err);
   CHECK(stopped.code == 75);
