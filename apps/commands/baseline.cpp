@@ -24,10 +24,10 @@ ExitCode baseline_command(DistillConfig config, const JobOptions& job) {
   const ConfigKeys keys = describe(config);
   // Nothing is trained: a shard for each process, whatever --shards says.
   ShardGroup group(processes(), processes().size());
+  exit_on_stop_signals();  // seconds of work, all of it done again by --resume
   RunDir run(job, "baseline-" + config.name);
   if (!run.already_finished(keys)) {
     use_threads(config.threads);
-    exit_on_stop_signals();  // seconds of work, all of it done again by --resume
     TandemInputs inputs = load_inputs(config, job, false);
     const DistillOptions options = distill_options(config, inputs.teacher.info);
     if (is_first_process()) run.begin(keys);

@@ -205,10 +205,10 @@ ExitCode distill_command(DistillConfig config, const JobOptions& job) {
   complete(config, job.run);
   const ConfigKeys keys = describe(config);
   ShardGroup group(processes(), static_cast<int>(config.shards));
+  exit_on_stop_signals();
   RunDir run(job, "distill-" + config.name);
   if (!run.already_finished(keys)) {
     use_threads(config.threads);
-    exit_on_stop_signals();
     const std::optional<Container> resume = run.open_checkpoint(keys);
     TandemInputs inputs = load_inputs(config, job);
     if (resume) check_same_images(*resume, inputs.teacher.info.data, job.other_data);

@@ -251,10 +251,10 @@ ExitCode train_command(TrainConfig config, const JobOptions& job) {
     config.init = std::filesystem::absolute(config.init).lexically_normal().string();
   }
   ShardGroup group(processes(), static_cast<int>(config.shards));
+  exit_on_stop_signals();
   RunDir run(job, "train");
   if (!run.already_finished(keys)) {
     use_threads(config.threads);
-    exit_on_stop_signals();
     config.data_dir = resolve_data_dir(config.dataset, config.data_dir);
     const std::optional<Container> resume = run.open_checkpoint(keys);
     NetworkSpec spec = chosen_network(config, 0);

@@ -178,7 +178,7 @@ TEST_CASE("a signal to one rank stops all with a checkpoint, and other ranks go 
   const TemporaryDirectory scratch;
   const std::string data = write_bars(scratch);
   const auto long_train = [&](const std::string& run_dir) {
-    return with(small_train(data, run_dir), {"--shards", "4", "--epochs", "12"});
+    return with(small_train(data, run_dir), {"--shards", "4", "--epochs", "40"});
   };
   const std::string whole = scratch.path("whole"), run_dir = scratch.path("run");
   REQUIRE(run(scratch, long_train(whole)).code == 0);
