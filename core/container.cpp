@@ -26,8 +26,7 @@ constexpr const char* kReserved[] = {"format", "format_version", "kind", "checks
 constexpr const char* kDamagedRemedy = "the file is damaged; restore it or create it again";
 constexpr const char* kSafetensorsRemedy = "give a file written by safetensors' save_file";
 constexpr const char* kFloatRemedy = "store float32 tensors of rank 0 to 4 (model.float())";
-constexpr const char* kForeignRemedy =
-    "use a file written by intandem (teacher, checkpoint, student or integer model)";
+constexpr const char* kForeignRemedy = "use a teacher, checkpoint, student or model of intandem";
 
 std::int64_t element_bytes(const std::string& dtype) {
   if (dtype == "F64" || dtype == "I64") return 8;
