@@ -35,7 +35,8 @@ ChartSpec chart_of(const SweepTeacher& teacher, const std::string& title) {
   return chart;
 }
 
-/// Per series and group the row with the most passes.
+/// Per series and group the row with the most passes; no point while a row of theirs is not done,
+/// as that may be the one and series of unequal passes are no comparison.
 ChartSpec bits_chart(const SweepResults& sweep, const SweepTeacher& teacher) {
   ChartSpec chart = chart_of(teacher, teacher.name + ": accuracy against bits");
   chart.x_label = "bits of weights and activations";
@@ -52,8 +53,9 @@ ChartSpec bits_chart(const SweepResults& sweep, const SweepTeacher& teacher) {
     const bool has_more =
         std::any_of(sweep.rows.begin(), sweep.rows.end(), [&](const SweepRow& other) {
           return other.teacher == row.teacher && other.group == row.group &&
-                 other.series == row.series && is_shown(other) &&
-                 other.passes.mean() > row.passes.mean();
+                 other.series == row.series &&
+                 (!std::isfinite(other.top1.mean()) ||
+                  (is_shown(other) && other.passes.mean() > row.passes.mean()));
         });
     const auto at = std::find(sweep.groups.begin(), sweep.groups.end(), row.group);
     if (!has_more) series.y[static_cast<std::size_t>(at - sweep.groups.begin())] = row.top1.mean();
