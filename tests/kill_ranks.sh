@@ -16,17 +16,10 @@ kills=${2:-100}
 RANDOM=${3:-1}
 data=$(realpath "${4:-/usr/share/datasets/fashion-mnist}")
 place=$(mktemp -d "${TMPDIR:-/tmp}/kill-ranks.XXXXXX")
+. "$(dirname "$0")/kill_common.sh"
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMP_WAIT_POLICY=passive
 
-fail() {
-  echo "kill_ranks: $* (files in $place)" >&2
-  exit 1
-}
 command -v mpirun >/dev/null || fail "no mpirun"
-milliseconds() { echo $(($(date +%s%N) / 1000000)); }
-figures() { # RUN
-  sed -E 's/"(seconds|[a-z]*_seconds|seconds_[a-z]*)": ?[0-9.e+-]+/"\1": 0/g' "$1/results.json" "$1/log.jsonl"
-}
 # A checkpoint after every step: many of the kills fall into one.
 train=(train --data-dir "$data" --limit 1200 --held-out 200 --width 0.1 --epochs 3 --batch 50
   --lr 0.05 --threads 1 --shards 4 --checkpoint-every 1 --quiet)
@@ -50,26 +43,26 @@ distill_ms=$(($(milliseconds) - begin))
 echo "undisturbed on 2 ranks: train $train_ms ms, distill $distill_ms ms"
 
 done_kills=0 in_checkpoint=0 rounds=0 slowest_ms=0
-random() { echo $(((RANDOM * 32768 + RANDOM) % $1)); }
-log_lines() { cat "$1/log.jsonl" 2>/dev/null | wc -l; } # RUN
 disturb() { # RANGE_MS RUN COMMAND...
   local range_ms=$1 run=$2 more=() n launcher wait_ms victims victim status begin ms mid look half
   shift 2
   while :; do
-    n=$((1 + $(random 3) + 1)) # 2 … 4 ranks
+    draw 3
+    n=$((2 + drawn)) # 2 … 4 ranks
     if [ "$done_kills" -ge "$kills" ]; then
       (ranks "$n" "$@" --run "$run" "${more[@]}") >"$place/out" 2>"$place/err" || fail "$1 --resume failed: $(cat "$place/err")"
       return
     fi
     (ranks "$n" "$@" --run "$run" "${more[@]}") >"$place/out" 2>"$place/err" &
     launcher=$!
-    wait_ms=$(random $((range_ms + 1)))
-    sleep "$(printf '%d.%03d' $((wait_ms / 1000)) $((wait_ms % 1000)))"
+    wait_randomly "$range_ms"
     victims=() victim='' mid=''
     read -ra victims 2>/dev/null <"/proc/$launcher/task/$launcher/children" # what mpirun has started
     if [ "${#victims[@]}" -gt 0 ]; then
-      victim=${victims[$(random ${#victims[@]})]}
-      if [ "$(random 2)" = 0 ]; then # the writer, as soon as a checkpoint is half written
+      draw ${#victims[@]}
+      victim=${victims[drawn]}
+      draw 2
+      if [ "$drawn" = 0 ]; then # the writer, as soon as a checkpoint is half written
         victim=${victims[0]}
         for ((look = 0; look < 20000; ++look)); do # builtins alone: it takes a few milliseconds
           half=("$run"/*.checkpoint.tmp."$victim")
@@ -92,7 +85,7 @@ disturb() { # RANGE_MS RUN COMMAND...
     done_kills=$((done_kills + 1))
     [ -z "$mid" ] || in_checkpoint=$((in_checkpoint + 1))
     more=(--resume)
-    ls "$run"/*.checkpoint >/dev/null 2>&1 || range_ms=$((range_ms * 5 / 4))
+    widen_range "$run"
     echo "kill $done_kills: one of $n ranks of $1 after $wait_ms ms$mid; ended in $ms ms, $(log_lines "$run") log lines"
   done
 }
@@ -101,13 +94,9 @@ while [ "$done_kills" -lt "$kills" ]; do
   rounds=$((rounds + 1))
   run=$place/round-$rounds
   disturb "$train_ms" "$run" "${train[@]}"
-  cmp "$place/whole/teacher.safetensors" "$run/teacher.safetensors" || fail "the teachers differ"
+  same_teacher "$run"
   disturb "$distill_ms" "$run" "${distill[@]}"
-  for file in w4a4.safetensors w4a4.student.safetensors w4a4.samples.json; do
-    cmp "$place/whole/$file" "$run/$file" || fail "$file differs"
-  done
-  figures "$run" | diff - "$place/whole.figures" >"$place/difference" || fail "figures differ: $(head -n 5 "$place/difference")"
-  if ls "$run"/*.checkpoint >/dev/null 2>&1; then fail "a checkpoint is left"; fi
+  same_student "$run"
   echo "round $rounds: same models and figures, bit for bit"
   rm -rf "$run"
 done

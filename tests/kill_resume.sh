@@ -15,6 +15,7 @@ kills=${2:-100}
 RANDOM=${3:-1}
 data=$(realpath "${4:-/usr/share/datasets/fashion-mnist}")
 place=$(mktemp -d "${TMPDIR:-/tmp}/kill-resume.XXXXXX")
+. "$(dirname "$0")/kill_common.sh"
 
 exec= # "exec": the program takes the place of its shell, so that waiting for one is waiting for both
 read -ra more <<<"${KILL_RESUME_FLAGS:-}"
@@ -31,15 +32,6 @@ distill() { # RUN FLAGS...
     --joint-evals 2 --calibration-images 200 --batch 50 --threads 1 --checkpoint-seconds 0.1 \
     --quiet "${more[@]}" "$@"
 }
-fail() {
-  echo "kill_resume: $* (files in $place)" >&2
-  exit 1
-}
-# All figures but the times, and the log line by line without them.
-figures() { # RUN
-  sed -E 's/"(seconds|[a-z]*_seconds|seconds_[a-z]*)": ?[0-9.e+-]+/"\1": 0/g' "$1/results.json" "$1/log.jsonl"
-}
-milliseconds() { echo $(($(date +%s%N) / 1000000)); }
 
 begin=$(milliseconds)
 train "$place/whole" >"$place/train.out" || fail "train failed"
@@ -59,11 +51,9 @@ disturb() { # COMMAND MS RUN
       "$command" "$run" "${flags[@]}" >"$place/$command.again" || fail "$command --resume failed"
       return
     fi
-    # Anywhere in the command, reading images and writing results included.
-    wait_ms=$(((RANDOM * 32768 + RANDOM) % (range_ms + 1)))
     (exec=exec && "$command" "$run" "${flags[@]}") >"$place/$command.again" 2>"$place/$command.err" &
     child=$!
-    sleep "$(printf '%d.%03d' $((wait_ms / 1000)) $((wait_ms % 1000)))"
+    wait_randomly "$range_ms" # anywhere in the command, reading images and writing results included
     kill -KILL "$child" 2>/dev/null
     wait "$child" 2>/dev/null
     status=$?
@@ -71,9 +61,8 @@ disturb() { # COMMAND MS RUN
     [ $status = 137 ] || fail "$command ended with $status: $(cat "$place/$command.err")"
     done_kills=$((done_kills + 1))
     flags=(--resume)
-    # On a machine that has become slower nothing would ever get past reading the images.
-    ls "$run"/*.checkpoint >/dev/null 2>&1 || range_ms=$((range_ms * 5 / 4))
-    echo "kill $done_kills: $command after $wait_ms ms, $(cat "$run/log.jsonl" 2>/dev/null | wc -l) log lines," \
+    widen_range "$run"
+    echo "kill $done_kills: $command after $wait_ms ms, $(log_lines "$run") log lines," \
       "$(ls "$run" 2>/dev/null | grep -c 'checkpoint$') checkpoint"
   done
 }
@@ -82,13 +71,9 @@ while [ "$done_kills" -lt "$kills" ]; do
   rounds=$((rounds + 1))
   run=$place/round-$rounds
   disturb train "$train_ms" "$run"
-  cmp "$place/whole/teacher.safetensors" "$run/teacher.safetensors" || fail "the teachers differ"
+  same_teacher "$run"
   disturb distill "$distill_ms" "$run"
-  for file in w4a4.safetensors w4a4.student.safetensors w4a4.samples.json; do
-    cmp "$place/whole/$file" "$run/$file" || fail "$file differs"
-  done
-  figures "$run" | diff - "$place/whole.figures" >"$place/difference" || fail "figures differ: $(head -n 5 "$place/difference")"
-  if ls "$run"/*.checkpoint >/dev/null 2>&1; then fail "a checkpoint is left"; fi
+  same_student "$run"
   echo "round $rounds: same models and figures, bit for bit"
   rm -rf "$run"
 done
