@@ -26,12 +26,10 @@ std::string cached_plan_path(const PlanMachine& machine);
 
 /// The plan a command runs by, after its option --plan:
 ///   "measure"   the cached one; what it lacks is measured and kept for the next time. A file that
-///   is
-///               damaged or of another machine, version, threads or batch is measured again.
+///               is damaged or of another machine, version, threads or batch is measured again.
 ///   "estimate"  none: by a count of products and bytes, at once
 ///   FILE        the one in that file, which must be of this machine, threads and batch (Error);
-///   what
-///               it lacks, or all if there is no such file, is measured and written there.
+///               what it lacks, or all if there is no such file, is measured and written there.
 class PlanSource {
  public:
   PlanSource(const std::string& option, std::int64_t batch);

@@ -49,7 +49,7 @@ Dataset load_test(const ModelInfo& info, const EvalOptions& options, const std::
   *data_dir = resolve_data_dir(info.dataset, data_directory(options.data_dir, info, options.model));
   Dataset test = load_test_data(info.dataset, *data_dir, options.limit, input, info.class_names);
   check_same_classes(info, options.model, test, options.other_data);
-  if (!options.pixels.empty()) save_npy(options.pixels, test.images);
+  if (!options.pixels.empty() && is_first_process()) save_npy(options.pixels, test.images);
   return test;
 }
 

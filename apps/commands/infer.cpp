@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "apps/commands/commands.hpp"
+#include "apps/run/data_check.hpp"
 #include "core/container.hpp"
 #include "core/error.hpp"
 #include "core/json.hpp"
@@ -83,9 +84,7 @@ ExitCode infer_command(const InferOptions& options) {
   const Container file = Container::load(options.model, "integer-model");
   const IntModel model = load_model(file);
   const ModelInfo info = load_info(file);
-  if (static_cast<std::int64_t>(info.class_names.size()) != model.classes) {
-    throw Error(options.model, "has the wrong number of class names", "export the model again");
-  }
+  check_class_names(info, options.model, model.classes);
   if (model.channels != 1 && model.channels != 3) {
     throw Error(options.model,
                 "takes images of " + std::to_string(model.channels) +

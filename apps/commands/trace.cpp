@@ -4,6 +4,7 @@
 #include <cstdio>
 
 #include "apps/commands/commands.hpp"
+#include "apps/run/data_check.hpp"
 #include "apps/trace/layer_tensors.hpp"
 #include "apps/trace/layer_text.hpp"
 #include "apps/trace/save_tensors.hpp"
@@ -119,9 +120,7 @@ ExitCode trace_command(const TraceOptions& options) {
   const Container file = Container::load(options.model, "integer-model");
   const IntModel model = load_model(file);
   const ModelInfo info = load_info(file);
-  if (static_cast<std::int64_t>(info.class_names.size()) != model.classes) {
-    throw Error(options.model, "has the wrong number of class names", "export the model again");
-  }
+  check_class_names(info, options.model, model.classes);
   const int layer = chosen_layer(options, model);
   const TensorU8 image = read_input(options, model);
   const std::vector<LayerTensors> tensors = trace_tensors(model, image);

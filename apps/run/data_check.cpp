@@ -41,6 +41,12 @@ std::string data_directory(const std::string& typed, const ModelInfo& model,
   return model.data_dir;
 }
 
+void check_class_names(const ModelInfo& model, const std::string& model_path,
+                       std::int64_t classes) {
+  if (static_cast<std::int64_t>(model.class_names.size()) == classes) return;
+  throw Error(model_path, "has the wrong number of class names", "export the model again");
+}
+
 void check_same_classes(const ModelInfo& model, const std::string& model_path, const Dataset& data,
                         bool other_data) {
   if (model.class_names == data.class_names) return;

@@ -1,6 +1,7 @@
 // Whether the images at hand are those that a model or a checkpoint comes from.
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 #include "core/container.hpp"
@@ -13,6 +14,9 @@ namespace intandem {
 /// model, else `fallback`. Error naming `model_path` if the recorded one is gone.
 std::string data_directory(const std::string& typed, const ModelInfo& model,
                            const std::string& model_path, const std::string& fallback = {});
+
+/// Error naming the file unless there is a name for each of so many classes.
+void check_class_names(const ModelInfo& model, const std::string& model_path, std::int64_t classes);
 
 /// Error naming both lists unless `data` has the model's classes, by name and in order. With
 /// `other_data` (--other-data) a note on standard error instead, as long as the counts agree.

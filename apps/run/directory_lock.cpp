@@ -34,15 +34,6 @@ std::string machine_name() {
   return id.empty() ? host_name() : id;
 }
 
-std::string now_utc() {
-  const std::time_t now = std::time(nullptr);
-  std::tm parts{};
-  gmtime_r(&now, &parts);
-  char text[32];
-  std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &parts);
-  return text;
-}
-
 /// The record of an owner: machine, process, host, since when, and how many beats so far. Opened
 /// anew each time: that is when NFS looks at the server.
 std::string read_record(const std::string& path) {
@@ -63,6 +54,15 @@ Owner parse(const std::string& record) {
 }
 
 }  // namespace
+
+std::string now_utc() {
+  const std::time_t now = std::time(nullptr);
+  std::tm parts{};
+  gmtime_r(&now, &parts);
+  char text[32];
+  std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &parts);
+  return text;
+}
 
 DirectoryLock::DirectoryLock(const std::string& directory, Times times)
     : directory_(directory),

@@ -11,6 +11,9 @@
 
 namespace intandem {
 
+/// The time, as records of owners and of runs hold it: "2026-12-01T06:58:27Z".
+std::string now_utc();
+
 /// Exclusive use of a directory while the object lives, by two means:
 ///
 ///   .lock    is locked by flock(), which the kernel takes back from a killed process. Linux passes

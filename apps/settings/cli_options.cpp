@@ -1,13 +1,27 @@
 #include "apps/settings/cli_options.hpp"
 
 #include <CLI/CLI.hpp>
+#include <cstdint>
 
 #include "apps/settings/cli_config.hpp"
 
 namespace intandem {
 namespace {
 
-void add_plan(CLI::App& command, std::string& plan) {
+void add_limit(CLI::App& command, std::int64_t& limit) {
+  command.add_option("--limit", limit, "use only so many test images; 0: all")
+      ->check(CLI::NonNegativeNumber);
+}
+
+void add_threads(CLI::App& command, std::int64_t& threads) {
+  command.add_option("--threads", threads, "threads; 0: all processors")
+      ->check(CLI::Range(0, 4096));
+}
+
+/// By which kernels the engine runs.
+void add_kernels(CLI::App& command, std::string& algorithm, std::string& plan) {
+  command.add_option("--algorithm", algorithm,
+                     "kernels of the integer engine: auto, ref, or one by name");
   command
       .add_option("--plan", plan,
                   "algorithm of each layer: measure on this machine and keep in the cache, "
@@ -26,13 +40,9 @@ void add_options(CLI::App& command, VerifyOptions& options) {
                                    "directory of the dataset; default: the student's"));
   command.add_flag("--other-data", options.other_data,
                    "go on although the images are not of the student's classes");
-  command.add_option("--limit", options.limit, "use only so many test images; 0: all")
-      ->check(CLI::NonNegativeNumber);
-  command.add_option("--threads", options.threads, "threads; 0: all processors")
-      ->check(CLI::Range(0, 4096));
-  command.add_option("--algorithm", options.algorithm,
-                     "kernels of the integer engine: auto, ref, or one by name");
-  add_plan(command, options.plan);
+  add_limit(command, options.limit);
+  add_threads(command, options.threads);
+  add_kernels(command, options.algorithm, options.plan);
 }
 
 void add_options(CLI::App& command, EvalOptions& options) {
@@ -41,15 +51,11 @@ void add_options(CLI::App& command, EvalOptions& options) {
                                    "directory of the dataset; default: where the model is from"));
   command.add_flag("--other-data", options.other_data,
                    "go on although the images are not of the model's classes");
-  command.add_option("--limit", options.limit, "use only so many test images; 0: all")
-      ->check(CLI::NonNegativeNumber);
+  add_limit(command, options.limit);
   command.add_option("--batch", options.batch, "images per call of the engine")
       ->check(CLI::Range(1, 65536));
-  command.add_option("--threads", options.threads, "threads; 0: all processors")
-      ->check(CLI::Range(0, 4096));
-  command.add_option("--algorithm", options.algorithm,
-                     "kernels of the integer engine: auto, ref, or one by name");
-  add_plan(command, options.plan);
+  add_threads(command, options.threads);
+  add_kernels(command, options.algorithm, options.plan);
   command.add_flag("--profile", options.profile, "also time every layer of an integer model");
   refuse_empty(*command
                     .add_option("--logits", options.logits,
@@ -93,9 +99,7 @@ void add_options(CLI::App& command, InferOptions& options) {
   command.add_option("--top", options.top, "classes printed per image")->check(CLI::Range(1, 1000));
   command.add_flag("--json", options.json,
                    "a line of JSON per image: image, class, name, top, logits; or image, error");
-  command.add_option("--algorithm", options.algorithm,
-                     "kernels of the integer engine: auto, ref, or one by name");
-  add_plan(command, options.plan);
+  add_kernels(command, options.algorithm, options.plan);
 }
 
 void add_options(CLI::App& command, ExportOptions& options) {

@@ -33,6 +33,9 @@ struct Array {
   std::int64_t size() const { return static_cast<std::int64_t>(v.size()); }
 };
 
+using Vars = std::vector<Var>;
+using Arrays = std::vector<Array>;
+
 /// b may be null. w [K][R][S][C/groups].
 inline Array conv2d(const Array& x, const Array& w, const Array* b, std::int64_t stride,
                     std::int64_t pad) {

@@ -6,15 +6,10 @@
 
 using namespace intandem;
 using reference::Array;
+using reference::Arrays;
 using reference::check_gradients;
 using reference::random_tensor;
-
-namespace {
-
-using Vars = std::vector<Var>;
-using Arrays = std::vector<Array>;
-
-}  // namespace
+using reference::Vars;
 
 TEST_CASE("conv2d has the gradients of its definition", "[nn][gradient]") {
   struct Case {

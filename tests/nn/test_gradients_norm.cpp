@@ -5,15 +5,10 @@
 
 using namespace intandem;
 using reference::Array;
+using reference::Arrays;
 using reference::check_gradients;
 using reference::random_tensor;
-
-namespace {
-
-using Vars = std::vector<Var>;
-using Arrays = std::vector<Array>;
-
-}  // namespace
+using reference::Vars;
 
 TEST_CASE("batch_norm has the gradients of its definition", "[nn][gradient]") {
   // 19 channels: one full vector of every width and a remainder. An offset mean shows cancellation.
