@@ -71,9 +71,10 @@ LIB_SRC := $(wildcard core/*.cpp nn/*.cpp nn/*/*.cpp quant/*.cpp quant/*/*.cpp q
 APP_SRC := $(filter-out apps/examples/%,$(wildcard apps/*.cpp apps/*/*.cpp))
 TEST_SRC := $(wildcard tests/*.cpp tests/*/*.cpp)
 FUZZ_SRC := $(wildcard tests/fuzz/fuzz_*.cpp)
-BENCH_SRC := $(filter-out bench/distill_steps.cpp bench/plan_check.cpp,$(wildcard bench/*.cpp))
+BENCH_MAINS := bench/distill_steps.cpp bench/loader_speed.cpp bench/plan_check.cpp
+BENCH_SRC := $(filter-out $(BENCH_MAINS),$(wildcard bench/*.cpp))
 TESTED_BENCH := $(addprefix bench/,bar_chart.cpp bench_options.cpp int_case.cpp shapes.cpp sweep.cpp)
-ALL_SRC := $(LIB_SRC) $(APP_SRC) $(TEST_SRC) $(BENCH_SRC) bench/distill_steps.cpp bench/plan_check.cpp
+ALL_SRC := $(LIB_SRC) $(APP_SRC) $(TEST_SRC) $(BENCH_SRC) $(BENCH_MAINS)
 FORMATTED := $(ALL_SRC) $(wildcard bench/peers/*.cpp apps/examples/*.cpp) $(wildcard */*.hpp */*/*.hpp */*/*/*.hpp)
 LIB := $(B)/libintandem.a
 BIN := $(if $(APP_SRC),$(B)/intandem)
@@ -90,7 +91,7 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 
 .PHONY: data-cifar10 claim results install install-files uninstall
-.PHONY: build demo test check fuzz fuzz-models bench plan-check bench-distill bench-peers deps clean help FORCE
+.PHONY: build demo test check fuzz fuzz-models bench plan-check bench-distill bench-loader bench-peers deps clean help FORCE
 .PHONY: run-bench run-float-peers run-int-peers run-tests run-fuzz run-fuzz-models everything syntax check-format check-layers check-gcc check-clang
 .DELETE_ON_ERROR:
 
@@ -114,6 +115,7 @@ help:
 	@echo "make plan-check  every algorithm of every layer of bench/shapes: how far measured plans are behind"
 	@echo "                 the best, and 2 bits behind 4 (PLAN_ARGS)"
 	@echo "make bench-distill  steps of distillation beside one of the teacher (DISTILL_ARGS)"
+	@echo "make bench-loader PHOTOS=DIR  the loader beside Pillow and torchvision, stb_image beside libjpeg-turbo"
 	@echo "make bench-peers kernels, a training step and whole networks beside OpenBLAS, oneDNN, PyTorch,"
 	@echo "                 ONNX Runtime; make run-int-peers, run-float-peers: one half"
 	@echo "make results     writes docs/results*.md from bench/results/*.json; SAVE=NAME first keeps the"
@@ -194,6 +196,21 @@ $(B)/distill_steps: $(B)/bench/distill_steps.o $(B)/bench/machine.o $(B)/apps/pr
 results:
 	$(Q)bench/make_results.py $(if $(SAVE),--save "$(SAVE)")
 
+# Decoding and augmenting the photos of a folder of class folders (docs/imagenet.md); LOADER_ARGS of
+# bench/loader_speed.py. libjpeg-turbo is left out where its header is missing.
+PHOTOS ?=
+bench-loader:
+	@.ci/deps bench
+	$(SUBMAKE) $(B)/loader_speed $(BIN) $(if $(wildcard /usr/include/jpeglib.h),$(B)/jpeg_decoders)
+	$(Q)bench/loader_speed.py $(B)/loader_speed $(BIN) "$(PHOTOS)" $(LOADER_ARGS)
+	$(Q)$(if $(wildcard /usr/include/jpeglib.h),$(B)/jpeg_decoders "$(PHOTOS)")
+$(B)/loader_speed: $(B)/bench/loader_speed.o $(LIB)
+	$(call say,LINK $@)
+	$(Q)$(CXX) $(ALL_LDFLAGS) $(filter %.o,$^) $(LIB) $(LDLIBS) -o $@
+$(B)/jpeg_decoders: $(B)/bench/peers/jpeg_decoders.o $(LIB)
+	$(call say,LINK $@)
+	$(Q)$(CXX) $(ALL_LDFLAGS) $(filter %.o,$^) $(LIB) $(LDLIBS) -ljpeg -o $@
+
 # The rivals are packages nothing else needs, so nothing else builds these programs. Results:
 # build/bench/{float,int}_peers.json (docs/benchmarks.md). Arguments: PEERS_ARGS="THREADS REPETITIONS
 # FILTER" of the kernels (the integer ones take LIMITS as well), STEPS_ARGS="--turns 5 --networks
@@ -228,7 +245,7 @@ $(B)/torch_step: $(B)/bench/peers/torch_step.o $(LIB)
 run-tests: $(TESTS) $(BIN)
 	$(Q)BUILD="$(B)" BIN="$(BIN)" CXX="$(CXX)" SAN="$(SAN)" TEST="$(TEST)" tests/run.sh
 
-everything: $(LIB) $(BIN) $(TESTS) $(BENCH) $(B)/distill_steps $(B)/plan_check
+everything: $(LIB) $(BIN) $(TESTS) $(BENCH) $(B)/distill_steps $(B)/plan_check $(B)/loader_speed
 check-format:
 	@echo "FORMAT $(words $(FORMATTED)) files"
 	$(Q)echo $(FORMATTED) | xargs -n 16 -P $$(nproc) clang-format --dry-run -Werror

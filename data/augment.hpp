@@ -9,8 +9,12 @@ namespace intandem {
 
 /// Augmentation in the pixel domain; what moves in from outside is the zero point.
 struct Augment {
-  int shift = 0;      ///< translate by −shift … shift pixels in y and x (pad-and-crop)
-  bool flip = false;  ///< mirror left-right with probability ½
+  int shift = 0;             ///< translate by −shift … shift pixels in y and x (pad-and-crop)
+  bool flip = false;         ///< mirror left-right with probability ½
+  bool random_crop = false;  ///< of photos (data/photo.hpp), instead of the shift
+  double jitter = 0;         ///< strength of jitter_colours (data/photo.hpp), 0 … 1
+
+  friend bool operator==(const Augment&, const Augment&) = default;
 };
 
 /// What is done to one image: output (y, x) is input (y + dy, x' + dx), x' = x or, flipped, W−1−x.

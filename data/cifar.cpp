@@ -149,7 +149,9 @@ TrainTest load_cifar(CifarKind kind, const std::string& directory, const LoadOpt
   const DataCounts counts{train.total, test.total, layout.classes, kSide, kSide, kChannels, names};
   if (options.check) options.check(counts);
   check_fits_memory(place, counts);
-  TrainTest both{load_part(train, layout), load_part(test, layout), {}};
+  TrainTest both;
+  both.train = load_part(train, layout);
+  both.test = load_part(test, layout);
   both.train.class_names = both.test.class_names = names;
   return both;
 }

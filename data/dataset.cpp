@@ -6,10 +6,12 @@
 
 #include "core/error.hpp"
 #include "core/memory.hpp"
+#include "core/parallel.hpp"
 #include "core/rng.hpp"
 #include "data/cifar.hpp"
 #include "data/fashion_mnist.hpp"
 #include "data/image_folder.hpp"
+#include "data/packed.hpp"
 
 namespace intandem {
 namespace {
@@ -48,13 +50,34 @@ Dataset keep(Dataset all, const std::vector<std::int32_t>& indices) {
 
 }  // namespace
 
+Shape Dataset::image_shape() const {
+  if (streamed()) return source->image_shape();
+  INTANDEM_CHECK(images.rank() == 4, "images of shape " + images.shape().str());
+  return {images.dim(1), images.dim(2), images.dim(3)};
+}
+
+void Dataset::read_image(std::int64_t i, std::uint8_t* destination) const {
+  INTANDEM_CHECK(i >= 0 && i < size(),
+                 "image " + std::to_string(i) + " of " + std::to_string(size()));
+  if (streamed()) {
+    source->read(members[static_cast<std::size_t>(i)], nullptr, destination);
+    return;
+  }
+  const std::int64_t image_bytes = images.size_bytes() / size();
+  std::memcpy(destination, images.data() + i * image_bytes, static_cast<std::size_t>(image_bytes));
+}
+
 TensorU8 image_range(const Dataset& data, std::int64_t first, std::int64_t N) {
   INTANDEM_CHECK(first >= 0 && N >= 0 && first + N <= data.size(),
                  "images " + std::to_string(first) + " ... " + std::to_string(first + N) + " of " +
                      std::to_string(data.size()));
-  const std::int64_t pixels = data.images.size() / std::max<std::int64_t>(1, data.size());
-  TensorU8 images(data.images.shape().with_outer(N));
-  std::copy_n(data.images.data() + first * pixels, N * pixels, images.data());
+  const Shape image = data.image_shape();
+  TensorU8 images({N, image[0], image[1], image[2]});
+  parallel_for(N, data.streamed() ? 1 : N, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = begin; i < end; ++i) {
+      data.read_image(first + i, images.data() + i * image.size());
+    }
+  });
   return images;
 }
 
@@ -63,17 +86,23 @@ Dataset subset(const Dataset& all, const std::vector<std::int32_t>& indices) {
   part.name = all.name;
   part.classes = all.classes;
   part.class_names = all.class_names;
-  const auto count = static_cast<std::int64_t>(indices.size());
-  part.images = TensorU8(all.images.shape().with_outer(count));
+  part.source = all.source;
+  part.files_digest = all.files_digest;
   part.labels.reserve(indices.size());
   const std::int64_t image_bytes = all.size() > 0 ? all.images.size_bytes() / all.size() : 0;
+  const auto count = static_cast<std::int64_t>(indices.size());
+  if (!all.streamed()) part.images = TensorU8(all.images.shape().with_outer(count));
   for (std::int64_t i = 0; i < count; ++i) {
     const std::int32_t from = indices[static_cast<std::size_t>(i)];
     INTANDEM_CHECK(from >= 0 && from < all.size(),
                    "image " + std::to_string(from) + " of " + std::to_string(all.size()));
+    part.labels.push_back(all.labels[static_cast<std::size_t>(from)]);
+    if (all.streamed()) {
+      part.members.push_back(all.members[static_cast<std::size_t>(from)]);
+      continue;
+    }
     std::memcpy(part.images.data() + i * image_bytes, all.images.data() + from * image_bytes,
                 static_cast<std::size_t>(image_bytes));
-    part.labels.push_back(all.labels[static_cast<std::size_t>(from)]);
   }
   return part;
 }
@@ -120,7 +149,8 @@ Split split_held_out(Dataset all, std::int64_t held_out, std::uint64_t seed) {
                       std::back_inserter(rest));
   Split split;
   split.held_out = subset(all, chosen);
-  split.train = all.images.is_sole_owner() ? keep(std::move(all), rest) : subset(all, rest);
+  split.train = !all.streamed() && all.images.is_sole_owner() ? keep(std::move(all), rest)
+                                                              : subset(all, rest);
   return split;
 }
 
@@ -142,7 +172,7 @@ void check_fits_memory(const std::string& source, const DataCounts& counts) {
 }
 
 std::vector<std::string> dataset_names() {
-  return {"fashion-mnist", "cifar10", "cifar100", "image-folder"};
+  return {"fashion-mnist", "cifar10", "cifar100", "image-folder", "packed"};
 }
 
 TrainTest load_dataset(const std::string& name, const std::string& directory,
@@ -151,6 +181,7 @@ TrainTest load_dataset(const std::string& name, const std::string& directory,
   if (name == "cifar10") return load_cifar(CifarKind::cifar10, directory, options);
   if (name == "cifar100") return load_cifar(CifarKind::cifar100, directory, options);
   if (name == "image-folder") return load_image_folder(directory, options);
+  if (name == "packed") return load_packed(directory, options);
   std::string known;
   for (const std::string& each : dataset_names()) known += (known.empty() ? "" : ", ") + each;
   throw Error("dataset", "unknown name '" + name + "'", "use one of " + known, ExitCode::usage);

@@ -9,18 +9,29 @@
 namespace intandem {
 
 Fingerprint fingerprint(const Dataset& data) {
-  Checksum labels, pixels;
+  Checksum labels;
   labels.absorb(data.labels.data(),
                 static_cast<std::int64_t>(data.labels.size() * sizeof(data.labels[0])));
-  pixels.absorb(data.images.data(), data.images.size_bytes());
-  const Shape& images = data.images.shape();
+  const Shape image = data.image_shape();
   std::string size;
-  for (int axis = 1; axis < images.rank(); ++axis) {
-    size += (axis > 1 ? "x" : "") + std::to_string(images[axis]);
+  for (int axis = 0; axis < image.rank(); ++axis) {
+    size += (axis > 0 ? "x" : "") + std::to_string(image[axis]);
   }
-  return {std::to_string(data.size()) + " images " + size + " in " + std::to_string(data.classes) +
-              " classes, labels " + labels.digits(),
-          pixels.digits()};
+  Fingerprint found;
+  found.labels = std::to_string(data.size()) + " images " + size + " in " +
+                 std::to_string(data.classes) + " classes, labels " + labels.digits();
+  found.files = data.files_digest;
+  if (!data.streamed()) {
+    Checksum pixels;
+    pixels.absorb(data.images.data(), data.images.size_bytes());
+    found.pixels = pixels.digits();
+  }
+  return found;
+}
+
+bool Fingerprint::same_pixels(const Fingerprint& other) const {
+  if (!pixels.empty() && !other.pixels.empty()) return pixels == other.pixels;
+  return !files.empty() && files == other.files;
 }
 
 void check_class_names(const std::vector<std::string>& names, const std::string& where) {

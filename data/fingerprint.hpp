@@ -14,9 +14,14 @@ struct Fingerprint {
   /// "60000 images 28x28x1 in 10 classes, labels 0123456789abcdef": count, size, classes and the
   /// checksum of the labels in order; empty: unknown.
   std::string labels;
-  /// Checksum of the pixels in order. Another decoder of photos may round some of them otherwise,
-  /// so only a run that goes on bit for bit insists on it.
+  /// Checksum of the pixels in order; empty if they are not all in memory. Another decoder of
+  /// photos may round some of them otherwise, so only a run that goes on bit for bit insists on it.
   std::string pixels;
+  /// Of images that are not all read: Dataset::files_digest. Empty: not known.
+  std::string files;
+
+  /// Both know their pixels, or else their files, and they agree.
+  bool same_pixels(const Fingerprint& other) const;
 };
 
 Fingerprint fingerprint(const Dataset& data);

@@ -1,122 +1,83 @@
 #include "data/folder_listing.hpp"
 
 #include <algorithm>
-#include <cctype>
-#include <filesystem>
-#include <fstream>
+#include <map>
 
 #include "core/error.hpp"
-#include "data/image_file.hpp"
+#include "data/folder_walk.hpp"
 
 namespace intandem {
-namespace {
 
-namespace fs = std::filesystem;
-
-/// Folders inside a class folder; links that lead in a circle end here.
-constexpr int kMaxDepth = 8;
-constexpr const char* kArchiveLeftOver = "__MACOSX";
-
-struct Entry {
-  std::string name;
-  bool is_folder = false;
-};
-
-/// In byte order, hidden ones left out.
-std::vector<Entry> entries_of(const std::string& directory) {
-  std::vector<Entry> entries;
-  try {
-    for (const fs::directory_entry& entry : fs::directory_iterator(directory)) {
-      const std::string name = entry.path().filename().string();
-      if (name.empty() || name[0] == '.') continue;
-      std::error_code ignored;
-      entries.push_back({name, entry.is_directory(ignored)});
-    }
-  } catch (const fs::filesystem_error& error) {
-    throw Error(directory, "cannot be read (" + error.code().message() + ")", kFolderRemedy);
-  }
-  std::sort(entries.begin(), entries.end(),
-            [](const Entry& a, const Entry& b) { return a.name < b.name; });
-  return entries;
+void FileList::add(std::string_view path, std::int64_t size_bytes, std::int64_t date_ns) {
+  paths_ += path;
+  ends_.push_back(paths_.size());
+  sizes_.push_back(size_bytes);
+  dates_ns_.push_back(date_ns);
 }
 
-bool has_image_name(const std::string& name) {
-  std::string extension = fs::path(name).extension().string();
-  for (char& c : extension) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  return extension == ".jpg" || extension == ".jpeg" || extension == ".png" ||
-         extension == ".bmp" || extension == ".gif";
+std::int64_t FileList::memory_bytes() const {
+  return static_cast<std::int64_t>(paths_.capacity() + ends_.capacity() * sizeof(std::size_t) +
+                                   (sizes_.capacity() + dates_ns_.capacity()) * sizeof(sizes_[0]));
 }
-
-/// By name, or where the name says nothing by the first bytes.
-bool is_image_file(const std::string& path) {
-  if (has_image_name(path)) return true;
-  std::error_code ignored;
-  if (!fs::is_regular_file(path, ignored)) return false;
-  char start[16] = {};
-  std::ifstream file(path, std::ios::binary);
-  file.read(start, sizeof start);
-  return is_image({start, static_cast<std::size_t>(file.gcount())});
-}
-
-void collect(const std::string& folder, int depth, std::vector<std::string>& images,
-             std::vector<std::string>& skipped) {
-  if (depth > kMaxDepth) {
-    throw Error(folder, "lies more than 8 folders deep in its class", kFolderRemedy);
-  }
-  for (const Entry& entry : entries_of(folder)) {
-    const std::string path = folder + "/" + entry.name;
-    if (entry.is_folder && entry.name != kArchiveLeftOver) {
-      collect(path, depth + 1, images, skipped);
-    } else {
-      (!entry.is_folder && is_image_file(path) ? images : skipped).push_back(path);
-    }
-  }
-}
-
-}  // namespace
 
 std::vector<std::string> class_folders(const std::string& part) {
   std::vector<std::string> names;
-  for (const Entry& entry : entries_of(part)) {
+  for (const FolderEntry& entry : entries_of(part)) {
     if (entry.is_folder && entry.name != kArchiveLeftOver) names.push_back(entry.name);
   }
   return names;
 }
 
 FolderListing list_folder(const std::string& part, const std::vector<std::string>& class_names) {
+  const FolderWalk walk = walk_folder(part);
   FolderListing listing;
-  std::vector<bool> found(class_names.size(), false);
-  for (const Entry& entry : entries_of(part)) {
-    const std::string path = part + "/" + entry.name;
-    if (!entry.is_folder || entry.name == kArchiveLeftOver) {
-      if (!entry.is_folder && is_image_file(path)) {
-        throw Error(path, "is an image outside of the class folders", kFolderRemedy);
-      }
-      listing.skipped.push_back(path);
-      continue;
+  std::map<std::string_view, std::int32_t> label_of;
+  for (const std::string& name : class_names) {
+    label_of.emplace(name, static_cast<std::int32_t>(label_of.size()));
+  }
+  struct Place {
+    std::size_t rank;  ///< position within its class
+    std::int32_t label;
+    std::size_t index;
+  };
+  std::vector<Place> places;
+  std::vector<std::size_t> count(class_names.size(), 0);
+  for (std::size_t i = 0; i < walk.images.size(); ++i) {
+    const std::string_view path = walk.images.path(i);
+    const std::size_t slash = path.find('/');
+    if (slash == std::string_view::npos) {
+      throw Error(part + "/" + std::string(path), "is an image outside of the class folders",
+                  kFolderRemedy);
     }
-    std::vector<std::string> images;
-    collect(path, 0, images, listing.skipped);
-    const auto at = std::find(class_names.begin(), class_names.end(), entry.name);
-    if (at == class_names.end()) {
-      if (!images.empty()) {
-        throw Error(path, "is not one of the classes of the training images", kFolderRemedy);
-      }
-      listing.skipped.push_back(path);
-      continue;
+    const auto found = label_of.find(path.substr(0, slash));
+    if (found == label_of.end()) {
+      throw Error(part + "/" + std::string(path.substr(0, slash)),
+                  "is not one of the classes of the training images", kFolderRemedy);
     }
-    const auto label = static_cast<std::size_t>(at - class_names.begin());
-    found[label] = !images.empty();
-    for (std::size_t rank = 0; rank < images.size(); ++rank) {
-      listing.files.push_back({rank, static_cast<std::int32_t>(label), images[rank]});
+    const std::int32_t label = found->second;
+    places.push_back({count[static_cast<std::size_t>(label)]++, label, i});
+  }
+  for (std::size_t i = 0; i < walk.others.size(); ++i) {
+    listing.skipped.push_back(part + "/" + std::string(walk.others.path(i)));
+  }
+  for (std::size_t i = 0; i < walk.folders.size(); ++i) {
+    const std::string_view folder = walk.folders.path(i);
+    const bool is_class = !folder.empty() && folder.find('/') == std::string_view::npos;
+    if (is_class && !label_of.contains(folder)) {
+      listing.skipped.push_back(part + "/" + std::string(folder));
     }
   }
-  for (std::size_t label = 0; label < found.size(); ++label) {
-    if (!found[label]) listing.missing.push_back(class_names[label]);
+  for (std::size_t label = 0; label < count.size(); ++label) {
+    if (count[label] == 0) listing.missing.push_back(class_names[label]);
   }
-  std::sort(listing.files.begin(), listing.files.end(), [](const auto& a, const auto& b) {
+  std::sort(places.begin(), places.end(), [](const Place& a, const Place& b) {
     return a.rank != b.rank ? a.rank < b.rank : a.label < b.label;
   });
+  for (const Place& place : places) {
+    listing.files.add(walk.images.path(place.index), walk.images.size_bytes(place.index),
+                      walk.images.date_ns(place.index));
+    listing.labels.push_back(place.label);
+  }
   return listing;
 }
 

@@ -7,6 +7,7 @@
 
 #include "core/tensor.hpp"
 #include "data/image/checks.hpp"  // kMaxImageSide, kMaxImagePixels
+#include "data/image/pixels.hpp"
 
 namespace intandem {
 
@@ -24,9 +25,19 @@ TensorU8 decode_image(std::string_view bytes, const std::string& source, std::in
 /// Whether a file that starts with these bytes (16 suffice) is of one of the four kinds.
 bool is_image(std::string_view bytes);
 
+/// The two steps of decode_image. The strict check, which takes little memory; then the decoding
+/// of the same bytes, which takes up to decoding_bytes of it.
+ImageFacts check_image(std::string_view bytes, const std::string& source);
+Pixels decode_checked(std::string_view bytes, const std::string& source, const ImageFacts& facts,
+                      std::int64_t channels);
+std::int64_t decoding_bytes(const ImageFacts& facts);
+
+/// Error (is larger than …) for files that are not even read.
+void check_image_file_size(std::uintmax_t size_bytes, const std::string& source);
+
 /// u8 [H][W][C] turned as EXIF orientation 1 … 8 asks: 2 mirrored, 3 by 180°, 4 upside down, 5
 /// transposed, 6 by 90° clockwise, 7 transposed across, 8 by 90° counterclockwise.
-TensorU8 turn_upright(const TensorU8& image, int orientation);
+Pixels turn_upright(Pixels image, int orientation);
 
 /// u8 [H][W][C] → [height][width][C], separable tent filter: bilinear interpolation when enlarging;
 /// when shrinking the tent is as wide as two output pixels, so nothing aliases. Weights are exact
@@ -36,5 +47,8 @@ TensorU8 resize_image(const TensorU8& image, std::int64_t height, std::int64_t w
 
 /// The largest centred rectangle of the target's aspect ratio, resized to [height][width][C].
 TensorU8 fit_image(const TensorU8& image, std::int64_t height, std::int64_t width);
+/// The same of u8 [H][W][C] to `destination`.
+void fit_image(const std::uint8_t* image, std::int64_t H, std::int64_t W, std::int64_t C,
+               std::int64_t height, std::int64_t width, std::uint8_t* destination);
 
 }  // namespace intandem

@@ -2,12 +2,14 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <numeric>
 
 #include "core/error.hpp"
-#include "core/parallel.hpp"
+#include "data/bad_files.hpp"
 #include "data/fingerprint.hpp"
-#include "data/folder_listing.hpp"
+#include "data/folder_source.hpp"
 #include "data/image_file.hpp"
+#include "data/stream.hpp"
 
 namespace intandem {
 namespace {
@@ -30,13 +32,14 @@ std::string first_few(const std::vector<std::string>& names) {
 }
 
 void check_size(const LoadOptions& options) {
-  if (options.height >= 1 && options.height <= kMaxImageSide && options.width >= 1 &&
-      options.width <= kMaxImageSide && (options.channels == 1 || options.channels == 3)) {
+  const InputFormat& input = options.input;
+  if (input.height >= 1 && input.height <= kMaxImageSide && input.width >= 1 &&
+      input.width <= kMaxImageSide && (input.channels == 1 || input.channels == 3)) {
     return;
   }
   throw Error("image-folder",
-              "cannot make images of " + std::to_string(options.height) + "x" +
-                  std::to_string(options.width) + "x" + std::to_string(options.channels),
+              "cannot make images of " + std::to_string(input.height) + "x" +
+                  std::to_string(input.width) + "x" + std::to_string(input.channels),
               "use sides of 1 ... 16384 pixels and 1 or 3 channels", ExitCode::usage);
 }
 
@@ -53,6 +56,40 @@ std::vector<std::string> find_classes(const std::string& train, const std::strin
            options.class_names.end();
   });
   return known && !options.class_names.empty() ? options.class_names : folders;
+}
+
+/// files[i], labels[i] for the i that `keep` says.
+template <class F>
+FolderListing filtered(const FolderListing& listing, const F& keep) {
+  FolderListing rest;
+  for (std::size_t i = 0; i < listing.files.size(); ++i) {
+    if (!keep(i)) continue;
+    const FileList& files = listing.files;
+    rest.files.add(files.path(i), files.size_bytes(i), files.date_ns(i));
+    rest.labels.push_back(listing.labels[i]);
+  }
+  return rest;
+}
+
+/// Opens every file, or remembers what came of it, and takes those out of the listing that are not
+/// whole images.
+void leave_out_bad(const std::string& part, FolderListing& listing, TrainTest& both) {
+  const auto count = static_cast<std::int64_t>(listing.files.size());
+  std::optional<BadFiles> bad = load_bad_files(part, listing.files);
+  if (!bad && count > 0) bad = find_bad_files(part, listing.files);
+  if (!bad || bad->indices.empty()) return;
+  std::vector<bool> is_bad(listing.files.size(), false);
+  for (std::size_t i = 0; i < bad->indices.size(); ++i) {
+    is_bad[static_cast<std::size_t>(bad->indices[i])] = true;
+    both.bad_files.push_back(bad->reasons[i]);
+  }
+  both.notes.push_back(part + ": left out " + std::to_string(bad->indices.size()) + " of " +
+                       std::to_string(count) +
+                       " files that cannot be decoded: " + first_few(bad->reasons));
+  std::vector<std::string> missing = std::move(listing.missing);
+  listing = filtered(listing, [&](std::size_t i) { return !is_bad[i]; });
+  listing.missing = std::move(missing);
+  if (listing.files.size() == 0) throw Error(part, "holds no image that is whole", kFolderRemedy);
 }
 
 void add_notes(const std::string& part, const FolderListing& listing,
@@ -74,27 +111,24 @@ void add_notes(const std::string& part, const FolderListing& listing,
 
 void keep_first(FolderListing& listing, std::int64_t limit) {
   if (limit <= 0 || static_cast<std::int64_t>(listing.files.size()) <= limit) return;
-  listing.files.resize(static_cast<std::size_t>(limit));
+  listing = filtered(listing, [&](std::size_t i) { return static_cast<std::int64_t>(i) < limit; });
 }
 
-Dataset decode(const FolderListing& listing, const std::vector<std::string>& class_names,
-               const LoadOptions& options) {
-  const auto count = static_cast<std::int64_t>(listing.files.size());
+/// What is known of a part before its images are opened.
+Dataset part_of(const std::string& part, FolderListing listing, const LoadOptions& options,
+                const std::vector<std::string>& class_names,
+                const std::shared_ptr<PhotoDecoder>& decoder) {
   Dataset data;
   data.name = "image-folder";
   data.classes = static_cast<std::int64_t>(class_names.size());
   data.class_names = class_names;
-  data.images = TensorU8({count, options.height, options.width, options.channels});
-  const std::int64_t image_bytes = options.height * options.width * options.channels;
-  parallel_for(count, 1, [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t i = begin; i < end; ++i) {
-      const std::string& path = listing.files[static_cast<std::size_t>(i)].path;
-      const TensorU8 image =
-          fit_image(read_image(path, options.channels), options.height, options.width);
-      std::copy_n(image.data(), image_bytes, data.images.data() + i * image_bytes);
-    }
-  });
-  for (const FolderListing::File& file : listing.files) data.labels.push_back(file.label);
+  data.labels = std::move(listing.labels);
+  data.members.resize(data.labels.size());
+  std::iota(data.members.begin(), data.members.end(), 0);
+  data.files_digest = files_digest(listing.files, data.labels);
+  data.source = std::make_shared<FolderSource>(
+      part, std::move(listing.files),
+      StreamOptions{options.input, options.memory_bytes, options.threads}, decoder);
   return data;
 }
 
@@ -122,20 +156,28 @@ TrainTest load_image_folder(const std::string& directory, const LoadOptions& opt
   }
   if (!is_folder(test)) throw Error(test, "no such directory", kFolderRemedy);
   test_files = list_folder(test, classes);
-  if (test_files.files.empty()) throw Error(test, "holds no images", kFolderRemedy);
+  if (test_files.files.size() == 0) throw Error(test, "holds no images", kFolderRemedy);
   add_notes(test, test_files, both.notes);
+  if (options.skip_bad) {
+    leave_out_bad(train, train_files, both);
+    leave_out_bad(test, test_files, both);
+  }
   keep_first(train_files, options.limit);
   keep_first(test_files, options.limit);
 
-  const auto train_images = static_cast<std::int64_t>(train_files.files.size());
-  const auto test_images = static_cast<std::int64_t>(test_files.files.size());
-  const DataCounts counts{train_images,   test_images,   static_cast<std::int64_t>(classes.size()),
-                          options.height, options.width, options.channels,
-                          classes};
-  if (options.check) options.check(counts);
-  check_fits_memory(directory, counts);
-  both.train = decode(train_files, classes, options);
-  both.test = decode(test_files, classes, options);
+  if (options.check) {
+    options.check({static_cast<std::int64_t>(train_files.files.size()),
+                   static_cast<std::int64_t>(test_files.files.size()),
+                   static_cast<std::int64_t>(classes.size()), options.input.height,
+                   options.input.width, options.input.channels, classes});
+  }
+  const std::int64_t list_bytes =
+      train_files.files.memory_bytes() + test_files.files.memory_bytes();
+  const auto decoder = std::make_shared<PhotoDecoder>(options.memory_bytes -
+                                                      std::min(options.memory_bytes, list_bytes));
+  both.train = part_of(train, std::move(train_files), options, classes, decoder);
+  both.test = part_of(test, std::move(test_files), options, classes, decoder);
+  keep_in_memory_if_small(both, options);
   return both;
 }
 

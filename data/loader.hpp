@@ -1,4 +1,4 @@
-// Batches in random order with augmentation, prepared by a thread ahead of the training step.
+// Batches in random order with augmentation, prepared by threads ahead of the training step.
 #pragma once
 
 #include <cstdint>
@@ -23,8 +23,10 @@ void check_batch(const std::string& dataset, std::int64_t images, std::int64_t b
 
 /// One epoch of batches. Batch contents are a function of (data, options, epoch, index) alone: the
 /// image order is one permutation per (seed, epoch), the augmentation of the image at position i of
-/// the epoch is drawn with counter i, whatever the batch size. The last, smaller batch is dropped
-/// when drop_last (training), kept otherwise.
+/// the epoch is drawn with counter i, whatever the batch size; random crops and what goes with them
+/// follow from (seed, epoch, number of the image in its source). The last, smaller batch is dropped
+/// when drop_last (training), kept otherwise. Images of a source are read by its number of threads,
+/// ahead by what its memory allows; which thread reads what changes nothing.
 class Loader {
  public:
   struct Options {
@@ -41,18 +43,20 @@ class Loader {
   };
 
   /// `data` and `norm` must outlive the loader. Error if the batch size is not positive, larger
-  /// than the data with drop_last (there would be nothing to train on), or a shift does not fit.
+  /// than the data with drop_last (there would be nothing to train on), a shift does not fit, or
+  /// random crops are asked of images in memory.
   Loader(const Dataset& data, const Normalization& norm, const Options& options,
          std::int64_t epoch);
-  /// Stops the thread; waits for at most the batch it is working on.
+  /// Stops the threads; waits for at most what they are working on.
   ~Loader();
   Loader(const Loader&) = delete;
   Loader& operator=(const Loader&) = delete;
 
   /// Batches of the whole epoch, skipped ones included.
   std::int64_t batch_count() const;
-  /// The next batch, or false at the end of the epoch. Errors of the thread are rethrown here, in
-  /// place of the batch they spoilt and at every later call. One caller at a time.
+  /// The next batch, or false at the end of the epoch. Errors of the threads are rethrown here, in
+  /// place of the batch they spoilt (its first image's) and at every later call. One caller at a
+  /// time.
   bool next(Batch& batch);
 
  private:

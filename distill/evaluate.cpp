@@ -59,11 +59,11 @@ void count(Evaluation& result, const Dataset& data, std::int64_t batch, Communic
 
 void check_fits(const Dataset& data, std::int64_t height, std::int64_t width, std::int64_t channels,
                 std::int64_t classes, const std::string& network) {
-  const Shape expected{data.size(), height, width, channels};
-  if (!(data.images.shape() == expected) || data.classes != classes) {
+  const Shape expected{height, width, channels};
+  if (!(data.image_shape() == expected) || data.classes != classes) {
     throw Error(network,
                 "it takes images " + expected.str() + " in " + std::to_string(classes) +
-                    " classes, but " + data.name + " has " + data.images.shape().str() + " in " +
+                    " classes, but " + data.name + " has " + data.image_shape().str() + " in " +
                     std::to_string(data.classes),
                 "choose the network and the dataset to match");
   }
@@ -107,8 +107,10 @@ Evaluation evaluate_integer(const IntModel& model, const Dataset& data, std::int
   count(result, data, batch, shards, [&](std::int64_t first, std::int64_t N) {
     BatchOutcome outcome;
     outcome.predicted.resize(static_cast<std::size_t>(N));
+    const TensorU8 read = data.streamed() ? image_range(data, first, N) : TensorU8();
     const Stopwatch watch;
-    engine.run(data.images.data() + first * pixels, N, logits.data());
+    engine.run(data.streamed() ? read.data() : data.images.data() + first * pixels, N,
+               logits.data());
     argmax_rows(logits.data(), N, model.classes, outcome.predicted.data());
     result.seconds += watch.seconds();
     if (sink) sink(first, N, logits.data());

@@ -15,8 +15,9 @@ namespace intandem {
 class Container;
 
 /// Origin of a model. Stored as metadata "dataset", "data_dir", "data_labels", "data_pixels",
-/// "class_names" (one per line), "seed", "held_out", "limit", "shift", "flip", "commit" and tensors
-/// "normalization/…".
+/// "class_names" (one per line), "seed", "held_out", "limit", "shift", "flip", "commit", of photos
+/// also "data_files", "preprocessing", "random_crop", "colour_jitter" (millionths) and "skip_bad",
+/// and tensors "normalization/…".
 struct ModelInfo {
   std::string dataset;                   ///< name for load_dataset
   std::string data_dir;                  ///< absolute; empty: not recorded (older files)
@@ -27,10 +28,13 @@ struct ModelInfo {
   std::int64_t held_out = 0;             ///< training images set aside
   std::int64_t limit = 0;                ///< images used of each part, 0: all
   Augment augment;                       ///< augmentation the teacher was trained with
-  std::string commit;                    ///< version of the program
+  Preprocessing preprocessing = Preprocessing::fit;  ///< how photos become its input
+  bool skip_bad = false;  ///< photos that cannot be decoded were left out
+  std::string commit;     ///< version of the program
 };
 
-/// "data_labels" and "data_pixels", also in checkpoints; an empty fingerprint from files without.
+/// "data_labels", "data_pixels" and "data_files", also in checkpoints; an empty fingerprint from
+/// files without.
 void store_fingerprint(const Fingerprint& data, Container& file);
 Fingerprint load_fingerprint(const Container& file);
 

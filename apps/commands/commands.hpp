@@ -34,6 +34,7 @@ struct VerifyOptions {
   bool other_data = false;         ///< go on although its classes are not the student's
   std::int64_t limit = 0;          ///< test images; 0: all
   std::int64_t threads = 0;        ///< 0: all
+  double data_memory = 1.0;        ///< GB for photos
   std::string algorithm = "auto";  ///< integer engine
   std::string plan = "measure";    ///< as PlanSource (quant/plan_file.hpp)
 };
@@ -47,6 +48,7 @@ struct EvalOptions {
   std::int64_t limit = 0;          ///< test images; 0: all
   std::int64_t batch = 64;         ///< images per engine call; no influence on results
   std::int64_t threads = 0;        ///< 0: all
+  double data_memory = 1.0;        ///< GB for photos
   std::string algorithm = "auto";  ///< integer engine (quant/integer/engine.hpp)
   std::string plan = "measure";    ///< as PlanSource (quant/plan_file.hpp)
   bool profile = false;            ///< also time every layer (integer model)
@@ -56,6 +58,18 @@ struct EvalOptions {
 };
 /// Top-1 and top-5 on the dataset's test part and images per second.
 ExitCode eval_command(const EvalOptions& options);
+
+struct PackCommandOptions {
+  std::string directory;            ///< image folder
+  std::string file;                 ///< to write
+  std::int64_t shorter_side = 256;  ///< of the images; 0: the files as they are
+  std::int64_t shard = 0, shards = 1;
+  bool skip_bad = false, overwrite = false;
+  std::int64_t threads = 0;  ///< 0: all
+  double data_memory = 1.0;  ///< GB for images that are being decoded
+};
+/// Writes a packed data set (data/pack_writer.hpp).
+ExitCode pack_command(const PackCommandOptions& options);
 
 struct InspectOptions {
   std::string model;                  ///< any container

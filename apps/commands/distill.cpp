@@ -153,11 +153,12 @@ bool distill_shard(const DistillJob& job, FloatNetwork& teacher, Communicator& s
   TandemInputs& inputs = job.inputs;
   const std::string& name = job.config.name;
   const ModelInfo& info = inputs.teacher.info;
-  check_same_everywhere(shard, {{"version", intandem_version() + " " + intandem_commit()},
-                                {"instruction set", std::string(isa_name(active_isa()))},
-                                {"configuration", results_text(job.keys)},
-                                {"set of images", info.data.labels + ", " + info.data.pixels},
-                                {"teacher", job.teacher_crc}});
+  check_same_everywhere(
+      shard, {{"version", intandem_version() + " " + intandem_commit()},
+              {"instruction set", std::string(isa_name(active_isa()))},
+              {"configuration", results_text(job.keys)},
+              {"set of images", info.data.labels + ", " + info.data.pixels + info.data.files},
+              {"teacher", job.teacher_crc}});
   const DistillOptions options = distill_options(job.config, info);
   const double seconds_before = job.resume ? recorded_seconds(*job.resume) : 0.0;
   const Stopwatch watch;

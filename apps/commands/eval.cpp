@@ -25,6 +25,9 @@
 namespace intandem {
 namespace {
 
+/// Of a data set of any size.
+constexpr std::int64_t kProfiledImages = 10'000;
+
 /// The algorithms in use, each once: "direct_avx512vnni, fc_packed4_avx512vnni".
 std::string algorithm_list(const IntModel& model, std::int64_t batch,
                            const EngineOptions& options) {
@@ -47,9 +50,14 @@ Dataset load_test(const ModelInfo& info, const EvalOptions& options, const std::
   input.width = width;
   input.channels = channels;
   *data_dir = resolve_data_dir(info.dataset, data_directory(options.data_dir, info, options.model));
-  Dataset test = load_test_data(info.dataset, *data_dir, options.limit, input, info.class_names);
+  DataRequest request = request_of(info, *data_dir);
+  request.limit = options.limit;
+  request.memory_gb = options.data_memory;
+  Dataset test = load_test_data(request, input, info.class_names);
   check_same_classes(info, options.model, test, options.other_data);
-  if (!options.pixels.empty() && is_first_process()) save_npy(options.pixels, test.images);
+  if (!options.pixels.empty() && is_first_process()) {
+    save_npy(options.pixels, image_range(test, 0, test.size()));
+  }
   return test;
 }
 
@@ -127,8 +135,10 @@ ExitCode eval_command(const EvalOptions& options) {
     });
     if (!options.logits.empty()) save_npy(options.logits, logits);
     if (options.profile && test.size() > 0) {
-      profile = "\n" + profile_text(profile_model(model, test.images.data(), test.size(),
-                                                  options.batch, engine_options));
+      const std::int64_t images = std::min(test.size(), kProfiledImages);
+      const TensorU8 pixels = image_range(test, 0, images);
+      profile = "\n" + profile_text(profile_model(model, pixels.data(), images, options.batch,
+                                                  engine_options));
     }
   } else {
     throw Error(options.model, "is of kind '" + file.kind() + "'",

@@ -171,7 +171,9 @@ Distance check_logits(const ImportConfig& config, FloatNetwork& net, const Norma
                 ExitCode::usage);
   }
   const TensorU8 images =
-      config.images.empty() ? test.images : load_images(config.images, net.spec());
+      config.images.empty()
+          ? image_range(test, 0, std::min(test.size(), std::max<std::int64_t>(1, reference.dim(0))))
+          : load_images(config.images, net.spec());
   const std::int64_t N = reference.rank() == 2 ? reference.dim(0) : 0;
   if (N == 0 || reference.dim(1) != net.spec().classes || N > images.dim(0) ||
       (!config.images.empty() && N != images.dim(0))) {
@@ -207,18 +209,21 @@ TrainTest load_images_of_students(ImportConfig& config, const NetworkSpec& spec,
   if (config.dataset == "none" && config.data_dir.empty()) return {};
   if (config.dataset == "none") config.dataset = "image-folder";
   config.data_dir = resolve_data_dir(config.dataset, config.data_dir);
-  return load_data(config.dataset, config.data_dir, config.limit, spec,
-                   [&](const DataCounts& counts) {
-                     if (counts.classes != spec.classes) {
-                       throw Error(model,
-                                   "has " + std::to_string(spec.classes) + " classes, " +
-                                       config.dataset + " has " + std::to_string(counts.classes),
-                                   "give the images it was trained on");
-                     }
-                     if (config.held_out == 0)
-                       config.held_out = default_held_out(counts.train_images);
-                     check_held_out(config.dataset, counts.train_images, config.held_out);
-                   });
+  DataRequest request;
+  request.dataset = config.dataset;
+  request.directory = config.data_dir;
+  request.limit = config.limit;
+  request.preprocessing = preprocessing_from_name(config.preprocessing, "--preprocessing");
+  return load_data(request, spec, [&](const DataCounts& counts) {
+    if (counts.classes != spec.classes) {
+      throw Error(model,
+                  "has " + std::to_string(spec.classes) + " classes, " + config.dataset + " has " +
+                      std::to_string(counts.classes),
+                  "give the images it was trained on");
+    }
+    if (config.held_out == 0) config.held_out = default_held_out(counts.train_images);
+    check_held_out(config.dataset, counts.train_images, config.held_out);
+  });
 }
 
 ModelInfo info_of(const ImportConfig& config, const Normalization& norm, const Dataset& train,
@@ -230,7 +235,8 @@ ModelInfo info_of(const ImportConfig& config, const Normalization& norm, const D
   info.seed = static_cast<std::uint64_t>(config.seed);
   info.held_out = config.held_out;
   info.limit = config.limit;
-  info.augment = {static_cast<int>(config.shift), config.flip};
+  info.preprocessing = preprocessing_from_name(config.preprocessing, "--preprocessing");
+  info.augment = augment_for(info.preprocessing, config.shift, config.flip, 0);
   info.commit = intandem_commit();
   if (train.size() > 0) {
     info.data = fingerprint(train);

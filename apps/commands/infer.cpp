@@ -11,6 +11,7 @@
 #include "core/json.hpp"
 #include "core/text.hpp"
 #include "data/image_file.hpp"
+#include "data/photo.hpp"
 #include "distill/model_info.hpp"
 #include "quant/integer/engine.hpp"
 #include "quant/plan_file.hpp"
@@ -91,6 +92,7 @@ ExitCode infer_command(const InferOptions& options) {
                     " channels, and image files have 1 (grey) or 3 (colour)",
                 "use a model of 1 or 3 channels");
   }
+  const InputFormat input{model.height, model.width, model.channels, info.preprocessing};
   PlanSource plan(options.plan, 1);
   Engine engine(model, 1, plan.options(options.algorithm));
   plan.keep();
@@ -99,7 +101,9 @@ ExitCode infer_command(const InferOptions& options) {
   for (const std::string& path : options.images) {
     TensorU8 image;
     try {
-      image = fit_image(read_image(path, model.channels), model.height, model.width);
+      const TensorU8 photo = read_image(path, model.channels);
+      image = TensorU8({model.height, model.width, model.channels});
+      cut_photo(photo.data(), photo.dim(0), photo.dim(1), input, nullptr, image.data());
     } catch (const Error& error) {
       std::fprintf(stderr, "intandem: error: %s\n", error.what());
       if (options.json) print_json_error(path, error);

@@ -26,9 +26,8 @@ constexpr std::size_t kMaxStages = 100'000;
 constexpr std::int64_t kFirstImages = 40, kWrongImages = 20;
 
 Json sample_json(const Dataset& test, const Evaluation& evaluation, std::int64_t index) {
-  const Shape& all = test.images.shape();
-  TensorU8 image({all[1], all[2], all[3]});
-  std::copy_n(test.images.data() + index * image.size(), image.size(), image.data());
+  TensorU8 image(test.image_shape());
+  test.read_image(index, image.data());
   const auto at = static_cast<std::size_t>(index);
   return {{"index", index},
           {"label", test.labels[at]},
@@ -128,13 +127,14 @@ TandemInputs load_inputs(DistillConfig& config, const JobOptions& job, bool trai
   config.data_dir = resolve_data_dir(
       info.dataset,
       data_directory(config.data_dir, info, config.teacher, recorded_data_dir(job.run)));
-  TrainTest data = load_data(info.dataset, config.data_dir, info.limit, teacher.net.spec(),
-                             [&](const DataCounts& counts) {
-                               // A teacher imported without images has no held-out part yet.
-                               if (info.held_out == 0)
-                                 info.held_out = default_held_out(counts.train_images);
-                               check_counts(config, info, counts, job, trains);
-                             });
+  DataRequest request = request_of(info, config.data_dir);
+  request.memory_gb = config.data_memory;
+  request.threads = config.data_threads;
+  TrainTest data = load_data(request, teacher.net.spec(), [&](const DataCounts& counts) {
+    // A teacher imported without images has no held-out part yet.
+    if (info.held_out == 0) info.held_out = default_held_out(counts.train_images);
+    check_counts(config, info, counts, job, trains);
+  });
   const Fingerprint found = fingerprint(data.train);
   check_same_training_data(info, config.teacher, data.train, found, job.other_data);
   // The student is trained on these images, wherever the teacher saw them.

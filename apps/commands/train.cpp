@@ -29,6 +29,11 @@
 namespace intandem {
 namespace {
 
+Augment augment_of(const TrainConfig& config) {
+  return augment_for(preprocessing_from_name(config.preprocessing, "--preprocessing"), config.shift,
+                     config.flip, config.colour_jitter);
+}
+
 TeacherOptions teacher_options(const TrainConfig& config) {
   TeacherOptions options;
   options.epochs = config.epochs;
@@ -41,7 +46,7 @@ TeacherOptions teacher_options(const TrainConfig& config) {
   options.sgd.weight_decay = static_cast<float>(config.weight_decay);
   options.sgd.clip_norm = static_cast<float>(config.clip_norm);
   options.label_smoothing = static_cast<float>(config.label_smoothing);
-  options.augment = {static_cast<int>(config.shift), config.flip};
+  options.augment = augment_of(config);
   options.seed = static_cast<std::uint64_t>(config.seed);
   options.winograd = config.winograd;
   options.synchronized_batch_norm = config.batch_norm == "sync";
@@ -57,16 +62,11 @@ ModelInfo teacher_info(const TrainConfig& config, const Dataset& train, const Fi
   info.class_names = train.class_names;
   info.seed = static_cast<std::uint64_t>(config.seed);
   info.limit = config.limit;
-  info.augment = {static_cast<int>(config.shift), config.flip};
+  info.augment = augment_of(config);
+  info.preprocessing = preprocessing_from_name(config.preprocessing, "--preprocessing");
+  info.skip_bad = config.skip_bad;
   info.commit = intandem_commit();
   return info;
-}
-
-/// Photos of any size become what the network takes, which may be less than they show.
-void note_image_size(const NetworkSpec& spec) {
-  print_note("images are cropped and resized to " + std::to_string(spec.height) + "x" +
-             std::to_string(spec.width) + (spec.channels == 1 ? " grey" : " colour") +
-             ", the input of " + spec.name);
 }
 
 /// The input size is known before the number of classes, which the data tell.
@@ -96,14 +96,13 @@ NetworkSpec chosen_network(const TrainConfig& config, std::int64_t classes) {
 /// refused before the images are read.
 TrainTest load_training_data(const TrainConfig& config, const NetworkSpec& spec,
                              std::int64_t& held_out) {
-  TrainTest data =
-      load_data(config.dataset, config.data_dir, config.limit, spec, [&](const DataCounts& counts) {
-        if (held_out == 0) held_out = default_held_out(counts.train_images);
-        chosen_network(config, counts.classes);
-        check_held_out(config.dataset, counts.train_images, held_out);
-        check_batch(config.dataset, counts.train_images - held_out, config.batch);
-      });
-  if (config.dataset == "image-folder") note_image_size(spec);
+  TrainTest data = load_data(request_of(config), spec, [&](const DataCounts& counts) {
+    if (held_out == 0) held_out = default_held_out(counts.train_images);
+    chosen_network(config, counts.classes);
+    check_held_out(config.dataset, counts.train_images, held_out);
+    check_batch(config.dataset, counts.train_images - held_out, config.batch);
+  });
+  if (has_photos(config.dataset)) note_image_size(spec, data.train.streamed());
   return data;
 }
 
@@ -278,11 +277,12 @@ ExitCode train_command(TrainConfig config, const JobOptions& job) {
     run_shards(
         group,
         [&](Communicator& shard) {
-          check_same_everywhere(shard, {{"version", intandem_version() + " " + intandem_commit()},
-                                        {"instruction set", std::string(isa_name(active_isa()))},
-                                        {"configuration", results_text(keys)},
-                                        {"set of images", found.labels + ", " + found.pixels},
-                                        {"network", to_json(spec)}});
+          check_same_everywhere(
+              shard, {{"version", intandem_version() + " " + intandem_commit()},
+                      {"instruction set", std::string(isa_name(active_isa()))},
+                      {"configuration", results_text(keys)},
+                      {"set of images", found.labels + ", " + found.pixels + found.files},
+                      {"network", to_json(spec)}});
           TeacherTrainer trainer(spec, split, info.norm, options, resume ? &*resume : nullptr,
                                  init ? &*init : nullptr, shard);
           shard.barrier();  // every process has read what the first one is about to change
@@ -291,6 +291,9 @@ ExitCode train_command(TrainConfig config, const JobOptions& job) {
           if (shard.is_first()) {
             run.begin(keys, true);
             run.open_log(resume ? &*resume : nullptr);
+            if (!data.bad_files.empty()) {
+              run.log({{"phase", "data"}, {"bad_files", data.bad_files}});
+            }
             const double seconds_before = resume ? recorded_seconds(*resume) : 0.0;
             TrainJob work(run, keys, config, found, trainer, seconds_before, job.profile);
             reached_end = work.train();

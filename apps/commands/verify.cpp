@@ -48,12 +48,13 @@ ExitCode verify_command(const VerifyOptions& options) {
   config.name = options.name;
   complete(config, options.run);
   const ModelInfo info = load_info(deployed);
-  const std::int64_t limit = options.limit > 0 ? options.limit : info.limit;
   const std::string data_dir = resolve_data_dir(
       info.dataset,
       data_directory(options.data_dir, info, deployed.path(), recorded_data_dir(options.run)));
-  const Dataset test =
-      load_test_data(info.dataset, data_dir, limit, student.spec(), info.class_names);
+  DataRequest request = request_of(info, data_dir);
+  if (options.limit > 0) request.limit = options.limit;
+  request.memory_gb = options.data_memory;
+  const Dataset test = load_test_data(request, student.spec(), info.class_names);
   check_same_classes(info, deployed.path(), test, options.other_data);
   PlanSource plan(options.plan, kBatch);
   const EngineOptions engine_options = plan.options(options.algorithm);

@@ -65,7 +65,7 @@ void check_same_training_data(const ModelInfo& model, const std::string& model_p
     refuse(model_path,
            "was trained on other images: " + model.data.labels + "; here are " + found.labels,
            kRemedy, other_data);
-  } else if (model.data.pixels != found.pixels) {
+  } else if (!model.data.same_pixels(found)) {
     refuse(model_path,
            "was trained on other pixels of these images (changed, or another photo decoder)", "",
            true);
@@ -74,7 +74,7 @@ void check_same_training_data(const ModelInfo& model, const std::string& model_p
 
 void check_same_images(const Container& checkpoint, const Fingerprint& found, bool other_data) {
   const Fingerprint then = load_fingerprint(checkpoint);
-  if (then.labels.empty() || (then.labels == found.labels && then.pixels == found.pixels)) return;
+  if (then.labels.empty() || (then.labels == found.labels && then.same_pixels(found))) return;
   const std::string change =
       then.labels != found.labels
           ? "it was written with " + then.labels + "; here are " + found.labels

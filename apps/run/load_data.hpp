@@ -6,7 +6,9 @@
 #include <string>
 #include <vector>
 
+#include "apps/settings/config.hpp"
 #include "data/dataset.hpp"
+#include "distill/model_info.hpp"
 #include "nn/network.hpp"
 
 namespace intandem {
@@ -18,15 +20,39 @@ std::string resolve_data_dir(const std::string& dataset, const std::string& dire
 /// Called with what is known of the data before it is read; throws to stop there.
 using DataCheck = std::function<void(const DataCounts&)>;
 
-/// directory empty: as resolve_data_dir. limit: images of each part, 0: all. Error, before anything
-/// is read, if the images are not what `spec` takes; only its name and input size are used. What
-/// was left out is noted on standard error.
-TrainTest load_data(const std::string& dataset, const std::string& directory, std::int64_t limit,
-                    const NetworkSpec& spec, const DataCheck& check = {});
+/// Which images, and how they are read.
+struct DataRequest {
+  std::string dataset;
+  std::string directory;   ///< empty: as resolve_data_dir
+  std::int64_t limit = 0;  ///< images of each part, 0: all
+  Preprocessing preprocessing = Preprocessing::fit;
+  bool skip_bad = false;
+  double memory_gb = 1.0;    ///< for photos
+  std::int64_t threads = 0;  ///< that decode photos ahead; 0: half of thread_count()
+};
+
+/// As the model was trained, from `directory`.
+DataRequest request_of(const ModelInfo& model, const std::string& directory);
+
+DataRequest request_of(const TrainConfig& config);
+
+/// The augmentation that goes with a preprocessing: random crops take the place of shifts.
+Augment augment_for(Preprocessing preprocessing, std::int64_t shift, bool flip, double jitter);
+
+/// Says what becomes of photos, which may be less than they show.
+void note_image_size(const NetworkSpec& spec, bool streamed);
+
+/// Error, before anything is read, if the images are not what `spec` takes; only its name and input
+/// size are used. What was left out is noted on standard error.
+TrainTest load_data(const DataRequest& request, const NetworkSpec& spec,
+                    const DataCheck& check = {});
 
 /// The test part alone; class_names: the model's, where no training images tell the classes.
-Dataset load_test_data(const std::string& dataset, const std::string& directory, std::int64_t limit,
-                       const NetworkSpec& spec, const std::vector<std::string>& class_names);
+Dataset load_test_data(const DataRequest& request, const NetworkSpec& spec,
+                       const std::vector<std::string>& class_names);
+
+/// Whether a data set is one of photos, whose size is free.
+bool has_photos(const std::string& dataset);
 
 /// The value of --network that leaves the choice to the dataset.
 inline constexpr const char* kAnyNetwork = "auto";

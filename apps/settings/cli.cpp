@@ -48,6 +48,7 @@ class Program {
     add_tandem("baseline", "the folded teacher in integers, untrained", baseline_command);
     add_verify();
     add_eval();
+    add_pack();
     add_inspect();
     add_infer();
     add_export();
@@ -194,6 +195,12 @@ class Program {
     actions_[command] = [this] { return eval_command(eval_); };
   }
 
+  void add_pack() {
+    CLI::App* command = app_.add_subcommand("pack", "write the images of a folder into one file");
+    add_options(*command, pack_);
+    actions_[command] = [this] { return pack_command(pack_); };
+  }
+
   void add_inspect() {
     CLI::App* command = app_.add_subcommand("inspect", "layers, bits, scales, bounds of a model");
     add_options(*command, inspect_);
@@ -266,6 +273,7 @@ class Program {
   std::map<const CLI::App*, ConfigFlags> distill_flags_;
   VerifyOptions verify_;
   EvalOptions eval_;
+  PackCommandOptions pack_;
   InspectOptions inspect_;
   InferOptions infer_;
   ExportOptions export_;

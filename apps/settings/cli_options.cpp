@@ -30,6 +30,17 @@ void add_kernels(CLI::App& command, std::string& algorithm, std::string& plan) {
       ->capture_default_str();
 }
 
+void add_threads(CLI::App& command, std::int64_t& threads) {
+  command.add_option("--threads", threads, "threads; 0: all processors")
+      ->check(CLI::Range(0, 4096));
+}
+
+void add_data_memory(CLI::App& command, double& data_memory) {
+  command.add_option("--data-memory", data_memory, "GB for photos, whatever their number")
+      ->check(CLI::Range(0.125, 1e6))
+      ->capture_default_str();
+}
+
 }  // namespace
 
 void add_options(CLI::App& command, VerifyOptions& options) {
@@ -42,6 +53,7 @@ void add_options(CLI::App& command, VerifyOptions& options) {
                    "go on although the images are not of the student's classes");
   add_limit(command, options.limit);
   add_threads(command, options.threads);
+  add_data_memory(command, options.data_memory);
   add_kernels(command, options.algorithm, options.plan);
 }
 
@@ -55,6 +67,7 @@ void add_options(CLI::App& command, EvalOptions& options) {
   command.add_option("--batch", options.batch, "images per call of the engine")
       ->check(CLI::Range(1, 65536));
   add_threads(command, options.threads);
+  add_data_memory(command, options.data_memory);
   add_kernels(command, options.algorithm, options.plan);
   command.add_flag("--profile", options.profile, "also time every layer of an integer model");
   refuse_empty(*command
@@ -71,6 +84,29 @@ void add_options(CLI::App& command, EvalOptions& options) {
                                 "also write the images as the model sees them, uint8 "
                                 "[images][H][W][C]")
                     ->type_name("FILE.npy"));
+}
+
+void add_options(CLI::App& command, PackCommandOptions& options) {
+  refuse_empty(
+      *command.add_option("directory", options.directory, "folder of train/ and val/")->required());
+  refuse_empty(
+      *command.add_option("file", options.file, "NAME.pack, to be read with --dataset packed")
+           ->required());
+  command
+      .add_option("--shorter-side", options.shorter_side,
+                  "shrink images until their shorter side is this; 0: keep the files' bytes")
+      ->check(CLI::Range(0, 16384))
+      ->capture_default_str();
+  command.add_option("--shard", options.shard, "take every --shards-th image, from this one on")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  command.add_option("--shards", options.shards, "packs that hold all images together")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  command.add_flag("--skip-bad", options.skip_bad, "leave out files that cannot be decoded");
+  command.add_flag("--overwrite", options.overwrite, "replace the file if it is there");
+  add_threads(command, options.threads);
+  add_data_memory(command, options.data_memory);
 }
 
 void add_options(CLI::App& command, InspectOptions& options) {

@@ -12,6 +12,7 @@ namespace intandem {
 /// Adds the arguments that set `options` to `command`; options must outlive the parsing.
 void add_options(CLI::App& command, VerifyOptions& options);
 void add_options(CLI::App& command, EvalOptions& options);
+void add_options(CLI::App& command, PackCommandOptions& options);
 void add_options(CLI::App& command, InspectOptions& options);
 void add_options(CLI::App& command, InferOptions& options);
 void add_options(CLI::App& command, ExportOptions& options);

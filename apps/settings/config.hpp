@@ -48,8 +48,13 @@ struct TrainConfig : QuantizerConfig {
   double weight_decay = 5e-4;
   double label_smoothing = 0.0;
   double clip_norm = 0.0;
+  std::string preprocessing = "fit";  ///< of photos (data/photo.hpp)
   std::int64_t shift = 2;
   bool flip = true;
+  double colour_jitter = 0.0;
+  bool skip_bad = false;
+  double data_memory = 1.0;       ///< GB
+  std::int64_t data_threads = 0;  ///< 0: half of all
   bool winograd = true;
   std::string init;  ///< teacher file to start from; empty: random weights
   std::int64_t shards = 1;
@@ -60,19 +65,20 @@ struct TrainConfig : QuantizerConfig {
 
 /// What `intandem import` needs to know, besides the model.
 struct ImportConfig {
-  std::string network;           ///< JSON file, for a state_dict
-  std::string dataset = "none";  ///< none with a data_dir: image-folder
-  std::string data_dir;          ///< empty: where the dataset's Debian package puts it
-  std::int64_t limit = 0;        ///< as in TrainConfig
-  std::int64_t held_out = 0;     ///< as in TrainConfig
-  std::string mean = "0";        ///< one number, or one per channel
-  std::string std_dev = "1";     ///< one number, or one per channel
-  double range = 1.0;            ///< largest value of an image before mean and std_dev
-  std::string check;             ///< .npy of logits; empty: no check
-  std::string images;            ///< .npy of their images; empty: the test images
-  double tolerance = 1e-3;       ///< of the check, relative to an image's largest logit
-  std::int64_t seed = 1;         ///< of the held-out split
-  std::int64_t shift = 2;        ///< augmentation of students
+  std::string network;                ///< JSON file, for a state_dict
+  std::string dataset = "none";       ///< none with a data_dir: image-folder
+  std::string data_dir;               ///< empty: where the dataset's Debian package puts it
+  std::int64_t limit = 0;             ///< as in TrainConfig
+  std::int64_t held_out = 0;          ///< as in TrainConfig
+  std::string mean = "0";             ///< one number, or one per channel
+  std::string std_dev = "1";          ///< one number, or one per channel
+  double range = 1.0;                 ///< largest value of an image before mean and std_dev
+  std::string check;                  ///< .npy of logits; empty: no check
+  std::string images;                 ///< .npy of their images; empty: the test images
+  double tolerance = 1e-3;            ///< of the check, relative to an image's largest logit
+  std::int64_t seed = 1;              ///< of the held-out split
+  std::string preprocessing = "fit";  ///< as in TrainConfig
+  std::int64_t shift = 2;             ///< augmentation of students
   bool flip = true;
   std::int64_t threads = 0;
 };
@@ -104,6 +110,8 @@ struct DistillConfig : QuantizerConfig {
   double joint_lr = 0.01;
   double kd_weight = 1.0;
   double ce_weight = 0.5;
+  double data_memory = 1.0;       ///< GB
+  std::int64_t data_threads = 0;  ///< 0: half of all
   std::int64_t threads = 0;
   std::int64_t shards = 1;
   double checkpoint_seconds = 60;

@@ -9,6 +9,7 @@ namespace intandem {
 namespace {
 
 constexpr double kMany = 1e9;
+constexpr double kLeastDataMemory = 0.125, kMostDataMemory = 1e6;  // GB
 
 ConfigKey integer(std::string name, std::int64_t& v, double low, double high, std::string help) {
   return {std::move(name), &v, low, high, {}, std::move(help), true};
@@ -77,6 +78,16 @@ ConfigKey harmless(ConfigKey key) {
   return key;
 }
 
+/// How photos are streamed.
+ConfigKey data_memory_key(double& v) {
+  return harmless(real("data_memory", v, kLeastDataMemory, kMostDataMemory,
+                       "GB for photos, decoded or being decoded, whatever their number"));
+}
+ConfigKey data_threads_key(std::int64_t& v) {
+  return harmless(
+      integer("data_threads", v, 0, 4096, "threads that decode photos ahead; 0: half as many"));
+}
+
 }  // namespace
 
 ConfigKeys describe(TrainConfig& c) {
@@ -103,8 +114,18 @@ ConfigKeys describe(TrainConfig& c) {
       real("weight_decay", c.weight_decay, 0, 1, "L2 penalty on weights"),
       real("label_smoothing", c.label_smoothing, 0, 0.9, "share of the target spread evenly"),
       real("clip_norm", c.clip_norm, 0, kMany, "limit on the gradient norm; 0: none"),
-      integer("shift", c.shift, 0, 64, "augmentation: move by up to so many pixels"),
+      choice("preprocessing", c.preprocessing, preprocessing_names(),
+             "photos; fit: the middle, resized; imagenet: random resized crops, evaluation of the "
+             "middle 7/8"),
+      integer("shift", c.shift, 0, 64,
+              "augmentation: move by up to so many pixels (preprocessing fit)"),
       boolean("flip", c.flip, "augmentation: mirror half of the images"),
+      real("colour_jitter", c.colour_jitter, 0, 1,
+           "augmentation: change brightness, contrast and saturation by up to this share"),
+      boolean("skip_bad", c.skip_bad,
+              "photos: leave out files that cannot be decoded, after a look at all of them"),
+      data_memory_key(c.data_memory),
+      data_threads_key(c.data_threads),
       boolean("winograd", c.winograd, "3x3 convolutions of training steps by Winograd: faster"),
       harmless(integer("threads", c.threads, 0, 4096, "threads; 0: all processors")),
       harmless(integer("checkpoint_every", c.checkpoint_every, 1, kMany,
@@ -141,6 +162,9 @@ ConfigKeys describe(ImportConfig& c) {
            ".npy file of their images, uint8 [N][H][W][C] or [N][C][H][W]; default: test images"),
       real("tolerance", c.tolerance, 0, 1, "largest difference to an image's largest logit"),
       integer("seed", c.seed, 0, kMany, "seed of the split into training and held-out images"),
+      choice("preprocessing", c.preprocessing, preprocessing_names(),
+             "photos; fit: the middle, resized; imagenet: the middle 7/8, students train on random "
+             "resized crops"),
       integer("shift", c.shift, 0, 64, "augmentation of students: move by up to so many pixels"),
       boolean("flip", c.flip, "augmentation of students: mirror half of the images"),
       harmless(integer("threads", c.threads, 0, 4096, "threads; 0: all processors")),
@@ -210,6 +234,8 @@ ConfigKeys describe(DistillConfig& c) {
       real("kd_weight", c.kd_weight, 0, 1000, "weight of the KL term in it"),
       real("ce_weight", c.ce_weight, 0, 1000, "weight of the label loss in it"),
       shards_key(c.shards),
+      data_memory_key(c.data_memory),
+      data_threads_key(c.data_threads),
       harmless(integer("threads", c.threads, 0, 4096, "threads; 0: all processors")),
       harmless(real("checkpoint_seconds", c.checkpoint_seconds, 0.1, 1e6,
                     "longest training between checkpoints")),

@@ -76,6 +76,7 @@ ImageFacts check_bmp(const ImageBytes& file) {
     file.damaged("bytes between its header and its pixels");
   }
   ImageFacts facts;
+  facts.pixels = b.width * b.height;
   facts.may_be_transparent = b.bits == 16 || b.bits == 32;
   return facts;
 }

@@ -17,7 +17,8 @@ void check_image_size(const ImageBytes& file, std::int64_t width, std::int64_t h
 
 /// What the checks find out on their way.
 struct ImageFacts {
-  int orientation = 1;  ///< EXIF: how to turn the stored pixels, 1 … 8 (1: as they are)
+  std::int64_t pixels = 0;  ///< width times height
+  int orientation = 1;      ///< EXIF: how to turn the stored pixels, 1 … 8 (1: as they are)
   bool may_be_transparent = false;
   bool short_palette = false;  ///< PNG: a pixel may name a colour that the palette does not have
   std::size_t palette_at = 0;  ///< PNG: where that chunk starts

@@ -107,6 +107,7 @@ ImageFacts check_gif(const ImageBytes& file) {
   check_image_size(file, width, height);
   const std::uint32_t screen_flags = file.u8(10);
   ImageFacts facts;
+  facts.pixels = width * height;
   facts.may_be_transparent = true;
   for (std::size_t at = kScreen_bytes + table_bytes(screen_flags);;) {
     const std::uint32_t block = file.u8(at);

@@ -116,6 +116,7 @@ class JpegWalk {
     frame_.height = body.be16(1);
     frame_.width = body.be16(3);
     check_image_size(file_, frame_.width, frame_.height);
+    facts_.pixels = frame_.width * frame_.height;
     const std::uint32_t components = body.u8(5);
     if (components != 1 && components != 3 && components != 4) {
       file_.damaged(std::to_string(components) + " colour components");

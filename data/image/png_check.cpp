@@ -171,6 +171,7 @@ ImageFacts check_png(const ImageBytes& file) {
   const Header header = read_header(first.body);
   PixelStream pixels(file, header);
   ImageFacts facts;
+  facts.pixels = header.width * header.height;
   facts.may_be_transparent = header.colour == 4 || header.colour == 6;
   bool palette = false, after_pixels = false;
   std::string_view before = first.type;

@@ -1,8 +1,5 @@
 #include "data/image/stb.hpp"
 
-#include <algorithm>
-#include <memory>
-
 // The only file that holds stb_image's code; its warnings are not ours.
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wunused-function"
@@ -21,21 +18,17 @@
 #endif
 
 namespace intandem {
-namespace {
 
-struct FreeStb {
-  void operator()(stbi_uc* pixels) const { stbi_image_free(pixels); }
-};
-
-}  // namespace
-
-TensorU8 decode_with_stb(const ImageBytes& file, int channels) {
+Pixels decode_with_stb(const ImageBytes& file, int channels) {
   int W = 0, H = 0, stored = 0;
-  const std::unique_ptr<stbi_uc, FreeStb> pixels(
+  Pixels image;
+  // Our memory from here on: stb_image allocates with malloc.
+  image.data.reset(
       stbi_load_from_memory(file.data(), static_cast<int>(file.size()), &W, &H, &stored, channels));
-  if (!pixels) file.damaged(stbi_failure_reason());
-  TensorU8 image({H, W, channels});
-  std::copy_n(pixels.get(), image.size(), image.data());
+  if (!image.data) file.damaged(stbi_failure_reason());
+  image.H = H;
+  image.W = W;
+  image.C = channels;
   return image;
 }
 

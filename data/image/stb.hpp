@@ -1,14 +1,14 @@
 // stb_image, the decoder behind data/image_file.hpp.
 #pragma once
 
-#include "core/tensor.hpp"
 #include "data/image/bytes.hpp"
+#include "data/image/pixels.hpp"
 
 namespace intandem {
 
 /// Decodes a file that has passed its check (data/image/checks.hpp) to u8 [H][W][channels];
 /// channels 1 (luma of colour images), 3, or 4 (with alpha). Error if it is damaged all the same.
-TensorU8 decode_with_stb(const ImageBytes& file, int channels);
+Pixels decode_with_stb(const ImageBytes& file, int channels);
 
 /// The luma that stb_image computes, of a colour with 8 bits a channel.
 inline std::uint8_t stb_luma(const std::uint8_t* rgb) {

@@ -90,7 +90,7 @@ TEST_CASE("the binary version and folders of the same images give the same data"
   const TemporaryDirectory binary, folders;
   write_cifar10(binary, "");
   LoadOptions options;
-  options.height = options.width = 32;
+  options.input.height = options.input.width = 32;
   const TrainTest from_binary = load_dataset("cifar10", binary.path(), options);
   const auto write_part = [&](const Dataset& part, const std::string& name) {
     for (std::int64_t i = 0; i < part.size(); ++i) {

@@ -49,7 +49,7 @@ TEST_CASE("normalization: mean rounds half up, deviation per channel", "[data]")
 }
 
 TEST_CASE("normalization does not depend on the thread count", "[data]") {
-  Dataset data = numbered({}, 1);
+  Dataset data = numbered(std::vector<std::int32_t>(50, 0), 1);
   data.images = TensorU8({50, 64, 64, 3});
   const std::string bytes = byte_pattern(static_cast<std::size_t>(data.images.size()));
   std::copy(bytes.begin(), bytes.end(), data.images.begin());

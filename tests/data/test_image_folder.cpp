@@ -19,7 +19,7 @@ namespace {
 
 LoadOptions small_options() {
   LoadOptions options;
-  options.height = options.width = 4;
+  options.input.height = options.input.width = 4;
   return options;
 }
 
@@ -50,7 +50,7 @@ TEST_CASE("image folder: classes, order, sizes, limits", "[data]") {
   dir.write("train/cat/.DS_Store", "");
   add("val/cat/v.png", 5);
   LoadOptions options;
-  options.height = options.width = 6;
+  options.input.height = options.input.width = 6;
   const int before = thread_count();
   set_thread_count(2);
   const TrainTest data = load_dataset("image-folder", dir.path(), options);
@@ -68,8 +68,8 @@ TEST_CASE("image folder: classes, order, sizes, limits", "[data]") {
   CHECK(data.test.labels == std::vector<std::int32_t>{1});
   CHECK(data.test.classes == 2);
   options.limit = 2;
-  options.channels = 1;
-  options.width = 3;
+  options.input.channels = 1;
+  options.input.width = 3;
   const TrainTest some = load_dataset("image-folder", dir.path(), options);
   CHECK(some.train.labels == std::vector<std::int32_t>{0, 1});
   CHECK(some.train.images.shape() == Shape{2, 6, 3, 1});
@@ -78,7 +78,7 @@ TEST_CASE("image folder: classes, order, sizes, limits", "[data]") {
 TEST_CASE("image folder: errors name the file", "[data]") {
   const TemporaryDirectory dir;
   LoadOptions options;
-  options.height = options.width = 4;
+  options.input.height = options.input.width = 4;
   const auto load = [&] { load_dataset("image-folder", dir.path(), options); };
   check_error(load, {dir.path("train"), "no such directory", "train|val/<class>"});
   dir.write("train/a/1.png", png(gradient(4, 4, 3)));
@@ -97,7 +97,7 @@ TEST_CASE("image folder: errors name the file", "[data]") {
   dir.write("train/stray.png", png(gradient(4, 4, 3)));
   check_error(load, {dir.path("train/stray.png"), "is an image outside of the class folders"});
   std::filesystem::remove(dir.path("train/stray.png"));
-  options.channels = 2;
+  options.input.channels = 2;
   check_error(load, {"4x4x2"});
 }
 
