@@ -5,6 +5,7 @@
 
 #include "apps/commands/commands.hpp"
 #include "apps/print/figures.hpp"
+#include "apps/run/processes.hpp"
 #include "apps/run/threads.hpp"
 #include "core/file.hpp"
 #include "core/progress.hpp"
@@ -14,6 +15,7 @@
 namespace intandem {
 
 ExitCode pack_command(const PackCommandOptions& options) {
+  refuse_processes("pack");
   use_threads(options.threads);
   if (!options.overwrite && file_exists(options.file)) {
     throw Error(options.file, "is already there", "give another name, or --overwrite",
@@ -39,12 +41,8 @@ ExitCode pack_command(const PackCommandOptions& options) {
   };
   const Stopwatch watch;
   const PackResult result = write_pack(options.directory, options.file, pack);
-  for (const std::string& note : result.notes) {
-    std::fprintf(stderr, "intandem: note: %s\n", printable(note).c_str());
-  }
-  for (const std::string& bad : result.bad_files) {
-    std::fprintf(stderr, "intandem: note: left out %s\n", printable(bad).c_str());
-  }
+  for (const std::string& note : result.notes) print_note(note);
+  for (const std::string& bad : result.bad_files) print_note("left out " + bad);
   const double seconds = watch.seconds();
   std::printf("%s: %lld images, %.2f GB, %zu bad files left out; %.0f images/s\n",
               printable(options.file).c_str(), static_cast<long long>(result.images),
