@@ -36,7 +36,8 @@ struct Dataset {
 
 /// Mean and standard deviation per channel over all pixels (sums are exact integers); the mean is
 /// rounded half up. A channel of one value everywhere gets std_dev 1. Error if there are no images.
-/// Of data sets with more than 2²⁶ pixels, in memory or not, 512 images are looked at, evenly spaced.
+/// Of data sets with more than 2²⁶ pixels, in memory or not, 512 images are looked at, evenly
+/// spaced.
 Normalization measure_normalization(const Dataset& train);
 
 /// u8 [N][H][W][C] → f32 of the same shape, (p − zero_point_c)/std_c rounded once (Q8), plus
