@@ -30,11 +30,6 @@ void add_kernels(CLI::App& command, std::string& algorithm, std::string& plan) {
       ->capture_default_str();
 }
 
-void add_threads(CLI::App& command, std::int64_t& threads) {
-  command.add_option("--threads", threads, "threads; 0: all processors")
-      ->check(CLI::Range(0, 4096));
-}
-
 void add_data_memory(CLI::App& command, double& data_memory) {
   command.add_option("--data-memory", data_memory, "GB for photos, whatever their number")
       ->check(CLI::Range(0.125, 1e6))
