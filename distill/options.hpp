@@ -15,6 +15,7 @@ struct DistillOptions {
   std::uint64_t seed = 1;
   std::int64_t batch = 128;
   Augment augment;
+  double mixup = 0.0;  ///< share of the training images that are mixtures (data/mixup.hpp), 0 … 1
 
   // Stages (D5).
   int window = 0;       ///< layers, up to the current one, that a stage trains; 0: all of them

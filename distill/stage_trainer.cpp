@@ -7,6 +7,7 @@
 #include "core/progress.hpp"
 #include "core/trace.hpp"
 #include "data/loader.hpp"
+#include "data/mixup.hpp"
 #include "distill/evaluate.hpp"
 #include "nn/conv2d_winograd.hpp"
 #include "nn/gradient_reducer.hpp"
@@ -147,6 +148,7 @@ std::int64_t StageTrainer::train(const Action& action, std::int64_t max_steps,
                      .stream("distill")
                      .stream(static_cast<std::uint64_t>(action.stage))
                      .block(0)[0];
+  const Rng mixing = Rng(loading.seed).stream("mix");
   std::int64_t step_index = action.first_step;
   while (step_index < action.last_step) {
     loading.first_batch = step_index % batches_per_epoch();
@@ -154,6 +156,8 @@ std::int64_t StageTrainer::train(const Action& action, std::int64_t max_steps,
     Batch batch;
     while (step_index < action.last_step && loader.next(batch)) {
       lr_ = rate.at(step_index);
+      mix_images(batch.images, options_.mixup,
+                 mixing.stream(static_cast<std::uint64_t>(step_index)), batch.first);
       const LossMeans losses = step(batch.images, batch.labels, action.stage);
       sums_ += losses;
       ++summed_steps_;

@@ -153,6 +153,7 @@ DistillOptions distill_options(const DistillConfig& config, const ModelInfo& tea
   options.seed = static_cast<std::uint64_t>(config.seed);
   options.batch = config.batch;
   options.augment = teacher.augment;
+  options.mixup = config.mixup;
   options.window = window_of(config);
   options.stage_input = config.stage_input == "teacher" ? StageInput::teacher : StageInput::student;
   if (options.stage_input == StageInput::teacher && options.window != 1) {

@@ -93,6 +93,7 @@ struct DistillConfig : QuantizerConfig {
   std::int64_t batch = 128;
   std::int64_t images = 0;
   bool labels = true;
+  double mixup = 0.0;
   std::string window = "all";
   double lambda = 1.0;
   double tau = 2.0;

@@ -211,6 +211,8 @@ ConfigKeys describe(DistillConfig& c) {
       integer("images", c.images, 0, kMany,
               "train on so many images, a fifth of them held out; 0: all of the teacher's"),
       boolean("labels", c.labels, "use the labels of the training images"),
+      real("mixup", c.mixup, 0, 1,
+           "share of the training images that are mixed with another one, for long training"),
       text("window", c.window, "layers, up to the current one, that a stage trains, or all"),
       real("lambda", c.lambda, 0, 1000, "weight of the hybrid's KL term; 0: purely local"),
       real("tau", c.tau, 0.1, 100, "temperature of the KL term"),
