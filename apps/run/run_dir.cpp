@@ -110,6 +110,8 @@ RunDir::RunDir(const JobOptions& options, const std::string& job)
   if (options.resume) {
     resuming_ = true;
     finished_ = was_finished;
+    // Killed between the mark and the removal in finish().
+    if (finished_ && is_first_process()) remove_file(checkpoint_path());
   } else if (!options.overwrite) {
     const std::string state = was_finished ? "a finished" : "an unfinished";
     const std::string go_on = was_finished ? "" : "--resume to go on, ";

@@ -1,5 +1,6 @@
 // Run directories: nothing gets lost, nothing gets mixed up.
 #include <catch2/catch.hpp>
+#include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
 
@@ -65,6 +66,15 @@ TEST_CASE("a started job is neither restarted nor lost by accident", "[apps]") {
   CHECK(record.at("train").at("config").at("batch") == 128);
   CHECK(record.at("train").at("command") == options.command_line);
   CHECK(record.at("train").contains("finished"));
+  // A process killed between the mark and the removal of its checkpoint leaves that behind.
+  scratch.write("run/train.checkpoint", "left behind");
+  {
+    JobOptions resume = options;
+    resume.resume = true;
+    RunDir run(resume, "train");
+    CHECK(run.already_finished(keys));
+    CHECK_FALSE(std::filesystem::exists(run.checkpoint_path()));
+  }
 }
 
 TEST_CASE("a resumed log keeps the checkpoint's lines and those of other jobs", "[apps]") {
