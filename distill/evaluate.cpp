@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
+#include <string>
+#include <string_view>
 
 #include "core/progress.hpp"
 #include "nn/ops.hpp"
@@ -29,6 +32,50 @@ std::int64_t count_top5(const T* logits, std::int64_t N, std::int64_t classes,
 struct BatchOutcome {
   std::vector<std::int32_t> predicted;
   std::int64_t correct_top5 = 0;
+};
+
+/// Hands logits on to the sink in the order of the images, whichever shards have them: at once
+/// where there is one shard, else after the last batch, so each keeps its own rows till then.
+template <class T>
+class LogitCollector {
+ public:
+  LogitCollector(const LogitSink<T>& sink, Communicator& shards, std::int64_t images,
+                 std::int64_t batch, std::int64_t classes)
+      : sink_(sink), shards_(shards), images_(images), batch_(batch), classes_(classes) {}
+
+  void add(std::int64_t first, std::int64_t N, const T* logits) {
+    if (!sink_) return;
+    if (shards_.size() == 1) return sink_(first, N, logits);
+    const std::string_view bytes(reinterpret_cast<const char*>(logits),
+                                 static_cast<std::size_t>(N * classes_) * sizeof(T));
+    rows_.emplace_back(bytes);
+  }
+
+  /// All shards call it when they are done; the first one's sink gets the rows.
+  void finish() {
+    if (!sink_ || shards_.size() == 1) return;
+    const std::int64_t round = batch_ * shards_.size();
+    for (std::int64_t begin = 0, r = 0; begin < images_; begin += round, ++r) {
+      const auto mine = static_cast<std::size_t>(r);
+      const std::string none, &sent = mine < rows_.size() ? rows_[mine] : none;
+      const std::vector<std::string> all = shards_.all_gather(sent);
+      if (!shards_.is_first()) continue;
+      std::int64_t first = begin;
+      for (const std::string& rows : all) {
+        const auto count = static_cast<std::int64_t>(rows.size() / sizeof(T));
+        std::vector<T> logits(static_cast<std::size_t>(count));
+        std::memcpy(logits.data(), rows.data(), rows.size());
+        if (count > 0) sink_(first, count / classes_, logits.data());
+        first += count / classes_;
+      }
+    }
+  }
+
+ private:
+  const LogitSink<T>& sink_;
+  Communicator& shards_;
+  std::int64_t images_, batch_, classes_;
+  std::vector<std::string> rows_;  // of this shard's batches, in order
 };
 
 /// evaluate(first, N) for every batch, dealt to the shards; then everything but the seconds.
@@ -98,10 +145,10 @@ std::int64_t count_correct(const TensorF& logits, const std::vector<std::int32_t
 Evaluation evaluate_integer(const IntModel& model, const Dataset& data, std::int64_t batch,
                             const EngineOptions& engine_options,
                             const LogitSink<std::int32_t>& sink, Communicator& shards) {
-  INTANDEM_CHECK(!sink || shards.size() == 1, "one shard alone sees all logits in order");
   check_fits(data, model.height, model.width, model.channels, model.classes, model.network);
   Engine engine(model, batch, engine_options);
   Evaluation result;
+  LogitCollector<std::int32_t> collector(sink, shards, data.size(), batch, model.classes);
   TensorS32 logits({batch, model.classes});
   const std::int64_t pixels = model.height * model.width * model.channels;
   count(result, data, batch, shards, [&](std::int64_t first, std::int64_t N) {
@@ -113,29 +160,31 @@ Evaluation evaluate_integer(const IntModel& model, const Dataset& data, std::int
                logits.data());
     argmax_rows(logits.data(), N, model.classes, outcome.predicted.data());
     result.seconds += watch.seconds();
-    if (sink) sink(first, N, logits.data());
+    collector.add(first, N, logits.data());
     outcome.correct_top5 = count_top5(logits.data(), N, model.classes, data.labels.data() + first);
     return outcome;
   });
+  collector.finish();
   return result;
 }
 
 Evaluation evaluate_float(FloatNetwork& network, const Normalization& normalization,
                           const Dataset& data, std::int64_t batch, const LogitSink<float>& sink,
                           Communicator& shards) {
-  INTANDEM_CHECK(!sink || shards.size() == 1, "one shard alone sees all logits in order");
   const NetworkSpec& spec = network.spec();
   check_fits(data, spec.height, spec.width, spec.channels, spec.classes, spec.name);
   Evaluation result;
+  LogitCollector<float> collector(sink, shards, data.size(), batch, spec.classes);
   count(result, data, batch, shards, [&](std::int64_t first, std::int64_t N) {
     const TensorU8 images = image_range(data, first, N);
     const Stopwatch watch;
     const TensorF logits = network.predict(normalize(images, normalization));
     result.seconds += watch.seconds();
-    if (sink) sink(first, N, logits.data());
+    collector.add(first, N, logits.data());
     return BatchOutcome{predicted_classes(logits),
                         count_top5(logits.data(), N, spec.classes, data.labels.data() + first)};
   });
+  collector.finish();
   return result;
 }
 

@@ -51,7 +51,7 @@ std::int64_t count_correct(const TensorF& logits, const std::vector<std::int32_t
 std::vector<std::int32_t> predicted_classes(const TensorF& logits);
 
 /// Called with the logits [N][classes] of images first … first + N − 1, from the first image on. Of
-/// one shard alone.
+/// several shards all give one, and the first one's is called.
 template <class T>
 using LogitSink = std::function<void(std::int64_t first, std::int64_t N, const T* logits)>;
 

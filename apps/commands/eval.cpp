@@ -81,15 +81,11 @@ ExitCode eval_command(const EvalOptions& options) {
   use_threads(options.threads);
   const Container file = Container::load(options.model);
   ShardGroup group(processes(), processes().size());
-  if (group.shards() > 1 && !(options.predictions + options.logits).empty()) {
-    throw Error(options.logits.empty() ? "--predictions" : "--logits",
-                "is written by one process, and there are " + std::to_string(group.shards()),
-                "run it without mpirun or srun", ExitCode::usage);
-  }
   Evaluation result;
   std::string how, profile, data_dir, dataset;
   std::optional<PredictionFile> predictions;
-  if (!options.predictions.empty()) predictions.emplace(options.predictions);
+  const bool writes = is_first_process();
+  if (!options.predictions.empty() && writes) predictions.emplace(options.predictions);
   if (file.kind() == "teacher") {
     refuse_for_teacher("--profile", options.profile,
                        "times the layers of integer models, and this is a teacher");
@@ -100,7 +96,11 @@ ExitCode eval_command(const EvalOptions& options) {
     const Dataset test = load_test(teacher.info, options, spec.name, spec.height, spec.width,
                                    spec.channels, &data_dir);
     LogitSink<float> sink;
-    if (predictions) sink = predictions->sink<float>(test);
+    if (predictions) {
+      sink = predictions->sink<float>(test);
+    } else if (!options.predictions.empty()) {
+      sink = [](std::int64_t, std::int64_t, const float*) {};  // the first process writes
+    }
     run_shards(group, [&](Communicator& shard) {
       result = evaluate_float(teacher.net, teacher.info.norm, test, options.batch, sink, shard);
       result.seconds = slowest(shard, result.seconds);
@@ -120,9 +120,9 @@ ExitCode eval_command(const EvalOptions& options) {
     LogitSink<std::int32_t> lines;
     if (predictions) lines = predictions->sink<std::int32_t>(test);
     TensorS32 logits;
-    if (!options.logits.empty()) logits = TensorS32(Shape{test.size(), model.classes});
+    if (!options.logits.empty() && writes) logits = TensorS32(Shape{test.size(), model.classes});
     LogitSink<std::int32_t> sink;
-    if (lines || !logits.empty()) {
+    if (!(options.predictions + options.logits).empty()) {
       sink = [&](std::int64_t first, std::int64_t N, const std::int32_t* rows) {
         if (lines) lines(first, N, rows);
         if (logits.empty()) return;
@@ -133,7 +133,7 @@ ExitCode eval_command(const EvalOptions& options) {
       result = evaluate_integer(model, test, options.batch, engine_options, sink, shard);
       result.seconds = slowest(shard, result.seconds);
     });
-    if (!options.logits.empty()) save_npy(options.logits, logits);
+    if (!options.logits.empty() && writes) save_npy(options.logits, logits);
     if (options.profile && test.size() > 0) {
       const std::int64_t images = std::min(test.size(), kProfiledImages);
       const TensorU8 pixels = image_range(test, 0, images);

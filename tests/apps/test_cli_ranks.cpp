@@ -2,38 +2,16 @@
 #include <catch2/catch.hpp>
 #include <filesystem>
 #include <nlohmann/json.hpp>
-#include <regex>
 #include <string>
 #include <vector>
 
 #include "core/json.hpp"
-#include "core/mpi_transport.hpp"
-#include "tests/apps/command_line.hpp"
-#include "tests/skip.hpp"
+#include "tests/apps/ranks.hpp"
 
 using namespace intandem;
 using namespace intandem::apps_test;
 
 namespace {
-
-bool have_mpi() {
-  return mpi_description() != "none" && std::system("mpirun --version >/dev/null 2>&1") == 0;
-}
-
-/// mpirun's own words and ours.
-Outcome run_ranks(const TemporaryDirectory& scratch, int ranks, std::vector<std::string> arguments,
-                  const std::function<void(pid_t)>& watch = {}) {
-  setenv("OMPI_ALLOW_RUN_AS_ROOT", "1", 1);
-  setenv("OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1", 1);
-  setenv("OMPI_MCA_rmaps_base_oversubscribe", "1", 1);
-  arguments.insert(arguments.begin(), program());
-  if (ranks > 0) {
-    const std::vector<std::string> launcher = {"mpirun", "-np", std::to_string(ranks), "--bind-to",
-                                               "none"};
-    arguments.insert(arguments.begin(), launcher.begin(), launcher.end());
-  }
-  return run_words(scratch, arguments, watch);
-}
 
 /// Process of the last rank, once there is something in the file `log`.
 pid_t last_rank(pid_t launcher, const std::string& log) {
@@ -48,25 +26,16 @@ pid_t last_rank(pid_t launcher, const std::string& log) {
   return last;
 }
 
-/// A file's figures without its times, and a log line by line without them.
-std::string figures(const std::string& path) {
-  static const std::regex times(R"~("([a-z]*_?seconds|seconds_[a-z]*)": ?[0-9.e+-]+)~");
-  return std::regex_replace(slurp(path), times, "\"$1\": 0");
-}
-
 }  // namespace
-
-#define INTANDEM_NEED_MPI() \
-  INTANDEM_NEED_PROGRAM();  \
-  if (!have_mpi())          \
-  INTANDEM_SKIP("no mpirun, or built without MPI: install libopenmpi-dev openmpi-bin")
 
 TEST_CASE("teacher and student have the same bits at 1, 2 and 4 ranks", "[apps][ranks]") {
   INTANDEM_NEED_MPI();
   const TemporaryDirectory scratch;
   const std::string data = write_bars(scratch);
   const std::vector<std::string> files = {"teacher.safetensors", "w4a4.student.safetensors",
-                                          "w4a4.safetensors", "w4a4.samples.json"};
+                                          "w4a4.safetensors",    "w4a4.samples.json",
+                                          "integer.csv",         "logits.npy",
+                                          "teacher.csv"};
   const std::string whole = scratch.path("ranks0");
   for (const int ranks : {0, 1, 2, 4}) {
     const std::string run_dir = scratch.path("ranks" + std::to_string(ranks));
@@ -81,7 +50,11 @@ TEST_CASE("teacher and student have the same bits at 1, 2 and 4 ranks", "[apps][
     go({"baseline", "--run", run_dir, "--calibration-images", "100", "--quiet"});
     CHECK_THAT(go({"verify", "--run", run_dir, "--name", "w4a4", "--quiet"}),
                Catch::Contains("0 mismatches in 100 images"));
-    const std::string evaluated = go({"eval", run_dir + "/w4a4.safetensors", "--batch", "7"});
+    const std::string evaluated =
+        go({"eval", run_dir + "/w4a4.safetensors", "--batch", "7", "--predictions",
+            run_dir + "/integer.csv", "--logits", run_dir + "/logits.npy"});
+    go({"eval", run_dir + "/teacher.safetensors", "--batch", "7", "--predictions",
+        run_dir + "/teacher.csv"});
     CHECK(std::count(evaluated.begin(), evaluated.end(), '\n') == 3);
     if (ranks == 0) continue;
     for (const std::string& file : files) {
