@@ -67,7 +67,7 @@ INTEGER_FLAGS := $(if $(X86),$(if $(SAN)$(CLANG),,-mgeneral-regs-only))
 KERNELS := $(wildcard $(foreach d,* */* */*/*,$d/*_avx*.cpp $d/*_amx.cpp))
 file_flags = $(if $(findstring _avx2.cpp,$1),$(AVX2_FLAGS))$(if $(findstring _avx512.cpp,$1),$(AVX512_FLAGS))$(if $(findstring _avx512vnni.cpp,$1),$(VNNI_FLAGS))$(if $(findstring _avx512vpopcnt.cpp,$1),$(VPOPCNT_FLAGS))$(if $(findstring _amx.cpp,$1),$(AMX_FLAGS))$(if $(and $(findstring quant/integer/,$1),$(findstring _ref.cpp,$1)),$(INTEGER_FLAGS))$(if $(filter core/version.cpp,$1),-I$(B)/generated)$(if $(and $(FUZZ),$(filter $(KERNELS),$1)), -fno-sanitize=all)$(if $(filter data/image/stb.cpp,$1),-fwrapv)$(if $(filter $(ONNX_SRC),$1),$(ONNX_FLAGS))
 
-LIB_SRC := $(wildcard core/*.cpp nn/*.cpp nn/*/*.cpp quant/*.cpp quant/*/*.cpp quant/*/*/*.cpp distill/*.cpp data/*.cpp data/image/*.cpp)
+LIB_SRC := $(wildcard core/*.cpp nn/*.cpp nn/*/*.cpp nn/*/*/*.cpp quant/*.cpp quant/*/*.cpp quant/*/*/*.cpp distill/*.cpp data/*.cpp data/image/*.cpp)
 APP_SRC := $(filter-out apps/examples/%,$(wildcard apps/*.cpp apps/*/*.cpp))
 TEST_SRC := $(wildcard tests/*.cpp tests/*/*.cpp)
 FUZZ_SRC := $(wildcard tests/fuzz/fuzz_*.cpp)

@@ -8,7 +8,7 @@
 #include "bench/shapes.hpp"
 #include "core/error.hpp"
 #include "core/tensor.hpp"
-#include "nn/conv2d_kernels.hpp"
+#include "nn/conv/conv2d.hpp"
 
 namespace intandem::bench {
 namespace {

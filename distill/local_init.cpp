@@ -4,7 +4,7 @@
 #include <cmath>
 #include <vector>
 
-#include "nn/conv2d_winograd.hpp"
+#include "nn/conv/winograd/winograd.hpp"
 #include "quant/fold.hpp"
 #include "quant/lower.hpp"
 #include "quant/quantized_network.hpp"

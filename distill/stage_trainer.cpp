@@ -9,7 +9,7 @@
 #include "data/loader.hpp"
 #include "data/mixup.hpp"
 #include "distill/evaluate.hpp"
-#include "nn/conv2d_winograd.hpp"
+#include "nn/conv/winograd/winograd.hpp"
 #include "nn/gradient_reducer.hpp"
 #include "nn/sgd.hpp"
 

@@ -10,7 +10,7 @@
 #include "core/progress.hpp"
 #include "core/trace.hpp"
 #include "distill/evaluate.hpp"
-#include "nn/conv2d_winograd.hpp"
+#include "nn/conv/winograd/winograd.hpp"
 #include "nn/gradient_reducer.hpp"
 #include "nn/ops.hpp"
 #include "nn/tape.hpp"

@@ -31,7 +31,7 @@ struct TeacherOptions {
   Augment augment;
   std::uint64_t seed = 1;
   std::optional<QuantizerOptions> quantizers;  ///< none: a float teacher
-  bool winograd = true;  ///< in training steps, where it pays (nn/conv2d_winograd.hpp)
+  bool winograd = true;  ///< in training steps, where it pays (nn/conv/winograd/winograd.hpp)
   /// Batch norm's statistics are those of the whole batch, not of a shard.
   bool synchronized_batch_norm = false;
 };

@@ -1,10 +1,10 @@
-// Convolution and linear layers on the tape; the arithmetic is nn/conv2d_kernels.hpp's.
+// Convolution and linear layers on the tape; the arithmetic is nn/conv/conv2d.hpp's.
 #include <utility>
 
 #include "core/profile.hpp"
-#include "nn/conv2d_kernels.hpp"
-#include "nn/conv2d_passes.hpp"
-#include "nn/conv2d_winograd.hpp"
+#include "nn/conv/conv2d.hpp"
+#include "nn/conv/passes.hpp"
+#include "nn/conv/winograd/winograd.hpp"
 #include "nn/ops.hpp"
 
 namespace intandem {

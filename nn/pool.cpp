@@ -4,7 +4,7 @@
 
 #include "core/parallel.hpp"
 #include "core/profile.hpp"
-#include "nn/elementwise_kernels.hpp"
+#include "nn/elementwise/kernels.hpp"
 #include "nn/ops.hpp"
 #include "nn/pool_shape.hpp"
 

@@ -4,7 +4,7 @@
 #include <string>
 
 #include "core/tensor.hpp"
-#include "nn/elementwise_kernels.hpp"
+#include "nn/elementwise/kernels.hpp"
 
 namespace intandem {
 

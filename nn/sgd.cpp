@@ -8,7 +8,7 @@
 #include "core/container.hpp"
 #include "core/parallel.hpp"
 #include "core/profile.hpp"
-#include "nn/elementwise_kernels.hpp"
+#include "nn/elementwise/kernels.hpp"
 
 namespace intandem {
 namespace {

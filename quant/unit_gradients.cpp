@@ -4,8 +4,8 @@
 
 #include "core/parallel.hpp"
 #include "core/profile.hpp"
-#include "nn/conv2d_kernels.hpp"
-#include "nn/conv2d_passes.hpp"
+#include "nn/conv/conv2d.hpp"
+#include "nn/conv/passes.hpp"
 
 namespace intandem {
 namespace {

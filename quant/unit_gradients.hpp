@@ -1,7 +1,7 @@
 // The backward pass of a unit's product.
 #pragma once
 
-#include "nn/conv2d_winograd.hpp"
+#include "nn/conv/winograd/winograd.hpp"
 #include "quant/fake_quant.hpp"
 
 namespace intandem {

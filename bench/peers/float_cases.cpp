@@ -9,8 +9,8 @@
 #include "core/gemm_f32.hpp"
 #include "core/rng.hpp"
 #include "core/tensor.hpp"
-#include "nn/conv2d_kernels.hpp"
-#include "nn/conv2d_winograd.hpp"
+#include "nn/conv/conv2d.hpp"
+#include "nn/conv/winograd/winograd.hpp"
 
 namespace intandem::bench {
 namespace {

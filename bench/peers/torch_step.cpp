@@ -15,7 +15,7 @@
 #include "core/error.hpp"
 #include "core/parallel.hpp"
 #include "core/rng.hpp"
-#include "nn/conv2d_winograd.hpp"
+#include "nn/conv/winograd/winograd.hpp"
 #include "nn/network.hpp"
 #include "nn/sgd.hpp"
 

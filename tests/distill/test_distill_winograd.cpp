@@ -8,7 +8,7 @@
 #include "distill/evaluate.hpp"
 #include "distill/local_init.hpp"
 #include "distill/stage_trainer.hpp"
-#include "nn/conv2d_winograd.hpp"
+#include "nn/conv/winograd/winograd.hpp"
 #include "quant/lower.hpp"
 #include "tests/restore_settings.hpp"
 

@@ -8,7 +8,7 @@
 
 #include "core/conv_shape.hpp"
 #include "core/rng.hpp"
-#include "nn/conv2d_ref.hpp"
+#include "nn/conv/ref.hpp"
 
 namespace intandem {
 

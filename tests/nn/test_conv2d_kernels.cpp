@@ -1,6 +1,6 @@
 // The convolution kernels on every instruction set against plain loops in double, and those loops
 // against finite differences.
-#include "nn/conv2d_kernels.hpp"
+#include "nn/conv/conv2d.hpp"
 
 #include <algorithm>
 #include <catch2/catch.hpp>
@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "core/tensor.hpp"
-#include "nn/conv2d_ref.hpp"
+#include "nn/conv/ref.hpp"
 #include "tests/float_isas.hpp"
 #include "tests/nn/conv_problem.hpp"
 

@@ -1,12 +1,12 @@
 // The Winograd convolution on every instruction set against plain loops in double.
-#include "nn/conv2d_winograd.hpp"
+#include "nn/conv/winograd/winograd.hpp"
 
 #include <algorithm>
 #include <catch2/catch.hpp>
 #include <cmath>
 #include <vector>
 
-#include "nn/conv2d_kernels.hpp"
+#include "nn/conv/conv2d.hpp"
 #include "tests/float_isas.hpp"
 #include "tests/nn/conv_problem.hpp"
 

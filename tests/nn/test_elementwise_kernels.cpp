@@ -2,7 +2,7 @@
 #include <cstring>
 
 #include "core/cpu.hpp"
-#include "nn/elementwise_kernels.hpp"
+#include "nn/elementwise/kernels.hpp"
 #include "tests/nn/reference.hpp"
 
 using namespace intandem;

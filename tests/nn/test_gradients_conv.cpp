@@ -1,5 +1,5 @@
 // Values and gradients of convolutions against double-precision references.
-#include "nn/conv2d_winograd.hpp"
+#include "nn/conv/winograd/winograd.hpp"
 #include "nn/ops.hpp"
 #include "tests/float_isas.hpp"
 #include "tests/nn/reference.hpp"

@@ -3,7 +3,7 @@
 #include <cmath>
 
 #include "core/container.hpp"
-#include "nn/conv2d_kernels.hpp"
+#include "nn/conv/conv2d.hpp"
 #include "quant/fold.hpp"
 #include "tests/quant/tiny.hpp"
 
