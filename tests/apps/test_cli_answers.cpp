@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "apps/commands/predictions.hpp"
+#include "core/json.hpp"
 #include "core/npy.hpp"
 #include "tests/apps/command_line.hpp"
 #include "tests/skip.hpp"
@@ -114,4 +115,40 @@ TEST_CASE("infer --json: an object per image and line, errors as well", "[apps][
   CHECK_THAT(lines[1]["error"].get<std::string>(), Catch::Contains("is no JPEG, PNG, BMP or GIF"));
   CHECK(lines[1].size() == 2);
   CHECK_THAT(lines[2]["image"].get<std::string>(), Catch::Contains("\\xff.png"));
+}
+
+TEST_CASE("--plan FILE: made once, kept to after that, refused when it is of no use",
+          "[apps][cli][plan]") {
+  INTANDEM_NEED_PROGRAM();
+  const TemporaryDirectory scratch;
+  const std::string plan = scratch.path("plan.json");
+  const auto infer = [&](const std::string& how) {
+    return run(scratch, {"infer", kModel, kBoot, "--plan", how});
+  };
+  const Outcome made = infer(plan);
+  INFO(made.err);
+  REQUIRE(made.code == 0);
+  const Json first = Json::parse(slurp(plan));
+  CHECK(first.at("format") == "intandem-plan");
+  CHECK(first.at("layers").size() == 8);
+  // A second run by the plan measures nothing, so the file stays as it is, times and all.
+  const std::string before = slurp(plan);
+  const Outcome again = infer(plan), estimated = infer("estimate");
+  CHECK(again.out == made.out);
+  CHECK(estimated.out == made.out);
+  CHECK(slurp(plan) == before);
+  const Outcome shown =
+      run(scratch, {"inspect", kModel, "--batch", "1", "--plan", "--plan-from", plan});
+  INFO(shown.err);
+  CHECK(shown.code == 0);
+  for (const auto& [layer, choice] : first.at("layers").items()) {
+    INFO(layer);
+    CHECK_THAT(shown.out, Catch::Contains(choice.at("algorithm").get<std::string>()));
+  }
+  Json foreign = first;
+  foreign["cpu"] = "Z80";
+  scratch.write("plan.json", foreign.dump());
+  check_one_error(infer(plan), 1, {plan, "Z80"});
+  scratch.write("plan.json", before.substr(0, before.size() / 2));
+  check_one_error(infer(plan), 1, {plan});
 }
