@@ -20,14 +20,13 @@ extern "C" void exit_now(int) {
   ::_exit(static_cast<int>(ExitCode::interrupted));
 }
 
-void handle_stop_signals(void (*handler)(int)) {
+void handle_stop_signals(void (*handler)(int), int flags) {
   for (const int signal : {SIGTERM, SIGINT, SIGHUP}) {
     struct sigaction action = {};
     if (sigaction(signal, nullptr, &action) == 0 && action.sa_handler == SIG_IGN) continue;
     action = {};
     action.sa_handler = handler;
-    // SA_RESETHAND: the second signal finds the default action.
-    action.sa_flags = SA_RESETHAND | SA_RESTART;
+    action.sa_flags = flags | SA_RESTART;
     sigemptyset(&action.sa_mask);
     sigaction(signal, &action, nullptr);
   }
@@ -35,11 +34,14 @@ void handle_stop_signals(void (*handler)(int)) {
 
 }  // namespace
 
-void exit_on_stop_signals() { handle_stop_signals(exit_now); }
+// The handler stays: another thread may get a second signal before the first one's _exit, and its
+// default action would lose the exit code.
+void exit_on_stop_signals() { handle_stop_signals(exit_now, 0); }
 
 void watch_stop_signals() {
   requested = 0;
-  handle_stop_signals(remember_signal);
+  // SA_RESETHAND: the second signal finds the default action.
+  handle_stop_signals(remember_signal, SA_RESETHAND);
 }
 
 bool stop_requested() { return requested != 0; }
