@@ -14,6 +14,7 @@
 #include <immintrin.h>
 
 #include "quant/integer/equidistant.hpp"
+#include "quant/integer/register_tiles.hpp"
 
 namespace intandem {
 namespace {
@@ -22,9 +23,6 @@ constexpr int kMostPixels = 8;
 // One pixel is a linear layer at batch 1, whose weights come from memory: words fetched ahead into
 // the first- and second-level cache (packed/kernels_avx512vnni.cpp).
 constexpr std::int64_t kNear = 256, kFar = 1024;
-
-template <int... kIndex>
-struct Pixels {};
 
 [[gnu::always_inline]] inline __m512i broadcast(const char* word) {
   int bits;
@@ -39,7 +37,7 @@ struct Pixels {};
 
 // `count` tiles of as many pixels as indices, from pixel `first` on.
 template <int... I>
-void tiles(const BinaryStrip& s, std::int64_t first, std::int64_t count, Pixels<I...>) {
+void tiles(const BinaryStrip& s, std::int64_t first, std::int64_t count, Rows<I...>) {
   constexpr int kPixels = sizeof...(I);
   const auto lanes = static_cast<__mmask16>(s.channels >= 16 ? 0xFFFF : (1 << s.channels) - 1);
   const __m128i one = _mm_set1_epi8(1);
@@ -95,36 +93,12 @@ void tiles(const BinaryStrip& s, std::int64_t first, std::int64_t count, Pixels<
   }
 }
 
-void strip_tiles(const BinaryStrip& s, std::int64_t pixels, std::int64_t first,
-                 std::int64_t count) {
-  switch (pixels) {
-    case 1:
-      return tiles(s, first, count, Pixels<0>{});
-    case 2:
-      return tiles(s, first, count, Pixels<0, 1>{});
-    case 3:
-      return tiles(s, first, count, Pixels<0, 1, 2>{});
-    case 4:
-      return tiles(s, first, count, Pixels<0, 1, 2, 3>{});
-    case 5:
-      return tiles(s, first, count, Pixels<0, 1, 2, 3, 4>{});
-    case 6:
-      return tiles(s, first, count, Pixels<0, 1, 2, 3, 4, 5>{});
-    case 7:
-      return tiles(s, first, count, Pixels<0, 1, 2, 3, 4, 5, 6>{});
-    default:
-      return tiles(s, first, count, Pixels<0, 1, 2, 3, 4, 5, 6, 7>{});
-  }
-}
-
 }  // namespace
 
 void binary_strip_avx512vpopcnt(const BinaryStrip& s) {
-  // Nearly equal tiles, the first `taller` of them one pixel more.
-  const std::int64_t count = (s.pixels + kMostPixels - 1) / kMostPixels;
-  const std::int64_t pixels = s.pixels / count, taller = s.pixels % count;
-  if (taller > 0) strip_tiles(s, pixels + 1, 0, taller);
-  strip_tiles(s, pixels, taller * (pixels + 1), count - taller);
+  for_equal_tiles<kMostPixels>(s.pixels, [&](std::int64_t first, std::int64_t count, auto rows) {
+    tiles(s, first, count, rows);
+  });
 }
 
 void binary_pack_avx512vpopcnt(const std::uint8_t* codes, std::int64_t pixels,

@@ -10,14 +10,12 @@
 #include <immintrin.h>
 
 #include "quant/integer/equidistant.hpp"
+#include "quant/integer/register_tiles.hpp"
 
 namespace intandem {
 namespace {
 
 constexpr std::int64_t kTilePixels = 6;
-
-template <int... kIndex>
-struct Rows {};
 
 /// tables.count[a][w]: places in which the nibbles a and w differ.
 struct Tables {
@@ -102,25 +100,6 @@ void count_tile(const NibbleStrip& s, const std::uint8_t* codes, std::uint16_t* 
   }
 }
 
-template <int kVectors>
-void count_tile(const NibbleStrip& s, const std::uint8_t* codes, std::int64_t rows,
-                std::uint16_t* sums) {
-  switch (rows) {
-    case 1:
-      return count_tile<kVectors>(s, codes, sums, Rows<0>{});
-    case 2:
-      return count_tile<kVectors>(s, codes, sums, Rows<0, 1>{});
-    case 3:
-      return count_tile<kVectors>(s, codes, sums, Rows<0, 1, 2>{});
-    case 4:
-      return count_tile<kVectors>(s, codes, sums, Rows<0, 1, 2, 3>{});
-    case 5:
-      return count_tile<kVectors>(s, codes, sums, Rows<0, 1, 2, 3, 4>{});
-    default:
-      return count_tile<kVectors>(s, codes, sums, Rows<0, 1, 2, 3, 4, 5>{});
-  }
-}
-
 /// Codes of one bit of one pixel.
 void store_bits(const NibbleStrip& s, const std::uint16_t* sums, std::uint8_t* out) {
   alignas(32) std::uint8_t codes[kNibblePanel];
@@ -151,8 +130,9 @@ void nibble_strip_avx2(const NibbleStrip& s) {
   for (std::int64_t t = 0; t < tiles; ++t) {
     const std::int64_t first = s.pixels * t / tiles, last = s.pixels * (t + 1) / tiles;
     const std::uint8_t* codes = s.codes + first * s.step;
-    s.width > 32 ? count_tile<2>(s, codes, last - first, sums)
-                 : count_tile<1>(s, codes, last - first, sums);
+    with_rows<kTilePixels>(last - first, [&](auto rows) {
+      s.width > 32 ? count_tile<2>(s, codes, sums, rows) : count_tile<1>(s, codes, sums, rows);
+    });
     for (std::int64_t i = first; i < last; ++i) {
       const std::uint16_t* of_pixel = sums + (i - first) * s.width;
       s.bounds != nullptr ? store_bits(s, of_pixel, s.out + i * s.stride)

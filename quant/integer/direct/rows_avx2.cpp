@@ -10,6 +10,7 @@
 #include <immintrin.h>
 
 #include "quant/integer/equidistant.hpp"
+#include "quant/integer/register_tiles.hpp"
 #include "quant/integer/requant/vectors_avx2.hpp"
 
 namespace intandem {
@@ -17,9 +18,6 @@ namespace {
 
 constexpr std::int64_t kAhead_bytes = 1024;  // of weights, fetched ahead
 constexpr std::int64_t kTilePixels = 6;
-
-template <int... kIndex>
-struct Rows {};
 
 alignas(32) constexpr std::int16_t kOnes[16] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
 
@@ -188,31 +186,10 @@ void row_tiles(const ProductRow& s, std::int64_t width, std::int64_t first, std:
 }
 
 template <class Kind>
-void row_tiles(const ProductRow& s, std::int64_t width, std::int64_t pixels, std::int64_t first,
-               std::int64_t count) {
-  switch (pixels) {
-    case 1:
-      return row_tiles<Kind>(s, width, first, count, Rows<0>{});
-    case 2:
-      return row_tiles<Kind>(s, width, first, count, Rows<0, 1>{});
-    case 3:
-      return row_tiles<Kind>(s, width, first, count, Rows<0, 1, 2>{});
-    case 4:
-      return row_tiles<Kind>(s, width, first, count, Rows<0, 1, 2, 3>{});
-    case 5:
-      return row_tiles<Kind>(s, width, first, count, Rows<0, 1, 2, 3, 4>{});
-    default:
-      return row_tiles<Kind>(s, width, first, count, Rows<0, 1, 2, 3, 4, 5>{});
-  }
-}
-
-/// Nearly equal tiles, the first `taller` of them one pixel more.
-template <class Kind>
 void row(const ProductRow& s, std::int64_t width) {
-  const std::int64_t count = (s.pixels + kTilePixels - 1) / kTilePixels;
-  const std::int64_t pixels = s.pixels / count, taller = s.pixels % count;
-  if (taller > 0) row_tiles<Kind>(s, width, pixels + 1, 0, taller);
-  row_tiles<Kind>(s, width, pixels, taller * (pixels + 1), count - taller);
+  for_equal_tiles<kTilePixels>(s.pixels, [&](std::int64_t first, std::int64_t count, auto rows) {
+    row_tiles<Kind>(s, width, first, count, rows);
+  });
 }
 
 }  // namespace

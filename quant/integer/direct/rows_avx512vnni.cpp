@@ -10,6 +10,7 @@
 #include <immintrin.h>
 
 #include "quant/integer/equidistant.hpp"
+#include "quant/integer/register_tiles.hpp"
 #include "quant/integer/requant/vectors_avx512.hpp"
 
 namespace intandem {
@@ -17,9 +18,6 @@ namespace {
 
 constexpr int kHalf = 7;              // pixels that one pointer reaches
 constexpr std::int64_t kAhead = 512;  // bytes of weights fetched ahead, per vector
-
-template <int... kIndex>
-struct Rows {};
 
 [[gnu::always_inline]] inline __m512i broadcast_group(const std::uint8_t* codes) {
   int group;
@@ -134,63 +132,18 @@ void tiles(const ProductRow& s, std::int64_t first, std::int64_t count, Rows<I..
   }
 }
 
-template <int... I>
-void row_tiles(const ProductRow& s, std::int64_t width, std::int64_t first, std::int64_t count,
-               Rows<I...> rows) {
-  if constexpr (sizeof...(I) <= kHalf) {
-    if (width > 32) return tiles<4>(s, first, count, rows);
-  }
-  if (width > 16) {
-    tiles<2>(s, first, count, rows);
-  } else {
-    tiles<1>(s, first, count, rows);
-  }
-}
-
-void row_tiles(const ProductRow& s, std::int64_t width, std::int64_t pixels, std::int64_t first,
-               std::int64_t count) {
-  switch (pixels) {
-    case 1:
-      return row_tiles(s, width, first, count, Rows<0>{});
-    case 2:
-      return row_tiles(s, width, first, count, Rows<0, 1>{});
-    case 3:
-      return row_tiles(s, width, first, count, Rows<0, 1, 2>{});
-    case 4:
-      return row_tiles(s, width, first, count, Rows<0, 1, 2, 3>{});
-    case 5:
-      return row_tiles(s, width, first, count, Rows<0, 1, 2, 3, 4>{});
-    case 6:
-      return row_tiles(s, width, first, count, Rows<0, 1, 2, 3, 4, 5>{});
-    case 7:
-      return row_tiles(s, width, first, count, Rows<0, 1, 2, 3, 4, 5, 6>{});
-    case 8:
-      return row_tiles(s, width, first, count, Rows<0, 1, 2, 3, 4, 5, 6, 7>{});
-    case 9:
-      return row_tiles(s, width, first, count, Rows<0, 1, 2, 3, 4, 5, 6, 7, 8>{});
-    case 10:
-      return row_tiles(s, width, first, count, Rows<0, 1, 2, 3, 4, 5, 6, 7, 8, 9>{});
-    case 11:
-      return row_tiles(s, width, first, count, Rows<0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10>{});
-    case 12:
-      return row_tiles(s, width, first, count, Rows<0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11>{});
-    case 13:
-      return row_tiles(s, width, first, count, Rows<0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12>{});
-    default:
-      return row_tiles(s, width, first, count,
-                       Rows<0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13>{});
-  }
-}
-
 }  // namespace
 
 void direct_row_avx512vnni(const ProductRow& s, std::int64_t width) {
-  // Nearly equal tiles, the first `taller` of them one pixel more.
-  const std::int64_t most = width > 32 ? kHalf : 2 * kHalf;
-  const std::int64_t count = (s.pixels + most - 1) / most;
-  const std::int64_t pixels = s.pixels / count, taller = s.pixels % count;
-  if (taller > 0) row_tiles(s, width, pixels + 1, 0, taller);
-  row_tiles(s, width, pixels, taller * (pixels + 1), count - taller);
+  if (width > 32) {
+    for_equal_tiles<kHalf>(s.pixels, [&](std::int64_t first, std::int64_t count, auto rows) {
+      tiles<4>(s, first, count, rows);
+    });
+  } else {
+    for_equal_tiles<2 * kHalf>(s.pixels, [&](std::int64_t first, std::int64_t count, auto rows) {
+      width > 16 ? tiles<2>(s, first, count, rows) : tiles<1>(s, first, count, rows);
+    });
+  }
 }
 
 }  // namespace intandem

@@ -16,13 +16,12 @@
 #if defined(__x86_64__)
 #include <immintrin.h>
 
+#include "quant/integer/register_tiles.hpp"
+
 namespace intandem {
 namespace {
 
 constexpr std::int64_t kAhead_bytes = 1024;  // of weights, fetched ahead
-
-template <int... kIndex>
-struct Rows {};
 
 [[gnu::always_inline]] inline __m256i broadcast_group(const std::uint8_t* codes) {
   int group;
@@ -78,27 +77,11 @@ void product_wide(const ProductTile& t, Rows<I...>) {
   if (kBoth) (store(t.acc + kWidth * I + 8, high[I]), ...);
 }
 
-template <class Weight, int... I>
-void product_wide(const ProductTile& t, std::int64_t width, Rows<I...> rows) {
-  width == 16 ? product_wide<Weight, 2>(t, rows) : product_wide<Weight, 1>(t, rows);
-}
-
 template <class Weight>
 void tile_wide(const ProductTile& t, std::int64_t rows, std::int64_t width) {
-  switch (rows) {
-    case 1:
-      return product_wide<Weight>(t, width, Rows<0>{});
-    case 2:
-      return product_wide<Weight>(t, width, Rows<0, 1>{});
-    case 3:
-      return product_wide<Weight>(t, width, Rows<0, 1, 2>{});
-    case 4:
-      return product_wide<Weight>(t, width, Rows<0, 1, 2, 3>{});
-    case 5:
-      return product_wide<Weight>(t, width, Rows<0, 1, 2, 3, 4>{});
-    default:
-      return product_wide<Weight>(t, width, Rows<0, 1, 2, 3, 4, 5>{});
-  }
+  with_rows<6>(rows, [&](auto each) {
+    width == 16 ? product_wide<Weight, 2>(t, each) : product_wide<Weight, 1>(t, each);
+  });
 }
 
 // Adds the 16-bit sums of a chunk to the 32-bit accumulators in memory.
@@ -145,18 +128,9 @@ void direct_tile_linear_avx2(const ProductTile& t, std::int64_t rows, std::int64
 }
 
 void direct_tile_narrow_avx2(const ProductTile& t, std::int64_t rows, std::int64_t width) {
-  switch (rows) {
-    case 1:
-      return width == 16 ? product_narrow<2>(t, Rows<0>{}) : product_narrow<1>(t, Rows<0>{});
-    case 2:
-      return width == 16 ? product_narrow<2>(t, Rows<0, 1>{}) : product_narrow<1>(t, Rows<0, 1>{});
-    case 3:
-      return width == 16 ? product_narrow<2>(t, Rows<0, 1, 2>{})
-                         : product_narrow<1>(t, Rows<0, 1, 2>{});
-    default:
-      return width == 16 ? product_narrow<2>(t, Rows<0, 1, 2, 3>{})
-                         : product_narrow<1>(t, Rows<0, 1, 2, 3>{});
-  }
+  with_rows<4>(rows, [&](auto each) {
+    width == 16 ? product_narrow<2>(t, each) : product_narrow<1>(t, each);
+  });
 }
 
 }  // namespace intandem

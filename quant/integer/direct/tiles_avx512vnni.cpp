@@ -8,14 +8,13 @@
 #if defined(__x86_64__)
 #include <immintrin.h>
 
+#include "quant/integer/register_tiles.hpp"
+
 namespace intandem {
 namespace {
 
 constexpr std::int64_t kAhead = 16;     // weight vectors fetched ahead, 1 KiB
 constexpr std::int64_t kFarAhead = 64;  // into the second-level cache, from memory
-
-template <int... kIndex>
-struct Rows {};
 
 [[gnu::always_inline]] inline __m512i broadcast_group(const std::uint8_t* codes) {
   int group;
@@ -26,7 +25,7 @@ struct Rows {};
 // The fold expressions name every accumulator by a constant, so the compiler keeps each in a
 // register; with nested loops over an array GCC 12 spills them.
 template <int... I>
-[[gnu::always_inline]] inline void product_32(const ProductTile& t, Rows<I...>) {
+void product_32(const ProductTile& t, Rows<I...>) {
   constexpr int kRows = sizeof...(I);
   const auto* weights = static_cast<const __m512i*>(t.weights);
   __m512i low[kRows], high[kRows];
@@ -53,7 +52,7 @@ template <int... I>
 }
 
 template <int... I>
-[[gnu::always_inline]] inline void product_16(const ProductTile& t, Rows<I...>) {
+void product_16(const ProductTile& t, Rows<I...>) {
   constexpr int kRows = sizeof...(I);
   const auto* weights = static_cast<const __m512i*>(t.weights);
   __m512i acc[kRows];
@@ -110,44 +109,11 @@ void product_1x32(const ProductTile& t) {
   _mm512_store_si512(t.acc + 16, high0);
 }
 
-template <int... I>
-void product(const ProductTile& t, std::int64_t width, Rows<I...> rows) {
-  if (width == 32) {
-    product_32(t, rows);
-  } else {
-    product_16(t, rows);
-  }
-}
-
 }  // namespace
 
 void direct_tile_avx512vnni(const ProductTile& t, std::int64_t rows, std::int64_t width) {
-  switch (rows) {
-    case 1:
-      return width == 32 ? product_1x32(t) : product_16(t, Rows<0>{});
-    case 2:
-      return product(t, width, Rows<0, 1>{});
-    case 3:
-      return product(t, width, Rows<0, 1, 2>{});
-    case 4:
-      return product(t, width, Rows<0, 1, 2, 3>{});
-    case 5:
-      return product(t, width, Rows<0, 1, 2, 3, 4>{});
-    case 6:
-      return product(t, width, Rows<0, 1, 2, 3, 4, 5>{});
-    case 7:
-      return product(t, width, Rows<0, 1, 2, 3, 4, 5, 6>{});
-    case 8:
-      return product(t, width, Rows<0, 1, 2, 3, 4, 5, 6, 7>{});
-    case 9:
-      return product(t, width, Rows<0, 1, 2, 3, 4, 5, 6, 7, 8>{});
-    case 10:
-      return product(t, width, Rows<0, 1, 2, 3, 4, 5, 6, 7, 8, 9>{});
-    case 11:
-      return product(t, width, Rows<0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10>{});
-    default:
-      return product(t, width, Rows<0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11>{});
-  }
+  if (rows == 1 && width == 32) return product_1x32(t);
+  with_rows<12>(rows, [&](auto each) { width == 32 ? product_32(t, each) : product_16(t, each); });
 }
 
 }  // namespace intandem

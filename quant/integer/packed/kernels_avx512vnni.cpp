@@ -7,11 +7,10 @@
 #if defined(__x86_64__)
 #include <immintrin.h>
 
+#include "quant/integer/register_tiles.hpp"
+
 namespace intandem {
 namespace {
-
-template <int... kIndex>
-struct Rows {};
 
 /// How far ahead weights are fetched.
 struct Ahead {
@@ -122,24 +121,8 @@ void many_rows(const PackedTile& t, Rows<I...>) {
 
 template <int kBits>
 void tile(const PackedTile& t, std::int64_t rows) {
-  switch (rows) {
-    case 1:
-      return one_row<kBits>(t);
-    case 2:
-      return many_rows<kBits>(t, Rows<0, 1>{});
-    case 3:
-      return many_rows<kBits>(t, Rows<0, 1, 2>{});
-    case 4:
-      return many_rows<kBits>(t, Rows<0, 1, 2, 3>{});
-    case 5:
-      return many_rows<kBits>(t, Rows<0, 1, 2, 3, 4>{});
-    case 6:
-      return many_rows<kBits>(t, Rows<0, 1, 2, 3, 4, 5>{});
-    case 7:
-      return many_rows<kBits>(t, Rows<0, 1, 2, 3, 4, 5, 6>{});
-    default:
-      return many_rows<kBits>(t, Rows<0, 1, 2, 3, 4, 5, 6, 7>{});
-  }
+  if (rows == 1) return one_row<kBits>(t);
+  with_rows<kPackedRows>(rows, [&](auto each) { many_rows<kBits>(t, each); });
 }
 
 }  // namespace

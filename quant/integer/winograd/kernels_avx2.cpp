@@ -8,6 +8,7 @@
 #include <immintrin.h>
 
 #include "quant/integer/equidistant.hpp"
+#include "quant/integer/register_tiles.hpp"
 #include "quant/integer/requant/vectors_avx2.hpp"
 #include "quant/integer/winograd/math.hpp"
 
@@ -130,9 +131,6 @@ void block(const WinogradProduct& a, const std::uint8_t* values, std::int32_t* o
   }
 }
 
-template <int... kIndex>
-struct Rows {};
-
 /// A block of s16 operands, as `block`: as many rows as indices. The fold expressions name every
 /// accumulator by a constant, so that each gets a register: 12 of them, two vectors of weights, a
 /// pair of values and a product fill the 16. `next` is fetched, `next_step` bytes a step.
@@ -163,25 +161,6 @@ void block_wide(const WinogradProduct& a, const std::uint8_t* values, std::int32
   ((store_words(out + I * kPanelWidth + column, low[I]),
     store_words(out + I * kPanelWidth + column + 8, high[I])),
    ...);
-}
-
-void block_wide(const WinogradProduct& a, std::int64_t rows, const std::uint8_t* values,
-                std::int32_t* out, std::int64_t column, const std::int8_t* next,
-                std::int64_t next_step) {
-  switch (rows) {
-    case 1:
-      return block_wide(a, values, out, column, next, next_step, Rows<0>{});
-    case 2:
-      return block_wide(a, values, out, column, next, next_step, Rows<0, 1>{});
-    case 3:
-      return block_wide(a, values, out, column, next, next_step, Rows<0, 1, 2>{});
-    case 4:
-      return block_wide(a, values, out, column, next, next_step, Rows<0, 1, 2, 3>{});
-    case 5:
-      return block_wide(a, values, out, column, next, next_step, Rows<0, 1, 2, 3, 4>{});
-    default:
-      return block_wide(a, values, out, column, next, next_step, Rows<0, 1, 2, 3, 4, 5>{});
-  }
 }
 
 using Block = void (*)(const WinogradProduct&, const std::uint8_t*, std::int32_t*, std::int64_t);
@@ -218,7 +197,8 @@ void winograd_multiply_wide_avx2(const WinogradProduct& a) {
     std::int32_t* out = a.products;
     for (std::int64_t i = 0; i < blocks.count; ++i) {
       const std::int64_t height = blocks.height + (i < blocks.taller ? 1 : 0);
-      block_wide(a, height, values, out, column, next, next_step);
+      with_rows<6>(height,
+                   [&](auto rows) { block_wide(a, values, out, column, next, next_step, rows); });
       next += a.pieces * a.quads * next_step;
       values += height * a.pieces * chunks * kValueChunk;
       out += height * kPanelWidth;

@@ -10,6 +10,7 @@
 #include <immintrin.h>
 
 #include "quant/integer/equidistant.hpp"
+#include "quant/integer/register_tiles.hpp"
 #include "quant/integer/requant/vectors_avx512.hpp"
 #include "quant/integer/winograd/math.hpp"
 
@@ -98,9 +99,6 @@ template <int kCount>
 #include "quant/integer/winograd/transform_simd.hpp"
 
 constexpr std::int64_t kChunkQuads = kValueChunk / 4;
-
-template <int... kIndex>
-struct Rows {};
 
 [[gnu::always_inline]] inline __m512i broadcast_quad(const std::uint8_t* values) {
   std::int32_t four;
@@ -205,36 +203,6 @@ void multiply_height(const WinogradProduct& a, const BlockRange& range, Rows<I..
 }
 
 template <bool kWords>
-void multiply_height(const WinogradProduct& a, std::int64_t height, const BlockRange& range) {
-  switch (height) {
-    case 1:
-      return multiply_height<kWords>(a, range, Rows<0>{});
-    case 2:
-      return multiply_height<kWords>(a, range, Rows<0, 1>{});
-    case 3:
-      return multiply_height<kWords>(a, range, Rows<0, 1, 2>{});
-    case 4:
-      return multiply_height<kWords>(a, range, Rows<0, 1, 2, 3>{});
-    case 5:
-      return multiply_height<kWords>(a, range, Rows<0, 1, 2, 3, 4>{});
-    case 6:
-      return multiply_height<kWords>(a, range, Rows<0, 1, 2, 3, 4, 5>{});
-    case 7:
-      return multiply_height<kWords>(a, range, Rows<0, 1, 2, 3, 4, 5, 6>{});
-    case 8:
-      return multiply_height<kWords>(a, range, Rows<0, 1, 2, 3, 4, 5, 6, 7>{});
-    case 9:
-      return multiply_height<kWords>(a, range, Rows<0, 1, 2, 3, 4, 5, 6, 7, 8>{});
-    case 10:
-      return multiply_height<kWords>(a, range, Rows<0, 1, 2, 3, 4, 5, 6, 7, 8, 9>{});
-    case 11:
-      return multiply_height<kWords>(a, range, Rows<0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10>{});
-    default:
-      return multiply_height<kWords>(a, range, Rows<0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11>{});
-  }
-}
-
-template <bool kWords>
 void multiply(const WinogradProduct& a) {
   const WinogradBlocks& blocks = a.blocks;
   const std::int64_t taller = blocks.taller, all = blocks.count, height = blocks.height;
@@ -244,8 +212,11 @@ void multiply(const WinogradProduct& a) {
                                  : all >= 2 * panels ? 64
                                  : all >= panels     ? 128
                                                      : 256;
-  if (taller > 0) multiply_height<kWords>(a, height + 1, {0, taller, all, 0, next_step});
-  multiply_height<kWords>(a, height, {taller, all, all, taller * (height + 1), next_step});
+  const auto run = [&](std::int64_t rows, const BlockRange& range) {
+    with_rows<12>(rows, [&](auto each) { multiply_height<kWords>(a, range, each); });
+  };
+  if (taller > 0) run(height + 1, {0, taller, all, 0, next_step});
+  run(height, {taller, all, all, taller * (height + 1), next_step});
 }
 
 }  // namespace
