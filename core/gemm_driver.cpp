@@ -5,7 +5,7 @@
 #include <cstring>
 #include <memory>
 
-#include "core/cpu.hpp"
+#include "core/blocking.hpp"
 #include "core/memory.hpp"
 #include "core/parallel.hpp"
 
@@ -17,7 +17,9 @@ using std::int64_t;
 // One task multiplies up to kTaskRows rows by as many columns as let its slice of B (depth ×
 // columns floats) stay in the second-level cache.
 constexpr int64_t kTaskRows = 504;
-constexpr int64_t kLeastSlice_bytes = int64_t{256} << 10, kMostSlice_bytes = int64_t{1} << 20;
+constexpr int64_t kSliceQuarters = 3;  // of that cache; A and C pass through the rest
+// Beyond, an element of A is used more than 512 times for each time it is packed.
+constexpr int64_t kMostSliceFloats = int64_t{512} * kMaxDepth;
 constexpr int64_t kTasksPerThread = 4;
 // Each task packs the rows of A it multiplies: below this many panels of B that is too dear.
 constexpr int64_t kLeastTaskPanels = 4;
@@ -55,10 +57,7 @@ Workspace& workspace() {
 int64_t max_depth(const GemmProblem& g) { return g.a->by_rows() ? kMaxDepth : kMaxColumnDepth; }
 
 int64_t task_columns(const GemmProblem& g) {
-  // Three quarters: A and C pass through as well.
-  static const int64_t slice_bytes =
-      std::clamp(cache_sizes().second_level_bytes / 4 * 3, kLeastSlice_bytes, kMostSlice_bytes);
-  return slice_bytes / static_cast<int64_t>(sizeof(float)) / max_depth(g);
+  return std::min(second_level_floats(kSliceQuarters), kMostSliceFloats) / max_depth(g);
 }
 
 // How M×N is shared out; the result does not depend on it.

@@ -175,6 +175,27 @@ TEST_CASE("conv2d: bit-identical for any number of threads", "[conv2d_kernels]")
   }
 }
 
+TEST_CASE("conv2d: bit-identical whatever the caches", "[conv2d_kernels]") {
+  const RestoreSettings restore;
+  for (const Isa isa : available_isas()) {
+    set_active_isa(isa);
+    // By rows, in bands of one row to all images; a product of several slices of columns.
+    for (const ConvShape& shape :
+         {ConvShape{3, 40, 60, 24, 40, 3, 3, 1, 1}, ConvShape{2, 12, 12, 64, 450, 3, 3, 1, 1}}) {
+      set_cache_sizes({});
+      const ConvProblem<float> unknown = run_kernels(shape);
+      for (const int64_t bytes : {int64_t{1}, int64_t{64} << 20}) {
+        set_cache_sizes({bytes, bytes});
+        const ConvProblem<float> other = run_kernels(shape);
+        INFO(shape.str() << " on " << isa_name(isa) << ", " << bytes << " bytes");
+        CHECK(other.y == unknown.y);
+        CHECK(other.dx == unknown.dx);
+        CHECK(other.dw == unknown.dw);
+      }
+    }
+  }
+}
+
 TEST_CASE("conv2d: an image's result does not depend on the batch", "[conv2d_kernels]") {
   const RestoreSettings restore;
   for (const Isa isa : available_isas()) {

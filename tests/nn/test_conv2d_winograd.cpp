@@ -98,6 +98,20 @@ TEST_CASE("winograd: bit-identical for any number of threads", "[winograd]") {
   }
 }
 
+TEST_CASE("winograd: bit-identical whatever the caches", "[winograd]") {
+  const RestoreSettings restore;
+  const ConvShape s{5, 21, 21, 200, 40, 3, 3, 1, 1};  // groups of 28 to 150 tiles
+  set_cache_sizes({});
+  const ConvProblem<float> unknown = run_winograd(s, false);
+  for (const int64_t bytes : {int64_t{1}, int64_t{64} << 20}) {
+    set_cache_sizes({bytes, bytes});
+    const ConvProblem<float> other = run_winograd(s, false);
+    CHECK(other.y == unknown.y);
+    CHECK(other.dx == unknown.dx);
+    CHECK(other.dw == unknown.dw);
+  }
+}
+
 TEST_CASE("winograd: an image's result does not depend on the batch", "[winograd]") {
   ConvShape s{9, 10, 10, 30, 34, 3, 3, 1, 1};
   const ConvProblem<float> batch = run_winograd(s, false);

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 
+#include "core/blocking.hpp"
 #include "core/cpu.hpp"
 #include "core/divide.hpp"
 #include "core/error.hpp"
@@ -18,8 +19,9 @@ namespace {
 
 using std::int64_t;
 
-// Of copied input per task: with a panel of weights in the second-level cache of 1 MB.
-constexpr int64_t kBandFloats = 64 * 1024;
+// Of the second-level cache, for the copied input of a task: a panel of weights, 192 channels and 9
+// taps at most in common networks (216 KiB), and the results pass through the rest.
+constexpr int64_t kBandQuarters = 1;
 // Beyond these, many channels pay for packing, or a panel of weights leaves the cache.
 constexpr int64_t kMaxChannels = 192;
 constexpr int64_t kMaxTaps = 4096;
@@ -44,11 +46,12 @@ class RowJob {
         // Runs of half a tile at most, all of one length or one shorter.
         runs_(ceil_div(grid_.Q, kernels_.max_pixels / 2)),
         weights_(panels_ * panel_floats()) {
+    const int64_t band_floats = second_level_floats(kBandQuarters);
     const int64_t row_floats = grid_.stride * line_;
-    band_rows_ = std::clamp<int64_t>(kBandFloats / row_floats, 1, grid_.P);
+    band_rows_ = std::clamp<int64_t>(band_floats / row_floats, 1, grid_.P);
     bands_ = ceil_div(grid_.P, band_rows_);
     band_rows_ = ceil_div(grid_.P, bands_);
-    images_ = bands_ > 1 ? 1 : std::max<int64_t>(1, kBandFloats / input_floats());
+    images_ = bands_ > 1 ? 1 : std::max<int64_t>(1, band_floats / input_floats());
     images_ = std::min(images_, std::max<int64_t>(1, g_.N / (4 * thread_count())));
   }
 

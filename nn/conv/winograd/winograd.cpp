@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "core/blocking.hpp"
 #include "core/cpu.hpp"
 #include "core/divide.hpp"
 #include "core/gemm_driver.hpp"
@@ -21,9 +22,10 @@ using std::int64_t;
 using Role = StridedMatrix::Role;
 
 constexpr int64_t kPos = kWinogradPositions, kPositions = kPos * kPos;
-// Transformed inputs of one row of positions, of all tiles of a group: they and a panel of weights
-// stay in a second-level cache of 1 MB. Small groups read all weights for too few tiles.
-constexpr int64_t kGroupFloats = 192 * 1024;
+// Tiles of a group: their transformed inputs of one row of positions fill three quarters of the
+// second-level cache, a panel of weights and the products the rest. Small groups read all weights
+// for too few tiles.
+constexpr int64_t kGroupQuarters = 3;
 constexpr int64_t kLeastTiles = 28, kMostTiles = 168;
 // Steps of the reduction whose filters are transformed at a time.
 constexpr int64_t kFilterSteps = 64;
@@ -51,7 +53,8 @@ class Job {
         filters_(kPositions * panels_ * panel_floats()),
         zeros_(g_.C) {
     std::fill(zeros_.data(), zeros_.data() + g_.C, 0.0f);
-    const int64_t most = std::clamp(kGroupFloats / (kPos * g_.C), kLeastTiles, kMostTiles);
+    const int64_t most =
+        std::clamp(second_level_floats(kGroupQuarters) / (kPos * g_.C), kLeastTiles, kMostTiles);
     groups_ = ceil_div(tiles_.count(), most);
     const int64_t threads = thread_count();
     if (tiles_.count() >= threads * kLeastTiles) groups_ = ceil_div(groups_, threads) * threads;
