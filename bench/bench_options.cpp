@@ -4,6 +4,7 @@
 #include <cstring>
 #include <sstream>
 
+#include "core/dispatch.hpp"
 #include "core/error.hpp"
 
 namespace intandem::bench {
@@ -56,7 +57,7 @@ std::vector<Isa> instruction_sets(const std::string& text) {
 BenchOptions take_options(int& argc, char** argv) {
   BenchOptions options;
   const Isa best = active_isa();
-  if (best > Isa::avx2) options.isas.push_back(Isa::avx2);
+  if (best != Isa::avx2 && isa_includes(best, Isa::avx2)) options.isas.push_back(Isa::avx2);
   options.isas.push_back(best);
   int kept = 1;
   for (int i = 1; i < argc; ++i) {

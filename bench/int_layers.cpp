@@ -13,7 +13,7 @@
 #include "bench/int_case.hpp"
 #include "bench/measure.hpp"
 #include "bench/shapes.hpp"
-#include "core/cpu.hpp"
+#include "core/dispatch.hpp"
 #include "core/int_peak.hpp"
 #include "quant/integer/plan.hpp"
 
@@ -103,11 +103,13 @@ bool worth_listing(const ConvShape& s, const Case& c) {
     return (s.R == 3 || (s.R == 5 && !strided)) && s.S == s.R && s.stride == (strided ? 2 : 1) &&
            (wide ? c.bits > 4 : c.bits <= 6);
   }
-  if (c.algorithm == "direct_amx") return c.isa >= Isa::amx;
+  if (c.algorithm == "direct_amx") return isa_includes(c.isa, Isa::amx);
   if (c.algorithm.starts_with("direct_rows")) {
-    return !s.is_linear() && (c.algorithm == "direct_rows16") == (c.isa < Isa::avx512vnni);
+    return !s.is_linear() &&
+           (c.algorithm == "direct_rows16") == !isa_includes(c.isa, Isa::avx512vnni);
   }
-  if (c.algorithm == "direct_tiles_ahead") return s.is_linear() && c.isa >= Isa::avx512vnni;
+  if (c.algorithm == "direct_tiles_ahead")
+    return s.is_linear() && isa_includes(c.isa, Isa::avx512vnni);
   return c.algorithm == "direct_tiles";
 }
 

@@ -12,6 +12,7 @@
 #include <iterator>
 #include <string>
 
+#include "core/dispatch.hpp"
 #include "core/error.hpp"
 
 namespace intandem {
@@ -58,7 +59,7 @@ Isa isa_from_environment() {
   if (wanted == nullptr || *wanted == '\0') return detected_isa();
   for (const Isa isa : kAllIsas) {
     if (isa_name(isa) != wanted) continue;
-    if (isa <= detected_isa()) return isa;
+    if (isa_includes(detected_isa(), isa)) return isa;
     throw Error("INTANDEM_ISA", std::string("this CPU has no ") + wanted,
                 "use " + std::string(isa_name(detected_isa())) + " or lower", ExitCode::usage);
   }
@@ -124,7 +125,7 @@ Isa detected_isa() {
 Isa active_isa() { return active().load(std::memory_order_relaxed); }
 
 void set_active_isa(Isa isa) {
-  if (isa > detected_isa()) {
+  if (!isa_includes(detected_isa(), isa)) {
     throw Error("INTANDEM_ISA", "this CPU has no " + std::string(isa_name(isa)),
                 "use " + std::string(isa_name(detected_isa())) + " or lower", ExitCode::usage);
   }

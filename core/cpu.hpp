@@ -8,13 +8,13 @@
 
 namespace intandem {
 
-/// Ordered: each value includes the ones before it.
+/// What each of them extends: core/dispatch.hpp.
 enum class Isa : int {
   ref = 0,         ///< plain loops, any CPU
   avx2 = 1,        ///< AVX2 and FMA
   avx512 = 2,      ///< AVX-512 F, BW, DQ, VL
-  avx512vnni = 3,  ///< the above and AVX-512 VNNI
-  amx = 4,         ///< the above, AMX-TILE and AMX-INT8
+  avx512vnni = 3,  ///< avx512 and AVX-512 VNNI
+  amx = 4,         ///< avx512vnni, AMX-TILE and AMX-INT8
 };
 
 /// All of them, in their order.

@@ -3,18 +3,21 @@
 #include <algorithm>
 #include <cstring>
 
-#include "core/cpu.hpp"
+#include "core/dispatch.hpp"
 #include "core/error.hpp"
 #include "core/gemm_driver.hpp"
 
 namespace intandem {
 
 const GemmKernels& gemm_kernels() {
+  static constexpr KernelRow<const GemmKernels*> kTable[] = {
 #if defined(__x86_64__)
-  if (active_isa() >= Isa::avx512) return kGemmKernels_avx512;
-  if (active_isa() >= Isa::avx2) return kGemmKernels_avx2;
+    {Isa::avx512, &kGemmKernels_avx512},
+    {Isa::avx2, &kGemmKernels_avx2},
 #endif
-  return kGemmKernels_ref;
+    {Isa::ref, &kGemmKernels_ref},
+  };
+  return *choose_kernel(kTable);
 }
 
 void StridedMatrix::pack(const GemmKernels& kernels, float* panel, std::int64_t first, int count,

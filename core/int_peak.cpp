@@ -2,20 +2,23 @@
 
 #include <chrono>
 
-#include "core/cpu.hpp"
+#include "core/dispatch.hpp"
 
 namespace intandem {
 
 double int8_peak_gops() {
   double sum = 0.0;
 #if defined(__x86_64__)
-  if (active_isa() < Isa::avx2) return 0.0;
-  const Isa isa = active_isa();
-  const auto run_dot = isa >= Isa::amx          ? run_dot_amx
-                       : isa >= Isa::avx512vnni ? run_dot_avx512vnni
-                                                : run_dot_avx2;
+  using DotRun = std::int64_t (*)(std::int64_t, std::int32_t*);
+  static constexpr KernelRow<DotRun> kTable[] = {
+      {Isa::amx, run_dot_amx},
+      {Isa::avx512vnni, run_dot_avx512vnni},
+      {Isa::avx2, run_dot_avx2},
+  };
+  const DotRun run_dot = choose_kernel(kTable);
+  if (run_dot == nullptr) return 0.0;
   // About a millisecond each: a round of AMX is sixteen times as much work as the others' and more.
-  const std::int64_t rounds = isa >= Isa::amx ? 50000 : 300000;
+  const std::int64_t rounds = run_dot == run_dot_amx ? 50000 : 300000;
 #pragma omp parallel reduction(+ : sum)
   {
     std::int32_t sink = 0;

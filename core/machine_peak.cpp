@@ -4,7 +4,7 @@
 #include <chrono>
 #include <cstring>
 
-#include "core/cpu.hpp"
+#include "core/dispatch.hpp"
 #include "core/parallel.hpp"
 #include "core/tensor.hpp"
 
@@ -25,11 +25,14 @@ namespace {
 using FmaRun = std::int64_t (*)(std::int64_t, float*);
 
 FmaRun fma_run() {
+  static constexpr KernelRow<FmaRun> kTable[] = {
 #if defined(__x86_64__)
-  if (active_isa() >= Isa::avx512) return run_fma_avx512;
-  if (active_isa() >= Isa::avx2) return run_fma_avx2;
+    {Isa::avx512, run_fma_avx512},
+    {Isa::avx2, run_fma_avx2},
 #endif
-  return run_fma_ref;
+    {Isa::ref, run_fma_ref},
+  };
+  return choose_kernel(kTable);
 }
 
 double timed_gflops(FmaRun run, std::int64_t rounds) {

@@ -3,7 +3,7 @@
 
 #include <vector>
 
-#include "core/cpu.hpp"
+#include "core/dispatch.hpp"
 #include "tests/restore_settings.hpp"
 
 namespace intandem {
@@ -12,7 +12,7 @@ namespace intandem {
 inline std::vector<Isa> available_isas() {
   std::vector<Isa> isas;
   for (const Isa isa : {Isa::ref, Isa::avx2, Isa::avx512}) {
-    if (isa <= detected_isa()) isas.push_back(isa);
+    if (isa_includes(detected_isa(), isa)) isas.push_back(isa);
   }
   return isas;
 }

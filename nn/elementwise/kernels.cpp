@@ -1,15 +1,18 @@
 #include "nn/elementwise/kernels.hpp"
 
-#include "core/cpu.hpp"
+#include "core/dispatch.hpp"
 
 namespace intandem {
 
 const ElementwiseKernels& elementwise_kernels() {
+  static constexpr KernelRow<const ElementwiseKernels*> kTable[] = {
 #if defined(__x86_64__)
-  if (active_isa() >= Isa::avx512) return kElementwiseAvx512;
-  if (active_isa() >= Isa::avx2) return kElementwiseAvx2;
+    {Isa::avx512, &kElementwiseAvx512},
+    {Isa::avx2, &kElementwiseAvx2},
 #endif
-  return kElementwiseRef;
+    {Isa::ref, &kElementwiseRef},
+  };
+  return *choose_kernel(kTable);
 }
 
 }  // namespace intandem

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <bit>
 
-#include "core/cpu.hpp"
+#include "core/dispatch.hpp"
 #include "core/error.hpp"
 #include "core/parallel.hpp"
 #include "core/version.hpp"
@@ -26,8 +26,9 @@ bool belongs_to(const std::string& name, const std::string& family) {
 
 /// 8-bit products of two vector instructions.
 std::int64_t products_per_cycle() {
-  if (active_isa() >= Isa::avx512vnni) return 2 * 64;
-  return active_isa() >= Isa::avx2 ? 2 * 32 : 1;
+  static constexpr KernelRow<std::int64_t> kTable[] = {
+      {Isa::avx512vnni, 2 * 64}, {Isa::avx2, 2 * 32}, {Isa::ref, 1}};
+  return choose_kernel(kTable);
 }
 
 bool is_known(const std::string& algorithm) {

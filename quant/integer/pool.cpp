@@ -129,7 +129,7 @@ void max_pool(const std::uint8_t* codes, std::int64_t N, std::int64_t H, std::in
 }
 
 std::unique_ptr<PreparedLayer> prepare_avg_pool(const IntLayer& layer) {
-  if (layer.kind != IntLayerKind::avg_pool || active_isa() < Isa::avx2) return nullptr;
+  if (layer.kind != IntLayerKind::avg_pool || active_isa() == Isa::ref) return nullptr;
   return std::make_unique<AvgPoolLayer>(layer);
 }
 

@@ -1,7 +1,7 @@
 // Every instruction set against the reference kernels, on widths around the vector lengths.
 #include <cstring>
 
-#include "core/cpu.hpp"
+#include "core/dispatch.hpp"
 #include "nn/elementwise/kernels.hpp"
 #include "tests/nn/reference.hpp"
 
@@ -44,8 +44,8 @@ struct Sums {
 std::vector<const ElementwiseKernels*> kernel_tables() {
   std::vector<const ElementwiseKernels*> tables = {&kElementwiseRef};
 #if defined(__x86_64__)
-  if (detected_isa() >= Isa::avx2) tables.push_back(&kElementwiseAvx2);
-  if (detected_isa() >= Isa::avx512) tables.push_back(&kElementwiseAvx512);
+  if (isa_includes(detected_isa(), Isa::avx2)) tables.push_back(&kElementwiseAvx2);
+  if (isa_includes(detected_isa(), Isa::avx512)) tables.push_back(&kElementwiseAvx512);
 #endif
   return tables;
 }

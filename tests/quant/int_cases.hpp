@@ -12,7 +12,7 @@
 #include <string>
 #include <vector>
 
-#include "core/cpu.hpp"
+#include "core/dispatch.hpp"
 #include "core/parallel.hpp"
 #include "core/rng.hpp"
 #include "quant/integer/model.hpp"
@@ -45,7 +45,7 @@ class Draw {
 inline std::vector<Isa> available_isas() {
   std::vector<Isa> isas;
   for (const Isa isa : kAllIsas) {
-    if (isa <= detected_isa()) isas.push_back(isa);
+    if (isa_includes(detected_isa(), isa)) isas.push_back(isa);
   }
   return isas;
 }

@@ -3,6 +3,7 @@
 #include <catch2/catch.hpp>
 #include <set>
 
+#include "core/dispatch.hpp"
 #include "quant/integer/amx/driver.hpp"
 #include "quant/integer/direct/direct.hpp"
 #include "quant/integer/plan.hpp"
@@ -57,12 +58,12 @@ TEST_CASE("every algorithm equals the definition on random layers", "[integer]")
     ran.merge(check_all(o, draw.pick<std::int64_t>({0, 1, 1, 2, 3}), values, draw));
   }
   CHECK(ran.count("ref") == 1);
-  if (detected_isa() >= Isa::avx2) {
+  if (isa_includes(detected_isa(), Isa::avx2)) {
     CHECK(ran.count("direct_avx2") + ran.count("direct_linear_avx2") == 2);
     CHECK(ran.count("direct_narrow_avx2") == 1);
   }
-  if (detected_isa() >= Isa::avx512vnni) CHECK(ran.count("direct_avx512vnni") == 1);
-  if (detected_isa() >= Isa::amx) CHECK(ran.count("direct_amx") == 1);
+  if (isa_includes(detected_isa(), Isa::avx512vnni)) CHECK(ran.count("direct_avx512vnni") == 1);
+  if (isa_includes(detected_isa(), Isa::amx)) CHECK(ran.count("direct_amx") == 1);
 }
 
 TEST_CASE("the largest codes do not saturate", "[integer]") {
@@ -97,7 +98,7 @@ TEST_CASE("first layers: few channels, large kernels, strides", "[integer]") {
 }
 
 TEST_CASE("tile registers: every height, both sources, odd tiles, blocks and tasks", "[integer]") {
-  if (detected_isa() < Isa::amx) INTANDEM_SKIP("this CPU has no AMX");
+  if (!isa_includes(detected_isa(), Isa::amx)) INTANDEM_SKIP("this CPU has no AMX");
   const RestoreSettings restore;
   set_active_isa(Isa::amx);
   Draw draw(50);
@@ -135,7 +136,7 @@ TEST_CASE("tile registers: every height, both sources, odd tiles, blocks and tas
 }
 
 TEST_CASE("tile registers: images beyond the second-level cache", "[integer]") {
-  if (detected_isa() < Isa::amx) INTANDEM_SKIP("this CPU has no AMX");
+  if (!isa_includes(detected_isa(), Isa::amx)) INTANDEM_SKIP("this CPU has no AMX");
   const RestoreSettings restore;
   Draw draw(54);
   for (const ConvShape& shape : {ConvShape{1, 130, 131, 64, 32, 3, 3, 1, 1},
@@ -191,10 +192,10 @@ TEST_CASE("packed fully connected layers: every kind of code, extremes, tails", 
       }
     }
   }
-  if (detected_isa() >= Isa::avx2) {
+  if (isa_includes(detected_isa(), Isa::avx2)) {
     CHECK(ran.count("packed4_avx2") + ran.count("packed2_avx2") == 2);
   }
-  if (detected_isa() >= Isa::avx512vnni) {
+  if (isa_includes(detected_isa(), Isa::avx512vnni)) {
     CHECK(ran.count("packed4_avx512vnni") + ran.count("packed2_avx512vnni") == 2);
   }
 }
@@ -213,7 +214,7 @@ TEST_CASE("packed weights are chosen for many outputs, not for ten classes", "[i
     return prepare_layer(make_layer(o, draw), "auto")->algorithm().substr(0, 6);
   };
   for (const Isa isa : available_isas()) {
-    if (isa < Isa::avx2 || isa == Isa::avx512) continue;
+    if (!isa_includes(isa, Isa::avx2) || isa == Isa::avx512) continue;
     set_active_isa(isa);
     INFO(isa_name(isa));
     CHECK(chosen(512) == "packed");

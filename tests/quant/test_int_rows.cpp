@@ -3,6 +3,7 @@
 #include <catch2/catch.hpp>
 #include <set>
 
+#include "core/dispatch.hpp"
 #include "quant/integer/direct/direct.hpp"
 #include "tests/quant/check_all.hpp"
 #include "tests/skip.hpp"
@@ -39,7 +40,7 @@ TEST_CASE("rows of outputs: every row length, stride, padding and channel count"
     if (direct == nullptr) continue;
     if (prepare_direct_rows(make_layer(o, draw), *direct, direct->width) != nullptr) ++rows;
   }
-  if (detected_isa() >= Isa::avx2) CHECK(rows > 10);
+  if (isa_includes(detected_isa(), Isa::avx2)) CHECK(rows > 10);
 }
 
 TEST_CASE("rows of outputs: sums in 16 bits, chunk after chunk", "[integer]") {
@@ -55,7 +56,7 @@ TEST_CASE("rows of outputs: sums in 16 bits, chunk after chunk", "[integer]") {
         o.weights = values;
         check_direct_ran(
             check_all(o, 2, values == Values::random ? values : Values::largest, draw));
-        if (detected_isa() < Isa::avx2) continue;
+        if (!isa_includes(detected_isa(), Isa::avx2)) continue;
         set_active_isa(Isa::avx2);
         const IntLayer layer = make_layer(o, draw);
         CHECK(direct_is_narrow(layer));
@@ -82,7 +83,7 @@ TEST_CASE("rows of outputs: weights of few bits make room for the 32-bit arithme
 }
 
 TEST_CASE("rows of outputs: products with padding that are left out are not counted", "[integer]") {
-  if (detected_isa() < Isa::avx512vnni) INTANDEM_SKIP("this CPU has no AVX-512 VNNI");
+  if (!isa_includes(detected_isa(), Isa::avx512vnni)) INTANDEM_SKIP("this CPU has no AVX-512 VNNI");
   const RestoreSettings restore;
   set_active_isa(Isa::avx512vnni);
   Draw draw(57);

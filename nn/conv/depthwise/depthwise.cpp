@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <vector>
 
-#include "core/cpu.hpp"
+#include "core/dispatch.hpp"
 #include "core/divide.hpp"
 #include "core/parallel.hpp"
 #include "core/tensor.hpp"
@@ -39,11 +39,14 @@ struct TapRange {
 }  // namespace
 
 const DepthwiseKernels& depthwise_kernels() {
+  static constexpr KernelRow<const DepthwiseKernels*> kTable[] = {
 #if defined(__x86_64__)
-  if (active_isa() >= Isa::avx512) return kDepthwiseKernels_avx512;
-  if (active_isa() >= Isa::avx2) return kDepthwiseKernels_avx2;
+    {Isa::avx512, &kDepthwiseKernels_avx512},
+    {Isa::avx2, &kDepthwiseKernels_avx2},
 #endif
-  return kDepthwiseKernels_ref;
+    {Isa::ref, &kDepthwiseKernels_ref},
+  };
+  return *choose_kernel(kTable);
 }
 
 void depthwise_forward(const ConvShape& s, const float* x, const float* w, const float* bias,

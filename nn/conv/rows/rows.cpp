@@ -7,7 +7,7 @@
 #include <algorithm>
 
 #include "core/blocking.hpp"
-#include "core/cpu.hpp"
+#include "core/dispatch.hpp"
 #include "core/divide.hpp"
 #include "core/error.hpp"
 #include "core/parallel.hpp"
@@ -171,11 +171,14 @@ class RowJob {
 }  // namespace
 
 const RowKernels& row_kernels() {
+  static constexpr KernelRow<const RowKernels*> kTable[] = {
 #if defined(__x86_64__)
-  if (active_isa() >= Isa::avx512) return kRowKernels_avx512;
-  if (active_isa() >= Isa::avx2) return kRowKernels_avx2;
+    {Isa::avx512, &kRowKernels_avx512},
+    {Isa::avx2, &kRowKernels_avx2},
 #endif
-  return kRowKernels_ref;
+    {Isa::ref, &kRowKernels_ref},
+  };
+  return *choose_kernel(kTable);
 }
 
 bool rows_pay(const WindowGrid& grid, std::int64_t channels) {

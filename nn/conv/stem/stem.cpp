@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <atomic>
 
-#include "core/cpu.hpp"
+#include "core/dispatch.hpp"
 #include "core/divide.hpp"
 #include "core/parallel.hpp"
 #include "nn/conv/padded.hpp"
@@ -24,11 +24,14 @@ constexpr int64_t kShares = 16;
 constexpr int64_t kStreamFloats = 1 << 20;
 
 const StemKernels& stem_kernels() {
+  static constexpr KernelRow<const StemKernels*> kTable[] = {
 #if defined(__x86_64__)
-  if (active_isa() >= Isa::avx512) return kStemKernels_avx512;
-  if (active_isa() >= Isa::avx2) return kStemKernels_avx2;
+    {Isa::avx512, &kStemKernels_avx512},
+    {Isa::avx2, &kStemKernels_avx2},
 #endif
-  return kStemKernels_ref;
+    {Isa::ref, &kStemKernels_ref},
+  };
+  return *choose_kernel(kTable);
 }
 
 // Windows multiplied at a time: as equal parts of an output row as the kernels allow.

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "core/blocking.hpp"
-#include "core/cpu.hpp"
+#include "core/dispatch.hpp"
 #include "core/divide.hpp"
 #include "core/gemm_driver.hpp"
 #include "core/parallel.hpp"
@@ -169,11 +169,14 @@ bool& use_winograd() {
 }  // namespace
 
 const WinogradKernels& winograd_kernels() {
+  static constexpr KernelRow<const WinogradKernels*> kTable[] = {
 #if defined(__x86_64__)
-  if (active_isa() >= Isa::avx512) return kWinogradKernels_avx512;
-  if (active_isa() >= Isa::avx2) return kWinogradKernels_avx2;
+    {Isa::avx512, &kWinogradKernels_avx512},
+    {Isa::avx2, &kWinogradKernels_avx2},
 #endif
-  return kWinogradKernels_ref;
+    {Isa::ref, &kWinogradKernels_ref},
+  };
+  return *choose_kernel(kTable);
 }
 
 bool winograd_admits(const ConvShape& s) {

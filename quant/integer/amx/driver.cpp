@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "core/dispatch.hpp"
 #include "core/memory.hpp"
 #include "core/parallel.hpp"
 #include "quant/integer/amx/layout.hpp"
@@ -201,7 +202,8 @@ void TileDirectLayer::run(const LayerRun& args) const {
 
 std::unique_ptr<PreparedLayer> prepare_direct_amx(const IntLayer& layer) {
 #if defined(__x86_64__)
-  if (active_isa() < Isa::amx || layer.kind == IntLayerKind::avg_pool || layer.shape.groups > 1) {
+  if (!isa_includes(active_isa(), Isa::amx) || layer.kind == IntLayerKind::avg_pool ||
+      layer.shape.groups > 1) {
     return nullptr;
   }
   return std::make_unique<TileDirectLayer>(lift_scales(layer));

@@ -2,6 +2,7 @@
 #include <cstring>
 #include <vector>
 
+#include "core/dispatch.hpp"
 #include "core/divide.hpp"
 #include "core/memory.hpp"
 #include "quant/integer/binary/binary.hpp"
@@ -98,7 +99,8 @@ void BinaryStripLayer::multiply(const Outputs& o) const {
 }  // namespace
 
 std::unique_ptr<PreparedLayer> prepare_binary_strips(const IntLayer& layer) {
-  if (active_isa() < Isa::avx512vnni || !__builtin_cpu_supports("avx512vpopcntdq")) return nullptr;
+  if (!isa_includes(active_isa(), Isa::avx512vnni) || !__builtin_cpu_supports("avx512vpopcntdq"))
+    return nullptr;
   return std::make_unique<BinaryStripLayer>(layer);
 }
 

@@ -3,6 +3,7 @@
 #include <cstring>
 #include <vector>
 
+#include "core/dispatch.hpp"
 #include "core/divide.hpp"
 #include "core/memory.hpp"
 #include "quant/integer/binary/binary.hpp"
@@ -123,7 +124,7 @@ void BinaryNibbleLayer::multiply(const Outputs& o) const {
 }  // namespace
 
 std::unique_ptr<PreparedLayer> prepare_binary_nibble(const IntLayer& layer) {
-  if (active_isa() < Isa::avx2) return nullptr;
+  if (!isa_includes(active_isa(), Isa::avx2)) return nullptr;
   const ConvShape& s = layer.shape;
   if (s.R * s.S * ceil_div(s.C, kNibble) > kMostWindowNibbles) return nullptr;
   return std::make_unique<BinaryNibbleLayer>(layer);

@@ -1,7 +1,7 @@
 // Which kernel the direct algorithm uses on which instruction set.
 #include <algorithm>
 
-#include "core/cpu.hpp"
+#include "core/dispatch.hpp"
 #include "quant/integer/direct/direct.hpp"
 
 namespace intandem {
@@ -27,16 +27,36 @@ constexpr DirectKernel kNarrowAvx2 = {"direct_narrow_avx2",    WeightLayout::qua
                                       direct_tile_narrow_avx2, direct_row_narrow_avx2, 16, 6};
 #endif
 
+/// The kernels of one instruction set.
+struct DirectKernels {
+  const DirectKernel* any;
+  const DirectKernel* linear;
+  const DirectKernel* narrow;  ///< null: nothing is gained by 16-bit sums
+};
+
+#if defined(__x86_64__)
+constexpr DirectKernels kOfVnni = {&kVnni, &kVnni, nullptr};
+constexpr DirectKernels kOfAvx2 = {&kWideAvx2, &kLinearAvx2, &kNarrowAvx2};
+#endif
+constexpr DirectKernels kNone = {};
+
+const DirectKernels& direct_kernels(Isa isa) {
+  static constexpr KernelRow<const DirectKernels*> kTable[] = {
+#if defined(__x86_64__)
+    {Isa::avx512vnni, &kOfVnni},
+    {Isa::avx2, &kOfAvx2},
+#endif
+    {Isa::ref, &kNone},
+  };
+  return *choose_kernel(kTable, isa);
+}
+
 }  // namespace
 
 const DirectKernel* direct_kernel(Isa isa, bool narrow, bool linear) {
-#if defined(__x86_64__)
-  if (isa >= Isa::avx512vnni) return &kVnni;
-  if (isa >= Isa::avx2) return narrow ? &kNarrowAvx2 : linear ? &kLinearAvx2 : &kWideAvx2;
-#else
-  (void)isa, (void)narrow, (void)linear;
-#endif
-  return nullptr;
+  const DirectKernels& kernels = direct_kernels(isa);
+  if (narrow && kernels.narrow != nullptr) return kernels.narrow;
+  return linear ? kernels.linear : kernels.any;
 }
 
 const DirectKernel* direct_kernel(const IntLayer& layer) {
@@ -52,7 +72,7 @@ std::int64_t narrow_chunk(const IntLayer& layer) {
 
 bool direct_is_narrow(const IntLayer& layer) {
   // Below four groups per chunk, widening the 16-bit sums costs more than the wide kernel.
-  return active_isa() >= Isa::avx2 && active_isa() < Isa::avx512vnni && narrow_chunk(layer) >= 4;
+  return direct_kernels(active_isa()).narrow != nullptr && narrow_chunk(layer) >= 4;
 }
 
 }  // namespace intandem

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "core/dispatch.hpp"
 #include "core/divide.hpp"
 #include "core/parallel.hpp"
 #include "quant/integer/direct/direct.hpp"
@@ -122,14 +123,16 @@ class DepthwiseLayer final : public PreparedLayer {
 }  // namespace
 
 std::unique_ptr<PreparedLayer> prepare_depthwise(const IntLayer& layer) {
+  static constexpr KernelRow<DepthwiseFn> kTable[] = {
 #if defined(__x86_64__)
-  const ConvShape& s = layer.shape;
-  if (active_isa() < Isa::avx2 || !s.is_depthwise() || s.R * s.S > kMostTaps) return nullptr;
-  return std::make_unique<DepthwiseLayer>(layer, depthwise_pixel_avx2);
-#else
-  (void)layer;
-  return nullptr;
+    {Isa::avx2, depthwise_pixel_avx2},
 #endif
+    {Isa::ref, nullptr},
+  };
+  const DepthwiseFn pixel = choose_kernel(kTable);
+  const ConvShape& s = layer.shape;
+  if (pixel == nullptr || !s.is_depthwise() || s.R * s.S > kMostTaps) return nullptr;
+  return std::make_unique<DepthwiseLayer>(layer, pixel);
 }
 
 }  // namespace intandem

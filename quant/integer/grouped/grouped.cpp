@@ -145,7 +145,7 @@ class GroupedLayer final : public PreparedLayer {
 
 std::unique_ptr<PreparedLayer> prepare_grouped(const IntLayer& layer) {
   const std::int64_t groups = layer.shape.groups;
-  if (active_isa() < Isa::avx2 || groups == 1 || groups > kMostGroups) return nullptr;
+  if (active_isa() == Isa::ref || groups == 1 || groups > kMostGroups) return nullptr;
   if (prepare_depthwise(layer) != nullptr) return nullptr;  // far quicker
   return std::make_unique<GroupedLayer>(layer);
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "core/dispatch.hpp"
 #include "core/divide.hpp"
 #include "core/memory.hpp"
 #include "core/parallel.hpp"
@@ -14,25 +15,24 @@
 namespace intandem {
 namespace {
 
-struct PackedKernel {
+struct PackedKernels {
   const char* isa;
-  PackedTileFn tile;  ///< null: none for active_isa()
-  bool streams;       ///< obeys PackedTile::stream_ahead_bytes
+  PackedTileFn four_bits, two_bits;
+  bool streams;  ///< obey PackedTile::stream_ahead_bytes
 };
 
-PackedKernel packed_kernel(std::int32_t bits) {
-  const bool four = bits == 4;
-  const Isa isa = active_isa();
 #if defined(__x86_64__)
-  if (isa >= Isa::avx512vnni) {
-    return {"avx512vnni", four ? fc_packed4_avx512vnni : fc_packed2_avx512vnni, true};
-  }
-  if (isa >= Isa::avx2) return {"avx2", four ? fc_packed4_avx2 : fc_packed2_avx2, false};
-#else
-  (void)four, (void)isa;
+constexpr PackedKernels kVnni = {"avx512vnni", fc_packed4_avx512vnni, fc_packed2_avx512vnni, true};
+constexpr PackedKernels kAvx2 = {"avx2", fc_packed4_avx2, fc_packed2_avx2, false};
 #endif
-  return {"", nullptr, false};
-}
+
+constexpr KernelRow<const PackedKernels*> kTable[] = {
+#if defined(__x86_64__)
+    {Isa::avx512vnni, &kVnni},
+    {Isa::avx2, &kAvx2},
+#endif
+    {Isa::ref, nullptr},
+};
 
 /// q_w = (u << shift) − offset with 0 ≤ u < 2^bits.
 struct UnsignedCode {
@@ -61,12 +61,13 @@ UnsignedCode unsigned_code(const TensorS8& weights, std::int32_t bits) {
 
 class PackedLayer final : public PreparedLayer {
  public:
-  PackedLayer(const IntLayer& layer, std::int32_t bits, UnsignedCode code, PackedKernel kernel,
-              std::int64_t stream_ahead_bytes)
+  PackedLayer(const IntLayer& layer, std::int32_t bits, UnsignedCode code,
+              const PackedKernels& kernels, std::int64_t stream_ahead_bytes)
       : layer_(layer),
         bits_(bits),
         code_(code),
-        kernel_(kernel),
+        kernels_(kernels),
+        tile_(bits == 4 ? kernels.four_bits : kernels.two_bits),
         stride_(round_up(layer.shape.C, kPackedCodes)),
         panels_(ceil_div(layer.shape.K, kPackedWidth)),
         panel_bytes_(stride_ * kPackedWidth * bits / 8),
@@ -79,7 +80,7 @@ class PackedLayer final : public PreparedLayer {
   }
 
   std::string algorithm() const override {
-    return "packed" + std::to_string(bits_) + "_" + kernel_.isa;
+    return "packed" + std::to_string(bits_) + "_" + kernels_.isa;
   }
   std::string reason() const override { return "weights stay packed in memory"; }
   std::int64_t packed_bytes() const override {
@@ -109,7 +110,8 @@ class PackedLayer final : public PreparedLayer {
   const IntLayer layer_;
   const std::int32_t bits_;
   const UnsignedCode code_;
-  const PackedKernel kernel_;
+  const PackedKernels& kernels_;
+  const PackedTileFn tile_;
   const std::int64_t stride_, panels_, panel_bytes_;
   const RequantData requant_data_;
   const RequantFn requant_;
@@ -153,9 +155,9 @@ void PackedLayer::run_panel(const LayerRun& args, std::int64_t panel, const std:
   alignas(64) std::int32_t acc[kPackedRows * kPackedWidth];
   for (std::int64_t n = 0; n < args.N; n += kPackedRows) {
     const std::int64_t count = std::min(kPackedRows, args.N - n);
-    kernel_.tile({weights, rows + n * stride_, stride_, bias_.data() + first, corrections + n,
-                  code_.shift, chunk_, acc, stream_ahead_bytes_},
-                 count);
+    tile_({weights, rows + n * stride_, stride_, bias_.data() + first, corrections + n, code_.shift,
+           chunk_, acc, stream_ahead_bytes_},
+          count);
     if (layer_.is_last()) {
       for (std::int64_t i = 0; i < count; ++i) {
         std::memcpy(args.accumulators + (n + i) * K + first, acc + i * kPackedWidth,
@@ -202,14 +204,14 @@ void PackedLayer::run(const LayerRun& args) const {
 
 std::unique_ptr<PreparedLayer> prepare_packed(const IntLayer& layer, std::int32_t bits,
                                               bool ahead) {
-  const PackedKernel kernel = packed_kernel(bits);
-  if (kernel.tile == nullptr || layer.kind != IntLayerKind::linear || layer.in_max > 127 ||
-      layer.add >= 0 || layer.pool_kernel > 0 || (ahead && !kernel.streams)) {
+  const PackedKernels* kernels = choose_kernel(kTable);
+  if (kernels == nullptr || layer.kind != IntLayerKind::linear || layer.in_max > 127 ||
+      layer.add >= 0 || layer.pool_kernel > 0 || (ahead && !kernels->streams)) {
     return nullptr;
   }
   const UnsignedCode code = unsigned_code(layer.weights, bits);
   if (!code.possible) return nullptr;
-  return std::make_unique<PackedLayer>(layer, bits, code, kernel, ahead ? kStreamAhead_bytes : 0);
+  return std::make_unique<PackedLayer>(layer, bits, code, *kernels, ahead ? kStreamAhead_bytes : 0);
 }
 
 }  // namespace

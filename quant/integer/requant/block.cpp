@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "core/dispatch.hpp"
 #include "quant/integer/requant.hpp"
 
 namespace intandem {
@@ -103,13 +104,14 @@ void requant_block_ref(const RequantBlock& b) {
 }
 
 RequantFn requant_function(Isa isa) {
+  static constexpr KernelRow<RequantFn> kTable[] = {
 #if defined(__x86_64__)
-  if (isa >= Isa::avx512) return requant_block_avx512;
-  if (isa >= Isa::avx2) return requant_block_avx2;
-#else
-  (void)isa;
+    {Isa::avx512, requant_block_avx512},
+    {Isa::avx2, requant_block_avx2},
 #endif
-  return requant_block_ref;
+    {Isa::ref, requant_block_ref},
+  };
+  return choose_kernel(kTable, isa);
 }
 
 }  // namespace intandem

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "core/cpu.hpp"
+#include "core/dispatch.hpp"
 #include "core/divide.hpp"
 #include "core/parallel.hpp"
 #include "quant/integer/direct/direct.hpp"
@@ -307,9 +307,8 @@ std::unique_ptr<PreparedLayer> prepare_winograd4_s16(const IntLayer& layer) {
 }
 
 std::unique_ptr<PreparedLayer> prepare_winograd3_s16(const IntLayer& layer) {
-  if (active_isa() >= Isa::avx512vnni || layer.kind != IntLayerKind::conv || bytes_do(layer)) {
-    return nullptr;
-  }
+  const bool strided_pays = !isa_includes(active_isa(), Isa::avx512vnni);
+  if (!strided_pays || layer.kind != IntLayerKind::conv || bytes_do(layer)) return nullptr;
   return prepare_winograd(layer, 3, winograd_kernels(true));
 }
 

@@ -1,7 +1,7 @@
 // Which kernels of the exact fast convolution run on which instruction set.
 #include "quant/integer/winograd/kernels.hpp"
 
-#include "core/cpu.hpp"
+#include "core/dispatch.hpp"
 #include "quant/integer/winograd/winograd.hpp"
 
 namespace intandem {
@@ -52,12 +52,15 @@ constexpr KernelPair kVnni = {{"avx512vnni",
 }  // namespace
 
 const WinogradKernels& winograd_kernels(bool wide) {
-  const KernelPair* pair = &kReference;
+  static constexpr KernelRow<const KernelPair*> kTable[] = {
 #if defined(__x86_64__)
-  if (active_isa() >= Isa::avx2) pair = &kAvx2;
-  if (active_isa() >= Isa::avx512vnni) pair = &kVnni;
+    {Isa::avx512vnni, &kVnni},
+    {Isa::avx2, &kAvx2},
 #endif
-  return wide ? pair->wide : pair->narrow;
+    {Isa::ref, &kReference},
+  };
+  const KernelPair& pair = *choose_kernel(kTable);
+  return wide ? pair.wide : pair.narrow;
 }
 
 }  // namespace intandem
