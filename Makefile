@@ -262,7 +262,7 @@ clean:
 
 # What a user of the integer engine includes, as <intandem/…>: every installed header compiles alone.
 INSTALLED_HEADERS := $(addprefix core/,container.hpp conv_shape.hpp cpu.hpp error.hpp memory.hpp npy.hpp \
-    parallel.hpp tensor.hpp version.hpp) data/image_file.hpp $(addprefix data/image/,bytes.hpp checks.hpp) \
+    parallel.hpp tensor.hpp version.hpp) data/image_file.hpp $(addprefix data/image/,bytes.hpp checks.hpp pixels.hpp) \
     $(addprefix quant/integer/,engine.hpp model.hpp plan.hpp prepared_layer.hpp requant.hpp)
 TO := $(DESTDIR)$(PREFIX)
 VERSION = $(shell sed -n 's/.*return "\([0-9.]*\)".*/\1/p' core/version.cpp | head -n 1)

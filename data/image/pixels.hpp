@@ -13,7 +13,7 @@ namespace intandem {
 /// same size, and photos come in a thousand sizes.
 struct Pixels {
   struct Free {
-    void operator()(std::uint8_t* data) const { std::free(data); }
+    void operator()(std::uint8_t* memory) const { std::free(memory); }
   };
 
   std::int64_t H = 0, W = 0, C = 0;
