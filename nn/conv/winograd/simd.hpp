@@ -1,30 +1,12 @@
 // The transforms of the float Winograd convolution, written once for every vector width. Included
 // by kernels_<isa>.cpp only, inside its unnamed namespace (so nothing here has external
 // linkage), after it has defined Floats, a vector of floats (GCC vector extension) or float.
-// No include guard and no includes on purpose.
+// No include guard, and no includes but the one that is meant for this place, on purpose.
 
 constexpr int kIn = kWinogradInputs, kOut = kWinogradOutputs, kPos = kWinogradPositions;
 constexpr float kScale = 1.0f / 16;
 
-template <class V>
-[[gnu::always_inline]] inline V load(const float* p) {
-  V v;
-  __builtin_memcpy(&v, p, sizeof v);
-  return v;
-}
-template <class V>
-[[gnu::always_inline]] inline void store(float* p, const V& v) {
-  __builtin_memcpy(p, &v, sizeof v);
-}
-
-/// Calls f(e, V{}) for whole vectors e of [0, n), then f(e, float{}) for each element left over.
-template <class F>
-[[gnu::always_inline]] inline void for_each_vector(std::int64_t n, const F& f) {
-  constexpr std::int64_t kLanes = sizeof(Floats) / sizeof(float);
-  std::int64_t e = 0;
-  for (; e + kLanes <= n; e += kLanes) f(e, Floats{});
-  for (; e < n; ++e) f(e, float{});
-}
+#include "nn/conv/vectors.hpp"
 
 // One row of each matrix; the points are 0, 1, −1, i and −i (real part, imaginary part, and minus
 // the sum of both turned by a quarter), ∞.
