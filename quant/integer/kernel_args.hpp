@@ -31,10 +31,8 @@ struct ProductTile {
 
 /// Per-channel constants of requantization, each padded to a multiple of 64 channels.
 struct RequantTables {
-  const std::int32_t* m;  ///< Q4 mantissas
-  const std::int32_t* n;  ///< Q4 shifts
-  const std::int32_t*
-      ceiling;                ///< least accumulator whose code is max_code (see requant/block.hpp)
+  const std::int32_t* m;      ///< Q4 mantissas
+  const std::int32_t* n;      ///< Q4 shifts
   const std::int32_t* add_m;  ///< Q6 mantissas of the shortcut; null without one
   std::int32_t max_code;
   std::int32_t zero_point, add_zero;  ///< Q17, Q18

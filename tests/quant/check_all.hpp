@@ -5,6 +5,7 @@
 #include <set>
 #include <string>
 
+#include "core/dispatch.hpp"
 #include "quant/integer/direct/direct.hpp"
 #include "quant/integer/plan.hpp"
 #include "tests/quant/direct_ways.hpp"
@@ -15,7 +16,7 @@ namespace intandem::testing {
 /// That an algorithm was among those that ran, where this CPU has the instruction set.
 inline void check_ran(const std::set<std::string>& ran, const char* name, Isa isa) {
   INFO(name);
-  if (detected_isa() >= isa) CHECK(ran.count(name) == 1);
+  if (isa_includes(detected_isa(), isa)) CHECK(ran.count(name) == 1);
 }
 
 /// The direct kernels of every instruction set that this CPU has.

@@ -49,7 +49,7 @@ TEST_CASE("random models give the same integers on every path", "[integer][rando
         : name.ends_with("_ahead") || name == "direct_rows64" || name == "direct_rows32"
             ? Isa::avx512vnni
             : Isa::avx2;
-    if (detected_isa() < least) continue;
+    if (!isa_includes(detected_isa(), least)) continue;
     INFO(name << " took no layer: the models have become too narrow for it");
     CHECK(Differential::ran().count(name) == 1);
   }

@@ -23,7 +23,6 @@ struct DepthwisePixel {
 
 using DepthwiseFn = void (*)(const DepthwisePixel& pixel);
 
-void depthwise_pixel_ref(const DepthwisePixel& pixel);
 #if defined(__x86_64__)
 void depthwise_pixel_avx2(const DepthwisePixel& pixel);
 #endif

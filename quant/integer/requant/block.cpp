@@ -1,26 +1,11 @@
 #include "quant/integer/requant/block.hpp"
 
 #include <algorithm>
-#include <limits>
 
 #include "core/dispatch.hpp"
 #include "quant/integer/requant.hpp"
 
 namespace intandem {
-namespace {
-
-// Least acc ≥ 0 with (acc·m + 2^(n−1)) >> n ≥ max_code, i.e. acc·m ≥ max_code·2^n − 2^(n−1), or the
-// largest 32-bit number if there is none. max_code·2^n < 2^54.
-std::int32_t ceiling_of(Multiplier scale, std::int32_t max_code) {
-  const std::int64_t target =
-      (std::int64_t{max_code} << scale.n) - (std::int64_t{1} << (scale.n - 1));
-  const std::int64_t ceiling = (target + scale.m - 1) / scale.m;
-  return static_cast<std::int32_t>(
-      std::min<std::int64_t>(ceiling, std::numeric_limits<std::int32_t>::max()));
-}
-
-}  // namespace
-
 Multiplier scale_up(Multiplier scale) {
   while (scale.n < kQuickShift && 2 * scale.m < 1 << kMaxMultiplierBits) {
     scale = {2 * scale.m, scale.n + 1};
@@ -40,7 +25,6 @@ RequantData::RequantData(const IntLayer& layer)
     quick_ = quick_ && scale.n >= kQuickShift;
     m_.push_back(scale.m);
     n_.push_back(scale.n);
-    ceiling_.push_back(ceiling_of(scale, layer.max_code));
     if (layer.add >= 0) {
       add_m_.push_back(
           layer.add_m[layer.add_m.size() == 1 ? 0 : static_cast<std::size_t>(channel)]);
@@ -51,7 +35,6 @@ RequantData::RequantData(const IntLayer& layer)
 RequantTables RequantData::from(std::int64_t first) const {
   return {m_.data() + first,
           n_.data() + first,
-          ceiling_.data() + first,
           add_m_.empty() ? nullptr : add_m_.data() + first,
           max_code_,
           zero_point_,
@@ -60,8 +43,7 @@ RequantTables RequantData::from(std::int64_t first) const {
 }
 
 std::int64_t RequantData::size_bytes() const {
-  return static_cast<std::int64_t>((m_.size() + n_.size() + ceiling_.size() + add_m_.size()) *
-                                   sizeof(std::int32_t));
+  return static_cast<std::int64_t>((m_.size() + n_.size() + add_m_.size()) * sizeof(std::int32_t));
 }
 
 IntLayer lift_scales(const IntLayer& layer) {

@@ -1,14 +1,8 @@
 // Requantization (Q5, Q6) of blocks of accumulators by vector instructions: the epilogue of every
 // fast kernel.
 //
-// Without a shortcut and with n ≥ 17 the arithmetic of Q5a needs 32 bits. Else, without a shortcut
-// the 64-bit arithmetic of Q5 is replaced by 32×32→64-bit unsigned products of
-// accumulators clamped first, which gives the same code:
-//   f(acc) = (acc·m + 2^(n−1)) >> n does not decrease with acc, and f(0) = 0. So for acc < 0 the
-//   code is clamp(f(acc)) = 0 = clamp(f(0)), and for acc above the ceiling — the least accumulator
-//   with f ≥ max_code — it is max_code = clamp(f(ceiling)). Between 0 and the ceiling nothing
-//   changes. f(ceiling) ≤ max_code + m/2^n + 1 < 2^15, so that the results fit 32-bit lanes before
-//   the clamp.
+// Without a shortcut or a zero point and with n ≥ 17 the arithmetic of Q5a needs 32 bits; all else
+// is computed in 64 bits (requant_wide of requant/vectors_<isa>.hpp).
 #pragma once
 
 #include <vector>
@@ -36,7 +30,7 @@ class RequantData {
   std::int64_t size_bytes() const;
 
  private:
-  std::vector<std::int32_t> m_, n_, ceiling_, add_m_;
+  std::vector<std::int32_t> m_, n_, add_m_;
   std::int32_t max_code_ = 0, zero_point_ = 0, add_zero_ = 0;
   bool quick_ = false;
 };
