@@ -19,6 +19,7 @@ using namespace intandem::testing;
 using Case = WinogradCase;
 
 TEST_CASE("winograd: mixed tiles execute what they say", "[winograd]") {
+  if (!isa_includes(detected_isa(), Isa::avx2)) INTANDEM_SKIP("this CPU has no AVX2");
   const Rng rng(6);
   Case c;
   c.shape = {1, 13, 13, 4, 16, 3, 3, 1, 1};

@@ -39,12 +39,12 @@ namespace {
 
 struct TileCase {
   bool strided;
-  const TileCorrelation* tile;
+  TileCorrelation tile;
 
   int stride() const { return strided ? 2 : 1; }
   std::string str() const {
-    return "stride " + std::to_string(stride()) + ", tile of " + std::to_string(tile->outputs_v) +
-           "x" + std::to_string(tile->outputs_h) + ", " + std::to_string(tile->products) +
+    return "stride " + std::to_string(stride()) + ", tile of " + std::to_string(tile.v.outputs) +
+           "x" + std::to_string(tile.h.outputs) + ", " + std::to_string(tile.products()) +
            " products";
   }
 };
@@ -52,7 +52,7 @@ struct TileCase {
 /// Every tile there is: nine of stride 1 and nine of stride 2.
 std::vector<TileCase> all_tiles() {
   const auto tile = [](int v, int h, bool strided) {
-    return TileCase{strided, &tile_correlation(v, h, strided)};
+    return TileCase{strided, tile_correlation(v, h, strided)};
   };
   std::vector<TileCase> tiles;
   for (const int v : {4, 2, 1})
@@ -65,26 +65,29 @@ std::vector<TileCase> all_tiles() {
 }  // namespace
 
 TEST_CASE("winograd: the identity of every tile holds for all unit impulses", "[winograd]") {
-  CHECK(tile_correlation(4, 4, false).products == 49);
-  CHECK(tile_correlation(3, 3, true).products == 49);
+  CHECK(tile_correlation(4, 4, false).products() == 49);
+  CHECK(tile_correlation(3, 3, true).products() == 49);
   for (const TileCase& c : all_tiles()) {
-    const TileCorrelation& f = *c.tile;
+    const TileCorrelation& f = c.tile;
     INFO(c.str());
-    CHECK(f.inputs_v == (f.outputs_v - 1) * c.stride() + 3);
-    CHECK(f.inputs_h == (f.outputs_h - 1) * c.stride() + 3);
+    CHECK(f.v.inputs == (f.v.outputs - 1) * c.stride() + 3);
+    CHECK(f.h.inputs == (f.h.outputs - 1) * c.stride() + 3);
     std::int64_t wrong = 0;
     for (int tap = 0; tap < 9; ++tap) {
-      for (int y = 0; y < f.inputs_v; ++y) {
-        for (int x = 0; x < f.inputs_h; ++x) {
-          for (int o = 0; o < f.outputs_v; ++o) {
-            for (int p = 0; p < f.outputs_h; ++p) {
+      std::int8_t impulse[9] = {};
+      impulse[tap] = 1;
+      std::int32_t u[kPositions2d];
+      transform_taps(impulse, c.strided, u);
+      for (int y = 0; y < f.v.inputs; ++y) {
+        for (int x = 0; x < f.h.inputs; ++x) {
+          for (int o = 0; o < f.v.outputs; ++o) {
+            for (int p = 0; p < f.h.outputs; ++p) {
               int sum = 0;
-              for (int i = 0; i < f.products; ++i) {
-                sum += f.output[i][o][p] * position_taps(f.position[i], c.strided)[tap] *
-                       f.input[i][y][x];
+              for (int i = 0; i < f.products(); ++i) {
+                sum += f.output(i, o, p) * u[f.position(i)] * f.input(i, y, x);
               }
               const bool meets = y == c.stride() * o + tap / 3 && x == c.stride() * p + tap % 3;
-              wrong += sum != (meets ? 1 << f.shift : 0);
+              wrong += sum != (meets ? 1 << f.shift() : 0);
             }
           }
         }
@@ -92,23 +95,19 @@ TEST_CASE("winograd: the identity of every tile holds for all unit impulses", "[
     }
     CHECK(wrong == 0);
     // In the order of their places, none twice: a kernel may write beyond the end of one.
-    for (int i = 1; i < f.products; ++i) CHECK(f.position[i - 1] < f.position[i]);
+    for (int i = 1; i < f.products(); ++i) CHECK(f.position(i - 1) < f.position(i));
   }
 }
 
 TEST_CASE("winograd: 128 more in the raised inputs is 128 more in every value", "[winograd]") {
   for (const TileCase& c : all_tiles()) {
-    const auto correlation = [&](int outputs) -> const FastCorrelation& {
-      return c.strided ? strided_correlation(outputs) : fast_correlation(outputs);
-    };
-    const TileCorrelation& f = *c.tile;
-    const FastCorrelation &v = correlation(f.outputs_v), &h = correlation(f.outputs_h);
-    for (int i = 0; i < f.products; ++i) {
+    const TileCorrelation& f = c.tile;
+    for (int i = 0; i < f.products(); ++i) {
       int raised = 0;
-      for (int y = 0; y < f.inputs_v; ++y)
-        for (int x = 0; x < f.inputs_h; ++x)
-          raised += v.raised[y] && h.raised[x] ? f.input[i][y][x] : 0;
-      INFO(c.str() << ", position " << f.position[i]);
+      for (int y = 0; y < f.v.inputs; ++y)
+        for (int x = 0; x < f.h.inputs; ++x)
+          raised += f.v.raised[y] && f.h.raised[x] ? f.input(i, y, x) : 0;
+      INFO(c.str() << ", position " << f.position(i));
       CHECK(raised % 2 != 0);
     }
   }
@@ -171,26 +170,26 @@ TEST_CASE("winograd: transformed codes fill but never leave 8 bits", "[winograd]
   for (const Limit limit : {Limit{4, 15}, Limit{2, 63}, Limit{3, 63}}) {
     std::int64_t widest = 0;
     for (const TileCase& part : all_tiles()) {
-      const TileCorrelation& f = *part.tile;
-      if (limit.tile == 2 && (f.outputs_v != 2 || f.outputs_h != 2)) continue;
+      const TileCorrelation& f = part.tile;
+      if (limit.tile == 2 && (f.v.outputs != 2 || f.h.outputs != 2)) continue;
       if ((limit.tile == 3) != part.strided) continue;
-      for (int i = 0; i < f.products; ++i) {
-        const ValueRange range = value_range(limit.tile, f.position[i], limit.in_max);
+      for (int i = 0; i < f.products(); ++i) {
+        const ValueRange range = value_range(limit.tile, f.position(i), limit.in_max);
         widest = std::max(widest, range.high - range.low);
         // V is linear in the codes, so its extremes are at codes 0 and in_max by sign.
         std::int64_t low = 0, high = 0;
-        for (int y = 0; y < f.inputs_v; ++y) {
-          for (int x = 0; x < f.inputs_h; ++x) {
-            const int entry = f.input[i][y][x];
+        for (int y = 0; y < f.v.inputs; ++y) {
+          for (int x = 0; x < f.h.inputs; ++x) {
+            const int entry = f.input(i, y, x);
             (entry < 0 ? low : high) += entry * limit.in_max;
           }
         }
-        INFO(part.str() << ", position " << f.position[i]);
+        INFO(part.str() << ", position " << f.position(i));
         CHECK(low >= range.low);
         CHECK(high <= range.high);
-        CHECK(range.low + value_shift(f.position[i]) >= 0);
-        CHECK(range.high + value_shift(f.position[i]) <= 255);
-        if (f.outputs_v == limit.tile && f.outputs_h == limit.tile) {
+        CHECK(range.low + value_shift(f.position(i)) >= 0);
+        CHECK(range.high + value_shift(f.position(i)) <= 255);
+        if (f.v.outputs == limit.tile && f.h.outputs == limit.tile) {
           CHECK(low == range.low);
           CHECK(high == range.high);
         }

@@ -10,6 +10,7 @@
 #include "core/divide.hpp"
 #include "core/parallel.hpp"
 #include "quant/integer/direct/direct.hpp"
+#include "quant/integer/requant/block.hpp"
 #include "quant/integer/winograd/layout.hpp"
 #include "quant/integer/winograd/plan.hpp"
 
@@ -32,6 +33,8 @@ class WinogradLayer final : public PreparedLayer {
         layout_(plan_, block.rows),
         chunk_(kValueChunk / operand_bytes(kernels.operands)),
         reason_(std::move(reason)),
+        requant_data_(layer),
+        tables_(requant_data_.from(0)),
         pool_kernel_(layer.pool_kernel),
         pool_stride_(layer.pool_stride),
         workers_(std::max(1, thread_count())),
@@ -49,7 +52,7 @@ class WinogradLayer final : public PreparedLayer {
   std::string reason() const override { return reason_; }
   std::int64_t packed_bytes() const override {
     return plan_.weights.size_bytes() + plan_.output_bias.size_bytes() +
-           plan_.epilogue_table.size_bytes() + pad_codes_.size_bytes();
+           requant_data_.size_bytes() + pad_codes_.size_bytes();
   }
   std::int64_t executed_macs() const override { return plan_.value_rows() * shape_.C * shape_.K; }
   Work work(std::int64_t N) const override;
@@ -91,6 +94,8 @@ class WinogradLayer final : public PreparedLayer {
   WinogradLayout layout_;
   std::int64_t chunk_;  ///< channels in a cache line of values
   std::string reason_;
+  RequantData requant_data_;
+  RequantTables tables_;
   std::int64_t pool_kernel_, pool_stride_;
   std::int64_t workers_, most_tiles_ = 0;
   TensorU8 pad_codes_;
@@ -193,7 +198,7 @@ void WinogradLayer::finish_panel(const WinogradGroup& group, std::int64_t k,
     out.row_stride = Q * shape_.K;
     out.column_stride = shape_.K;
     out.bias = plan_.output_bias.data() + tile.size * plan_.output_bias.dim(1);
-    out.epilogue = &plan_.epilogue;
+    out.tables = &tables_;
     kernels_.transform_output(out);
   }
 }
@@ -277,16 +282,17 @@ bool bytes_do(const IntLayer& layer) {
 }  // namespace
 
 std::unique_ptr<PreparedLayer> prepare_winograd(const IntLayer& layer, int tile,
-                                                const WinogradKernels& kernels) {
+                                                const WinogradKernels* kernels) {
+  if (kernels == nullptr) return nullptr;
   WinogradPlan plan;
   std::string why;
   const ConvShape& shape = layer.shape;
   const bool few = cut_axis(shape.P(), tile).tiles * cut_axis(shape.Q(), tile).tiles < kFewTiles;
-  const RegisterBlock& block = few ? kernels.few_tiles : kernels.block;
-  if (!plan_winograd(layer, tile, kernels.operands, plan, why, block.panel_width)) {
+  const RegisterBlock& block = few ? kernels->few_tiles : kernels->block;
+  if (!plan_winograd(layer, tile, kernels->operands, plan, why, block.panel_width)) {
     return nullptr;
   }
-  return std::make_unique<WinogradLayer>(layer, std::move(plan), kernels, block, std::move(why));
+  return std::make_unique<WinogradLayer>(layer, std::move(plan), *kernels, block, std::move(why));
 }
 
 std::unique_ptr<PreparedLayer> prepare_winograd4(const IntLayer& layer) {

@@ -13,11 +13,6 @@ struct KernelPair {
   WinogradKernels narrow, wide;
 };
 
-constexpr RegisterBlock kRef = {kWinogradRefRows, kPanelWidth};
-constexpr KernelPair kReference = {{"ref", Operands::u8_s8, kRef, kRef, winograd_input_ref,
-                                    winograd_multiply_ref, winograd_output_ref},
-                                   {"ref", Operands::s16, kRef, kRef, winograd_input_wide_ref,
-                                    winograd_multiply_wide_ref, winograd_output_ref}};
 #if defined(__x86_64__)
 constexpr KernelPair kAvx2 = {{"avx2",
                                Operands::u8_s8_pairs,
@@ -51,16 +46,17 @@ constexpr KernelPair kVnni = {{"avx512vnni",
 
 }  // namespace
 
-const WinogradKernels& winograd_kernels(bool wide) {
+const WinogradKernels* winograd_kernels(bool wide) {
   static constexpr KernelRow<const KernelPair*> kTable[] = {
 #if defined(__x86_64__)
     {Isa::avx512vnni, &kVnni},
     {Isa::avx2, &kAvx2},
 #endif
-    {Isa::ref, &kReference},
+    {Isa::ref, nullptr},
   };
-  const KernelPair& pair = *choose_kernel(kTable);
-  return wide ? pair.wide : pair.narrow;
+  const KernelPair* pair = choose_kernel(kTable);
+  if (pair == nullptr) return nullptr;
+  return wide ? &pair->wide : &pair->narrow;
 }
 
 }  // namespace intandem

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 
+#include "quant/integer/kernel_args.hpp"
 #include "quant/integer/winograd/math.hpp"
 
 namespace intandem {
@@ -82,21 +83,6 @@ struct WinogradProduct {
   const std::int8_t* next;  ///< 4·width·quads·pieces bytes wanted soon; a kernel may fetch them
 };
 
-/// How accumulators become codes; all arrays per output channel, padded to a multiple of 64.
-struct WinogradEpilogue {
-  enum Mode : int {
-    raw,    ///< last layer: store the accumulator
-    quick,  ///< all n ≥ 17, no shortcut, no zero point: 32 bits (docs/quantization.md, Q5a)
-    wide    ///< 64-bit arithmetic, with or without shortcut and zero point
-  };
-  Mode mode;
-  std::int32_t max_code;
-  const std::int32_t* m;
-  const std::int32_t* n;
-  const std::int32_t* add_m;  ///< null without shortcut
-  std::int32_t zero_point, add_zero;
-};
-
 /// What is added to an output of a tile before the shift: to output (y, x) in channel k entry
 /// [k / 16][4·y + x][k % 16].
 constexpr std::int64_t kBiasLanes = 16, kBiasOutputs = 16, kBiasBlock = kBiasOutputs * kBiasLanes;
@@ -113,11 +99,11 @@ struct WinogradOutput {
   std::int64_t first, channels;  ///< output channels first … first + channels − 1
   std::uint8_t* codes;           ///< out, at the tile's first output, channel 0
   const std::uint8_t* shortcut;  ///< likewise
-  std::int32_t* accumulators;    ///< out instead of codes, in mode raw
+  std::int32_t* accumulators;    ///< out instead of codes, of the last layer; else null
   std::int64_t row_stride;       ///< elements from one output row to the next
   std::int64_t column_stride;    ///< elements from one output to its right neighbour: K
   const std::int32_t* bias;      ///< of tiles of this size
-  const WinogradEpilogue* epilogue;
+  const RequantTables* tables;   ///< of all channels
 };
 
 constexpr std::int64_t kFewTiles = 32;
@@ -131,14 +117,7 @@ struct WinogradKernels {
   void (*transform_output)(const WinogradOutput&);
 };
 
-constexpr std::int64_t kWinogradRefRows = 3;
 /// The steps for s16 operands are called wide; the output transform is the same.
-void winograd_input_ref(const WinogradInput& tile);
-void winograd_multiply_ref(const WinogradProduct& product);
-void winograd_input_wide_ref(const WinogradInput& tile);
-void winograd_multiply_wide_ref(const WinogradProduct& product);
-void winograd_output_ref(const WinogradOutput& tile);
-
 #if defined(__x86_64__)
 void winograd_input_avx2(const WinogradInput& tile);
 void winograd_multiply_avx2(const WinogradProduct& product);

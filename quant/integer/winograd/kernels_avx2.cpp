@@ -57,36 +57,36 @@ template <class Values>
 template <int kCount>
 [[gnu::always_inline]] inline void store_row(const Words* acc, std::int64_t row, std::int64_t k,
                                              std::int64_t q, const WinogradOutput& tile) {
-  const WinogradEpilogue& e = *tile.epilogue;
+  const RequantTables& t = *tile.tables;
   const std::int64_t left = tile.channels - q, lanes = left < 8 ? left : 8;
   for (int x = 0; x < kCount && x < tile.columns; ++x) {
     const std::int64_t at = row + k + x * tile.column_stride;
     const __m256i sum = (__m256i)acc[x];
-    if (e.mode == WinogradEpilogue::raw) {
+    if (tile.accumulators != nullptr) {
       alignas(32) std::int32_t buffer[8];
       _mm256_store_si256(reinterpret_cast<__m256i*>(buffer), sum);
       for (std::int64_t i = 0; i < lanes; ++i) tile.accumulators[at + i] = buffer[i];
       continue;
     }
     __m256i code;
-    if (e.mode == WinogradEpilogue::quick) {
-      code = quick_step(sum, quick_requant(e.m + k, e.n + k));
+    if (t.quick) {
+      code = quick_step(sum, quick_requant(t.m + k, t.n + k));
     } else {
-      const __m256i m = load_words(e.m + k), n = load_words(e.n + k);
+      const __m256i m = load_words(t.m + k), n = load_words(t.n + k);
       __m256i shortcut = _mm256_setzero_si256(), m2 = shortcut;
-      if (e.add_m != nullptr) {
+      if (t.add_m != nullptr) {
         std::uint64_t codes = 0;
         __builtin_memcpy(&codes, tile.shortcut + at, static_cast<unsigned long>(lanes));
         shortcut = _mm256_cvtepu8_epi32(_mm_cvtsi64_si128(static_cast<long long>(codes)));
-        shortcut = _mm256_sub_epi32(shortcut, _mm256_set1_epi32(e.add_zero));
-        m2 = load_words(e.add_m + k);
+        shortcut = _mm256_sub_epi32(shortcut, _mm256_set1_epi32(t.add_zero));
+        m2 = load_words(t.add_m + k);
       }
-      code = requant_wide(sum, m, n, shortcut, m2, _mm256_set1_epi32(e.max_code), e.zero_point);
+      code = requant_wide(sum, m, n, shortcut, m2, _mm256_set1_epi32(t.max_code), t.zero_point);
     }
     const __m128i half_words =
         _mm_packs_epi32(_mm256_castsi256_si128(code), _mm256_extracti128_si256(code, 1));
     const long long bytes = _mm_cvtsi128_si64(_mm_min_epu8(
-        _mm_packus_epi16(half_words, half_words), _mm_set1_epi8(static_cast<char>(e.max_code))));
+        _mm_packus_epi16(half_words, half_words), _mm_set1_epi8(static_cast<char>(t.max_code))));
     if (lanes == 8) {
       __builtin_memcpy(tile.codes + at, &bytes, 8);
     } else {

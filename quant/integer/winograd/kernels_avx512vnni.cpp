@@ -50,11 +50,11 @@ template <int kRow>
 template <int kCount>
 [[gnu::always_inline]] inline void store_row(const Words* acc, std::int64_t row, std::int64_t k,
                                              std::int64_t q, const WinogradOutput& tile) {
-  const WinogradEpilogue& e = *tile.epilogue;
+  const RequantTables& t = *tile.tables;
   const std::int64_t left = tile.channels - q;
   const __mmask16 lanes = left >= 16 ? __mmask16{0xffff} : static_cast<__mmask16>((1 << left) - 1);
   const std::int64_t at = row + k;
-  if (e.mode == WinogradEpilogue::raw) {
+  if (tile.accumulators != nullptr) {
 #pragma GCC unroll 4
     for (int x = 0; x < kCount; ++x) {
       if (x >= tile.columns) break;
@@ -64,30 +64,30 @@ template <int kCount>
     return;
   }
   __m512i code[4];
-  if (e.mode == WinogradEpilogue::quick) {
-    const QuickRequant constants = quick_requant(e.m + k, e.n + k);
+  if (t.quick) {
+    const QuickRequant constants = quick_requant(t.m + k, t.n + k);
 #pragma GCC unroll 4
     for (int x = 0; x < kCount; ++x) code[x] = quick_step((__m512i)acc[x], constants);
   } else {
-    const __m512i m = load_words(e.m + k), n = load_words(e.n + k);
-    const __m512i most = _mm512_set1_epi32(e.max_code);
+    const __m512i m = load_words(t.m + k), n = load_words(t.n + k);
+    const __m512i most = _mm512_set1_epi32(t.max_code);
     __m512i m2 = _mm512_setzero_si512();
-    if (e.add_m != nullptr) m2 = load_words(e.add_m + k);
+    if (t.add_m != nullptr) m2 = load_words(t.add_m + k);
 #pragma GCC unroll 4
     for (int x = 0; x < kCount; ++x) {
       __m512i shortcut = _mm512_setzero_si512();
-      if (e.add_m != nullptr && x < tile.columns) {
+      if (t.add_m != nullptr && x < tile.columns) {
         shortcut = _mm512_cvtepu8_epi32(
             _mm_maskz_loadu_epi8(lanes, tile.shortcut + at + x * tile.column_stride));
-        shortcut = _mm512_sub_epi32(shortcut, _mm512_set1_epi32(e.add_zero));
+        shortcut = _mm512_sub_epi32(shortcut, _mm512_set1_epi32(t.add_zero));
       }
-      code[x] = requant_wide((__m512i)acc[x], m, n, shortcut, m2, most, e.zero_point);
+      code[x] = requant_wide((__m512i)acc[x], m, n, shortcut, m2, most, t.zero_point);
     }
   }
 #pragma GCC unroll 4
   for (int x = kCount; x < 4; ++x) code[x] = code[0];
   const __m512i rows = _mm512_min_epu8(pack_rows(code[0], code[1], code[2], code[3]),
-                                       _mm512_set1_epi8(static_cast<char>(e.max_code)));
+                                       _mm512_set1_epi8(static_cast<char>(t.max_code)));
   std::uint8_t* out = tile.codes + at;
   const std::int64_t step = tile.column_stride;
   store_codes<0>(out, lanes, rows);

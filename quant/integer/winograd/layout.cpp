@@ -54,9 +54,10 @@ WinogradLayout::WinogradLayout(const WinogradPlan& plan, std::int64_t block_rows
                 plan.horizontal.rest == plan.horizontal.main) {
   for (const int p : plan_.positions) {
     const auto takes_part = [&](int size) {
-      const TileCorrelation& tile = plan_.correlation(size);
-      const int* const end = tile.position + tile.products;
-      return std::find(tile.position, end, p) != end;
+      const TileCorrelation tile = plan_.correlation(size);
+      int i = 0;
+      while (i < tile.products() && tile.position(i) != p) ++i;
+      return i < tile.products();
     };
     if (!one_kind_) kind_[p] = (takes_part(1) ? 1 : 0) + (takes_part(2) ? 2 : 0);
   }
@@ -104,9 +105,8 @@ void WinogradLayout::lay_out(WinogradGroup& group) const {
     }
     group.blocks[kind] = winograd_blocks(group.rows[kind], block_rows_);
   }
-  const TileCorrelation& full = plan_.correlation(0);
-  for (int i = 0; i < full.products; ++i) {
-    const int p = full.position[i], kind = kind_[p];
+  for (const int p : plan_.positions) {
+    const int kind = kind_[p];
     group.value_step = group.rows[kind] * plan_.piece_count[p] * plan_.value_stride + kValueChunk;
     const std::int64_t words = group.rows[kind] * plan_.panel_width + kPadWords;
     group.product_step_bytes = words * kWordBytes;

@@ -5,7 +5,6 @@
 #include <cstring>
 
 #include "core/divide.hpp"
-#include "quant/integer/requant/block.hpp"
 
 namespace intandem {
 namespace {
@@ -27,9 +26,8 @@ bool pairs_fit(const std::int32_t* u, std::int64_t C, std::int64_t largest_value
 
 /// Fills what follows from the tile and the pieces: positions and where their weights are stored.
 void choose_positions(WinogradPlan& plan) {
-  const TileCorrelation& full = plan.correlation(0);
-  plan.positions.assign(full.position, full.position + full.products);
-  plan.planes = 0;
+  const TileCorrelation full = plan.correlation(0);
+  for (int i = 0; i < full.products(); ++i) plan.positions.push_back(full.position(i));
   for (const int position : plan.positions) {
     for (int q = 0; q < static_cast<int>(plan.pieces.size()); ++q) {
       if (!plan.pieces[static_cast<std::size_t>(q)].has(position)) continue;
@@ -67,14 +65,14 @@ void fill_output_bias(WinogradPlan& plan, std::int64_t k, std::int32_t bias,
     if (shifted) added[position] = -value_shift(position) * weight_sum[position];
   }
   for (int size = 0; size < kTileSizes; ++size) {
-    const TileCorrelation& tile = plan.correlation(size);
+    const TileCorrelation tile = plan.correlation(size);
     std::int32_t* entry = plan.output_bias.data() + size * plan.output_bias.dim(1) +
                           k / kBiasLanes * kBiasBlock + k % kBiasLanes;
-    for (int y = 0; y < tile.outputs_v; ++y) {
-      for (int x = 0; x < tile.outputs_h; ++x) {
-        std::int64_t sum = std::int64_t{bias} << tile.shift;
-        for (int i = 0; i < tile.products; ++i) {
-          sum += tile.output[i][y][x] * added[tile.position[i]];
+    for (int y = 0; y < tile.v.outputs; ++y) {
+      for (int x = 0; x < tile.h.outputs; ++x) {
+        std::int64_t sum = std::int64_t{bias} << tile.shift();
+        for (int i = 0; i < tile.products(); ++i) {
+          sum += tile.output(i, y, x) * added[tile.position(i)];
         }
         entry[(kTileOutputs * y + x) * kBiasLanes] = static_cast<std::int32_t>(sum);
       }
@@ -187,12 +185,15 @@ ValueRange value_range(int tile, int position, std::int64_t in_max) {
   for (const int v : {tile, 2, 1}) {
     for (const int h : {tile, 2, 1}) {
       if (tile == 2 && (v != 2 || h != 2)) continue;
-      const TileCorrelation& part = tile_correlation(v, h, tile == 3);
-      for (int i = 0; i < part.products; ++i) {
-        if (part.position[i] != position) continue;
+      const TileCorrelation part = tile_correlation(v, h, tile == 3);
+      for (int i = 0; i < part.products(); ++i) {
+        if (part.position(i) != position) continue;
         std::int64_t positive = 0, negative = 0;
-        for (const auto& row : part.input[i]) {
-          for (const int entry : row) (entry > 0 ? positive : negative) += entry;
+        for (int y = 0; y < part.v.inputs; ++y) {
+          for (int x = 0; x < part.h.inputs; ++x) {
+            const int entry = part.input(i, y, x);
+            (entry > 0 ? positive : negative) += entry;
+          }
         }
         range.low = std::min(range.low, in_max * negative);
         range.high = std::max(range.high, in_max * positive);
@@ -203,10 +204,14 @@ ValueRange value_range(int tile, int position, std::int64_t in_max) {
 }
 
 void transform_taps(const std::int8_t* taps, bool strided, std::int32_t* u) {
-  for (int p = 0; p < kPositions2d; ++p) {
-    const std::int8_t* const entries = position_taps(p, strided);
-    u[p] = 0;
-    for (int i = 0; i < 9; ++i) u[p] += entries[i] * taps[i];
+  const auto& G = strided ? kStridedTaps : kTapTransform;
+  for (const auto& row : G) {
+    std::int32_t sum[3];  // of each column of taps
+    for (int s = 0; s < 3; ++s)
+      sum[s] = row[0] * taps[s] + row[1] * taps[3 + s] + row[2] * taps[6 + s];
+    for (const auto& column : G) {
+      *u++ = column[0] * sum[0] + column[1] * sum[1] + column[2] * sum[2];
+    }
   }
 }
 
@@ -219,16 +224,17 @@ std::vector<WinogradPiece> cut_kernel(std::int64_t taps) {
 std::int64_t WinogradPlan::value_rows() const {
   std::int64_t sum = 0;
   for (int size = 0; size < kTileSizes; ++size) {
-    const TileCorrelation& of_size = correlation(size);
-    for (int i = 0; i < of_size.products; ++i)
-      sum += count(size) * piece_count[of_size.position[i]];
+    const TileCorrelation of_size = correlation(size);
+    for (int i = 0; i < of_size.products(); ++i) {
+      sum += count(size) * piece_count[of_size.position(i)];
+    }
   }
   return sum;
 }
 
 std::int64_t WinogradPlan::product_rows() const {
   std::int64_t sum = 0;
-  for (int size = 0; size < kTileSizes; ++size) sum += count(size) * correlation(size).products;
+  for (int size = 0; size < kTileSizes; ++size) sum += count(size) * correlation(size).products();
   return sum;
 }
 
@@ -252,7 +258,7 @@ bool plan_winograd(const IntLayer& layer, int tile, WinogradOperands operands, W
   if (!values_fit(layer, operands, plan, largest_value, why)) return false;
   plan.weights = TensorS8::zeros({plan.weights_at(plan.padded_K)});
   plan.output_bias = TensorS32::zeros({kTileSizes, round_up(shape.K, kBiasLanes) * kBiasOutputs});
-  const int shift = plan.correlation(0).shift;
+  const int shift = plan.correlation(0).shift();
   for (std::int64_t k = 0; k < shape.K; ++k) {
     // The output transform forms scale²·acc, which must not leave 32 bits before it is divided.
     const std::int64_t bound = channel_bound(layer, k);
@@ -262,43 +268,11 @@ bool plan_winograd(const IntLayer& layer, int tile, WinogradOperands operands, W
     }
     if (!transform_channel(layer, k, operands, largest_value, plan, why)) return false;
   }
-  plan_epilogue(layer, plan);
   std::int64_t products = 0;
   for (const int position : plan.positions) products += plan.piece_count[position];
   why = std::to_string(products) + " products for " + std::to_string(tile * tile) +
         " outputs, largest |U| " + std::to_string(plan.largest_weight);
   return true;
-}
-
-void plan_epilogue(const IntLayer& layer, WinogradPlan& plan) {
-  const std::int64_t K = layer.shape.K, stride = (K + 63) / 64 * 64;
-  plan.epilogue_table = TensorS32::zeros({3, stride});
-  std::int32_t* m = plan.epilogue_table.data();
-  std::int32_t *n = m + stride, *add_m = n + stride;
-  std::fill(m, m + stride, 1);
-  std::fill(n, n + stride, kQuickShift);
-  plan.epilogue = {layer.is_last() ? WinogradEpilogue::raw : WinogradEpilogue::wide,
-                   layer.max_code,
-                   m,
-                   n,
-                   layer.add >= 0 ? add_m : nullptr,
-                   layer.zero_point,
-                   layer.add_zero};
-  bool quick = !layer.is_last() && layer.add < 0 && layer.zero_point == 0;
-  for (std::int64_t k = 0; k < K; ++k) {
-    if (layer.is_last()) continue;
-    const Multiplier scale = layer.channel_scale(k);
-    m[k] = scale.m;
-    n[k] = scale.n;
-    if (layer.add >= 0) add_m[k] = layer.add_m[layer.add_m.size() == 1 ? 0 : k];
-    if (layer.add < 0) {
-      const Multiplier scaled = scale_up(scale);
-      m[k] = scaled.m;
-      n[k] = scaled.n;
-    }
-    quick = quick && n[k] >= kQuickShift;
-  }
-  if (quick) plan.epilogue.mode = WinogradEpilogue::quick;
 }
 
 }  // namespace intandem

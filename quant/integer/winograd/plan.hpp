@@ -76,11 +76,9 @@ struct WinogradPlan {
   /// Where the weights of a position begin: one plane for each piece that shares it. Those of tap 1
   /// of a strided kernel serve three rows and columns of positions.
   std::int64_t plane[kPositions2d] = {};
-  std::int64_t planes = 0;   ///< of weights, of a panel
-  TensorS8 weights;          ///< transformed, per panel [planes][quads][width][4 bytes]
-  TensorS32 output_bias;     ///< [kTileSizes][K, padded, × 16 outputs], as WinogradOutput::bias
-  TensorS32 epilogue_table;  ///< the arrays of `epilogue`, one after the other
-  WinogradEpilogue epilogue = {};
+  std::int64_t planes = 0;  ///< of weights, of a panel
+  TensorS8 weights;         ///< transformed, per panel [planes][quads][width][4 bytes]
+  TensorS32 output_bias;    ///< [kTileSizes][K, padded, × 16 outputs], as WinogradOutput::bias
   std::int64_t panel_width = 0;     ///< as RegisterBlock::panel_width
   std::int64_t padded_K = 0;        ///< K rounded up to 16
   std::int64_t largest_weight = 0;  ///< max |U| found
@@ -89,7 +87,7 @@ struct WinogradPlan {
   std::int64_t width_at(std::int64_t k) const { return std::min(panel_width, padded_K - k); }
   std::int64_t panels() const { return (padded_K + panel_width - 1) / panel_width; }
   /// Of tiles of a size, a number below kTileSizes.
-  const TileCorrelation& correlation(int size) const {
+  TileCorrelation correlation(int size) const {
     return tile_correlation((size & 1) != 0 ? vertical.rest : vertical.main,
                             (size & 2) != 0 ? horizontal.rest : horizontal.main, strided);
   }
@@ -114,8 +112,5 @@ struct WinogradPlan {
 /// with such operands. panel_width: of the RegisterBlock.
 bool plan_winograd(const IntLayer& layer, int tile, WinogradOperands operands, WinogradPlan& plan,
                    std::string& why, std::int64_t panel_width = kPanelWidth);
-
-/// The epilogue arrays of a layer, into plan.epilogue_table.
-void plan_epilogue(const IntLayer& layer, WinogradPlan& plan);
 
 }  // namespace intandem

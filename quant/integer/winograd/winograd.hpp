@@ -30,12 +30,12 @@ std::unique_ptr<PreparedLayer> prepare_winograd4_s16(const IntLayer& layer);
 /// bits take twice the time and leave nothing to gain.
 std::unique_ptr<PreparedLayer> prepare_winograd3_s16(const IntLayer& layer);
 
-/// The kernels of active_isa(): AVX-512 VNNI, AVX2 (also for AVX-512 without VNNI) or the
-/// reference. wide: those for WinogradOperands::s16.
-const WinogradKernels& winograd_kernels(bool wide);
+/// The kernels of active_isa(): AVX-512 VNNI or AVX2 (also for AVX-512 without VNNI); null on
+/// others. wide: those for WinogradOperands::s16.
+const WinogradKernels* winograd_kernels(bool wide);
 
-/// Any of the above with the kernels given; tile is 4, 3 or 2.
+/// Any of the above with the kernels given, or null without; tile is 4, 3 or 2.
 std::unique_ptr<PreparedLayer> prepare_winograd(const IntLayer& layer, int tile,
-                                                const WinogradKernels& kernels);
+                                                const WinogradKernels* kernels);
 
 }  // namespace intandem
