@@ -8,7 +8,7 @@
 //
 // and the carries are counted: vpopcntd, vpaddd. More adders would save no operation: one takes two
 // per pair of carries, as counting one of them does. Two ports: at most 410 products per cycle.
-#include "quant/integer/binary/count_kernels.hpp"
+#include "quant/integer/binary/kernels.hpp"
 
 #if defined(__x86_64__)
 #include <immintrin.h>

@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "core/divide.hpp"
-#include "quant/integer/binary/count_kernels.hpp"
+#include "quant/integer/binary/kernels.hpp"
 #include "quant/integer/requant.hpp"
 
 namespace intandem {
