@@ -60,7 +60,7 @@ TEST_CASE("rows of outputs: sums in 16 bits, chunk after chunk", "[integer]") {
         set_active_isa(Isa::avx2);
         const IntLayer layer = make_layer(o, draw);
         CHECK(direct_is_narrow(layer));
-        CHECK(prepare_direct_rows16(layer)->algorithm() == "direct_narrow_avx2");
+        CHECK(prepare_direct_rows(layer, 16)->algorithm() == "direct_narrow_avx2");
       }
     }
   }
@@ -91,7 +91,7 @@ TEST_CASE("rows of outputs: products with padding that are left out are not coun
     LayerOptions o;
     o.shape = {1, size, size, 64, 32, 3, 3, stride, 1};
     o.zero_padding = true;
-    return prepare_direct_rows32(make_layer(o, draw))->executed_macs();
+    return prepare_direct_rows(make_layer(o, draw), 32)->executed_macs();
   };
   // Of 3·14 kernel rows two lie in the padding, of a stride of two one of 3·7.
   CHECK(executed(14, 1) == 64 * 32 * 40 * 42);

@@ -24,26 +24,26 @@ TEST_CASE("winograd: mixed tiles execute what they say", "[winograd]") {
   Case c;
   c.shape = {1, 13, 13, 4, 16, 3, 3, 1, 1};
   const auto layer = make_layer(c, rng);
-  const auto prepared = prepare_winograd4(layer);
+  const auto prepared = prepare_winograd(layer, 4);
   REQUIRE(prepared != nullptr);
   // {4,4,4,1}: 3·7 + 3 = 24 products per row and column instead of 3·13.
   CHECK(prepared->executed_macs() == 24 * 24 * 4 * 16);
   CHECK(prepared->algorithm().rfind("winograd4_", 0) == 0);
-  CHECK(prepare_winograd4_s16(layer) == nullptr);
+  CHECK(prepare_winograd_s16(layer, 4) == nullptr);
   c.in_max = 16;
-  const auto wide = prepare_winograd4_s16(make_layer(c, rng));
+  const auto wide = prepare_winograd_s16(make_layer(c, rng), 4);
   REQUIRE(wide != nullptr);
   CHECK(wide->executed_macs() == prepared->executed_macs());
   CHECK(wide->algorithm().rfind("winograd4_s16_", 0) == 0);
   c.in_max = 15;
   // Five taps are 3 + 2, the latter without the product at ∞: 24 + 20 instead of 5·13.
   c.shape = {1, 13, 13, 4, 16, 5, 5, 1, 2};
-  CHECK(prepare_winograd4(make_layer(c, rng))->executed_macs() == 44 * 44 * 4 * 16);
+  CHECK(prepare_winograd(make_layer(c, rng), 4)->executed_macs() == 44 * 44 * 4 * 16);
   c.shape = {1, 14, 14, 4, 16, 3, 3, 1, 1};
-  CHECK(prepare_winograd4(make_layer(c, rng))->executed_macs() == 25 * 25 * 4 * 16);
+  CHECK(prepare_winograd(make_layer(c, rng), 4)->executed_macs() == 25 * 25 * 4 * 16);
   // Stride 2: 8 outputs are {3,3,2}, 7 + 7 + 5 products instead of 8·3.
   c.shape = {1, 16, 16, 4, 16, 3, 3, 2, 1};
-  const auto strided = prepare_winograd3(make_layer(c, rng));
+  const auto strided = prepare_winograd(make_layer(c, rng), 3);
   CHECK(strided->executed_macs() == 19 * 19 * 4 * 16);
   CHECK(strided->algorithm().rfind("winograd3_", 0) == 0);
   CHECK(cut_axis(8, 3).rest == 2);

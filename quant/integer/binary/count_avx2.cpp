@@ -8,21 +8,13 @@
 #include <immintrin.h>
 
 #include "quant/integer/register_tiles.hpp"
+#include "quant/integer/vectors_avx2.hpp"
 
 namespace intandem {
 namespace {
 
 constexpr std::int64_t kMostPixels = 4;
 constexpr std::int64_t kMostPairs = 15;  // whose counts, 16 at most in each byte, a byte holds
-
-[[gnu::always_inline]] inline __m256i load(const void* address) {
-  return _mm256_loadu_si256(static_cast<const __m256i*>(address));
-}
-[[gnu::always_inline]] inline __m256i broadcast(const char* word) {
-  int bits;
-  __builtin_memcpy(&bits, word, sizeof bits);
-  return _mm256_set1_epi32(bits);
-}
 
 /// The bits of every byte.
 [[gnu::always_inline]] inline __m256i count_bits(__m256i x) {
@@ -41,7 +33,7 @@ struct Counts {
 
 [[gnu::always_inline]] inline void add_pair(Counts& counts, const char* window,
                                             const std::uint32_t* weights) {
-  const __m256i first = broadcast(window), both = broadcast(window + 4);
+  const __m256i first = broadcast_group(window), both = broadcast_group(window + 4);
   const __m256i low = _mm256_xor_si256(first, load(weights));
   const __m256i high = _mm256_xor_si256(first, load(weights + 8));
   counts.low = _mm256_add_epi8(counts.low, count_bits(low));
@@ -59,11 +51,11 @@ struct Counts {
   return _mm256_add_epi32(sum, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
 }
 
-void store(const BinaryStrip& s, std::int64_t pixel, const Counts& count) {
+void finish(const BinaryStrip& s, std::int64_t pixel, const Counts& count) {
   if (s.limit == nullptr) {
-    auto* acc = reinterpret_cast<__m256i*>(s.acc + pixel * kBinaryLanes);
-    _mm256_storeu_si256(acc, _mm256_sub_epi32(load(s.start), count.low));
-    _mm256_storeu_si256(acc + 1, _mm256_sub_epi32(load(s.start + 8), count.high));
+    std::int32_t* const acc = s.acc + pixel * kBinaryLanes;
+    store(acc, _mm256_sub_epi32(load(s.start), count.low));
+    store(acc + 8, _mm256_sub_epi32(load(s.start + 8), count.high));
     return;
   }
   const __m256i above = _mm256_packs_epi32(_mm256_cmpgt_epi32(count.low, load(s.limit)),
@@ -97,7 +89,7 @@ void tiles(const BinaryStrip& s, std::int64_t first, std::int64_t number, Rows<I
         sum[I].high = add_bytes(sum[I].high, bytes[I].high)),
        ...);
     }
-    (store(s, first + I, sum[I]), ...);
+    (finish(s, first + I, sum[I]), ...);
   }
 }
 

@@ -15,6 +15,7 @@
 
 #include "quant/integer/equidistant.hpp"
 #include "quant/integer/register_tiles.hpp"
+#include "quant/integer/vectors_avx512.hpp"
 
 namespace intandem {
 namespace {
@@ -23,12 +24,6 @@ constexpr int kMostPixels = 8;
 // One pixel is a linear layer at batch 1, whose weights come from memory: words fetched ahead into
 // the first- and second-level cache (packed/kernels_avx512vnni.cpp).
 constexpr std::int64_t kNear = 256, kFar = 1024;
-
-[[gnu::always_inline]] inline __m512i broadcast(const char* word) {
-  int bits;
-  __builtin_memcpy(&bits, word, sizeof bits);
-  return _mm512_set1_epi32(bits);
-}
 
 /// sum += x, in place: GCC 12 moves sums of a loop from register to register otherwise.
 [[gnu::always_inline]] inline void add_to(__m512i& sum, __m512i x) {
@@ -61,8 +56,8 @@ void tiles(const BinaryStrip& s, std::int64_t first, std::int64_t count, Rows<I.
           _mm_prefetch(weights + line * kBinaryLanes + kFar, _MM_HINT_T1);
         }
       }
-      ((after[I] = _mm512_ternarylogic_epi32(broadcast(pixel[I] + 4), before[I], both, 0x96),
-        carry = _mm512_xor_si512(word, broadcast(pixel[I])),
+      ((after[I] = _mm512_ternarylogic_epi32(broadcast_group(pixel[I] + 4), before[I], both, 0x96),
+        carry = _mm512_xor_si512(word, broadcast_group(pixel[I])),
         carry = _mm512_ternarylogic_epi32(carry, before[I], after[I], 0xD4),
         add_to(twos[I], _mm512_popcnt_epi32(carry))),
        ...);

@@ -13,16 +13,14 @@ namespace intandem {
 /// PrepareFn "direct_tiles": convolutions (up to 341 kernel positions) and linear layers with any
 /// codes. Null without AVX2 and for groups.
 std::unique_ptr<PreparedLayer> prepare_direct_tiles(const IntLayer& layer);
-/// PrepareFn "direct_tiles_ahead": linear layers whose weights are asked for once, far ahead, into
-/// the first-level cache (kStreamAhead_bytes).
+/// "direct_tiles_ahead": linear layers whose weights are asked for once, far ahead, into the
+/// first-level cache (kStreamAhead_bytes).
 std::unique_ptr<PreparedLayer> prepare_direct_tiles_ahead(const IntLayer& layer);
 
-/// PrepareFns "direct_rows64", "direct_rows32" (AVX-512 VNNI) and "direct_rows16" (AVX2): whole
-/// rows of outputs, as many channels at a time. Null for layers that have a shortcut, are the last
-/// or have multipliers that need more than Q5a.
-std::unique_ptr<PreparedLayer> prepare_direct_rows64(const IntLayer& layer);
-std::unique_ptr<PreparedLayer> prepare_direct_rows32(const IntLayer& layer);
-std::unique_ptr<PreparedLayer> prepare_direct_rows16(const IntLayer& layer);
+/// "direct_rows64", "direct_rows32" (AVX-512 VNNI) and "direct_rows16" (AVX2): whole rows of
+/// outputs, `width` channels at a time. Null for layers that have a shortcut, are the last or have
+/// multipliers that need more than Q5a, and for widths that the kernel has not.
+std::unique_ptr<PreparedLayer> prepare_direct_rows(const IntLayer& layer, std::int64_t width);
 
 /// The kernel of an instruction set, or null. On AVX2: narrow, 16-bit sums where the ranges allow
 /// it; linear, weights that are met once per image.

@@ -240,14 +240,6 @@ void RowsLayer::run(const LayerRun& args) const {
   }
 }
 
-std::unique_ptr<PreparedLayer> prepare_rows(const IntLayer& layer, std::int64_t width) {
-  const DirectKernel* kernel = direct_kernel(layer);
-  if (kernel == nullptr || layer.kind != IntLayerKind::conv || layer.shape.groups > 1) {
-    return nullptr;
-  }
-  return prepare_direct_rows(layer, *kernel, width);
-}
-
 }  // namespace
 
 std::unique_ptr<PreparedLayer> prepare_direct_rows(const IntLayer& layer,
@@ -267,14 +259,12 @@ std::unique_ptr<PreparedLayer> prepare_direct_rows(const IntLayer& layer,
   return std::make_unique<RowsLayer>(lifted, kernel, width);
 }
 
-std::unique_ptr<PreparedLayer> prepare_direct_rows64(const IntLayer& layer) {
-  return prepare_rows(layer, 64);
-}
-std::unique_ptr<PreparedLayer> prepare_direct_rows32(const IntLayer& layer) {
-  return prepare_rows(layer, 32);
-}
-std::unique_ptr<PreparedLayer> prepare_direct_rows16(const IntLayer& layer) {
-  return prepare_rows(layer, 16);
+std::unique_ptr<PreparedLayer> prepare_direct_rows(const IntLayer& layer, std::int64_t width) {
+  const DirectKernel* kernel = direct_kernel(layer);
+  if (kernel == nullptr || layer.kind != IntLayerKind::conv || layer.shape.groups > 1) {
+    return nullptr;
+  }
+  return prepare_direct_rows(layer, *kernel, width);
 }
 
 }  // namespace intandem

@@ -11,7 +11,7 @@
 
 #include "quant/integer/equidistant.hpp"
 #include "quant/integer/register_tiles.hpp"
-#include "quant/integer/requant/vectors_avx2.hpp"
+#include "quant/integer/vectors_avx2.hpp"
 
 namespace intandem {
 namespace {
@@ -20,18 +20,6 @@ constexpr std::int64_t kAhead_bytes = 1024;  // of weights, fetched ahead
 constexpr std::int64_t kTilePixels = 6;
 
 alignas(32) constexpr std::int16_t kOnes[16] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
-
-[[gnu::always_inline]] inline __m256i load(const void* address) {
-  return _mm256_loadu_si256(static_cast<const __m256i*>(address));
-}
-[[gnu::always_inline]] inline void store(void* address, __m256i value) {
-  _mm256_storeu_si256(static_cast<__m256i*>(address), value);
-}
-[[gnu::always_inline]] inline __m256i broadcast(const void* codes) {
-  int four_bytes;
-  __builtin_memcpy(&four_bytes, codes, sizeof four_bytes);
-  return _mm256_set1_epi32(four_bytes);
-}
 
 /// Two codes of 16 bits with two weights each of 8 channels, in 32 bits.
 struct Wide {
@@ -79,7 +67,7 @@ template <class Kind, int kVectors, int... I>
       __m256i w[kVectors];
       for (int v = 0; v < kVectors; ++v) w[v] = load(weights + 32 * v);
       if (fetches) _mm_prefetch(weights + kAhead_bytes, _MM_HINT_T0);
-      (add_products<Kind>(sum[I], broadcast(codes + windows[I]), w), ...);
+      (add_products<Kind>(sum[I], broadcast_group(codes + windows[I]), w), ...);
       // Or the compiler adds the products of two steps first and has no registers for them.
       (keep(sum[I]), ...);
     }

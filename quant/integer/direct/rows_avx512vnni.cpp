@@ -11,19 +11,13 @@
 
 #include "quant/integer/equidistant.hpp"
 #include "quant/integer/register_tiles.hpp"
-#include "quant/integer/requant/vectors_avx512.hpp"
+#include "quant/integer/vectors_avx512.hpp"
 
 namespace intandem {
 namespace {
 
 constexpr int kHalf = 7;              // pixels that one pointer reaches
 constexpr std::int64_t kAhead = 512;  // bytes of weights fetched ahead, per vector
-
-[[gnu::always_inline]] inline __m512i broadcast_group(const std::uint8_t* codes) {
-  int group;
-  __builtin_memcpy(&group, codes, sizeof group);
-  return _mm512_set1_epi32(group);
-}
 
 // The packs saturate, so that only the upper clamp is left, and interleave by 128-bit lanes: lane L
 // holds channels 4L … 4L + 3 of both halves, low first.

@@ -17,25 +17,12 @@
 #include <immintrin.h>
 
 #include "quant/integer/register_tiles.hpp"
+#include "quant/integer/vectors_avx2.hpp"
 
 namespace intandem {
 namespace {
 
 constexpr std::int64_t kAhead_bytes = 1024;  // of weights, fetched ahead
-
-[[gnu::always_inline]] inline __m256i broadcast_group(const std::uint8_t* codes) {
-  int group;
-  __builtin_memcpy(&group, codes, sizeof group);
-  return _mm256_set1_epi32(group);
-}
-
-[[gnu::always_inline]] inline __m256i load(const void* address) {
-  return _mm256_loadu_si256(static_cast<const __m256i*>(address));
-}
-
-[[gnu::always_inline]] inline void store(std::int32_t* address, __m256i value) {
-  _mm256_store_si256(reinterpret_cast<__m256i*>(address), value);
-}
 
 // acc + Σ of two products per lane; |acc| stays below 2^31 by Q7.
 [[gnu::always_inline]] inline __m256i multiply_add(__m256i acc, __m256i codes, __m256i weights) {

@@ -9,18 +9,13 @@
 #include <immintrin.h>
 
 #include "quant/integer/register_tiles.hpp"
+#include "quant/integer/vectors_avx512.hpp"
 
 namespace intandem {
 namespace {
 
 constexpr std::int64_t kAhead = 16;     // weight vectors fetched ahead, 1 KiB
 constexpr std::int64_t kFarAhead = 64;  // into the second-level cache, from memory
-
-[[gnu::always_inline]] inline __m512i broadcast_group(const std::uint8_t* codes) {
-  int group;
-  __builtin_memcpy(&group, codes, sizeof group);
-  return _mm512_set1_epi32(group);
-}
 
 // The fold expressions name every accumulator by a constant, so the compiler keeps each in a
 // register; with nested loops over an array GCC 12 spills them.

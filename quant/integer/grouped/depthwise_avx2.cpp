@@ -6,15 +6,9 @@
 #if defined(__x86_64__)
 #include <immintrin.h>
 
+#include "quant/integer/vectors_avx2.hpp"
+
 namespace intandem {
-namespace {
-
-[[gnu::always_inline]] inline __m256i load(const void* address) {
-  return _mm256_loadu_si256(static_cast<const __m256i*>(address));
-}
-
-}  // namespace
-
 void depthwise_pixel_avx2(const DepthwisePixel& p) {
   std::int64_t c = 0;
   for (; c + 16 <= p.channels; c += 16) {
@@ -28,8 +22,8 @@ void depthwise_pixel_avx2(const DepthwisePixel& p) {
       low = _mm256_add_epi32(low, _mm256_madd_epi16(first, load(weights)));
       high = _mm256_add_epi32(high, _mm256_madd_epi16(second, load(weights + 16)));
     }
-    _mm256_storeu_si256(reinterpret_cast<__m256i*>(p.acc + c), low);
-    _mm256_storeu_si256(reinterpret_cast<__m256i*>(p.acc + c + 8), high);
+    store(p.acc + c, low);
+    store(p.acc + c + 8, high);
   }
   for (; c < p.channels; ++c) {
     std::int32_t sum = p.bias[c];

@@ -202,6 +202,8 @@ void PackedLayer::run(const LayerRun& args) const {
   });
 }
 
+}  // namespace
+
 std::unique_ptr<PreparedLayer> prepare_packed(const IntLayer& layer, std::int32_t bits,
                                               bool ahead) {
   const PackedKernels* kernels = choose_kernel(kTable);
@@ -212,21 +214,6 @@ std::unique_ptr<PreparedLayer> prepare_packed(const IntLayer& layer, std::int32_
   const UnsignedCode code = unsigned_code(layer.weights, bits);
   if (!code.possible) return nullptr;
   return std::make_unique<PackedLayer>(layer, bits, code, *kernels, ahead ? kStreamAhead_bytes : 0);
-}
-
-}  // namespace
-
-std::unique_ptr<PreparedLayer> prepare_packed4(const IntLayer& layer) {
-  return prepare_packed(layer, 4, false);
-}
-std::unique_ptr<PreparedLayer> prepare_packed4_ahead(const IntLayer& layer) {
-  return prepare_packed(layer, 4, true);
-}
-std::unique_ptr<PreparedLayer> prepare_packed2(const IntLayer& layer) {
-  return prepare_packed(layer, 2, false);
-}
-std::unique_ptr<PreparedLayer> prepare_packed2_ahead(const IntLayer& layer) {
-  return prepare_packed(layer, 2, true);
 }
 
 }  // namespace intandem

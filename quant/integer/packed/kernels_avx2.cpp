@@ -6,20 +6,12 @@
 #if defined(__x86_64__)
 #include <immintrin.h>
 
+#include "quant/integer/vectors_avx2.hpp"
+
 namespace intandem {
 namespace {
 
 constexpr std::int64_t kAhead_bytes = 1024;
-
-[[gnu::always_inline]] inline __m256i broadcast_group(const std::uint8_t* codes) {
-  int group;
-  __builtin_memcpy(&group, codes, sizeof group);
-  return _mm256_set1_epi32(group);
-}
-
-[[gnu::always_inline]] inline __m256i* vector_at(std::int32_t* address) {
-  return reinterpret_cast<__m256i*>(address);
-}
 
 template <int kBits, int kAt>
 [[gnu::always_inline]] inline __m256i field(__m256i bytes) {
@@ -36,8 +28,8 @@ struct Sums {
 template <int kBits, int kAt, int kRows>
 [[gnu::always_inline]] inline void add_group(Sums (&s)[kRows], const std::uint8_t* bytes,
                                              const std::uint8_t* codes, std::int64_t stride) {
-  const __m256i first = _mm256_load_si256(reinterpret_cast<const __m256i*>(bytes));
-  const __m256i second = _mm256_load_si256(reinterpret_cast<const __m256i*>(bytes + 32));
+  const __m256i first = load(bytes);
+  const __m256i second = load(bytes + 32);
   __m256i x[kRows];
   for (int r = 0; r < kRows; ++r) x[r] = broadcast_group(codes + r * stride);
   const auto add = [&](int i, __m256i weights) __attribute__((always_inline)) {
@@ -84,10 +76,10 @@ void some_rows(const PackedTile& t, std::int64_t row) {
   for (int r = 0; r < kRows; ++r) {
     const __m256i correction = _mm256_set1_epi32(t.correction[row + r]);
     for (int i = 0; i < 4; ++i) {
-      const __m256i bias = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(t.bias + 8 * i));
-      _mm256_store_si256(vector_at(t.acc + kPackedWidth * (row + r) + 8 * i),
-                         _mm256_add_epi32(_mm256_sll_epi32(acc[r].v[i], shift),
-                                          _mm256_sub_epi32(bias, correction)));
+      const __m256i bias = load(t.bias + 8 * i);
+      store(t.acc + kPackedWidth * (row + r) + 8 * i,
+            _mm256_add_epi32(_mm256_sll_epi32(acc[r].v[i], shift),
+                             _mm256_sub_epi32(bias, correction)));
     }
   }
 }

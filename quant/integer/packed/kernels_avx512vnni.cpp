@@ -8,6 +8,7 @@
 #include <immintrin.h>
 
 #include "quant/integer/register_tiles.hpp"
+#include "quant/integer/vectors_avx512.hpp"
 
 namespace intandem {
 namespace {
@@ -19,12 +20,6 @@ struct Ahead {
         far_bytes(t.stream_ahead_bytes > 0 ? 0 : 4096) {}
   std::int64_t near_bytes, far_bytes;
 };
-
-[[gnu::always_inline]] inline __m512i broadcast_group(const std::uint8_t* codes) {
-  int group;
-  __builtin_memcpy(&group, codes, sizeof group);
-  return _mm512_set1_epi32(group);
-}
 
 /// The weights of one group: channels 0 … 15 and 16 … 31.
 struct Group {
@@ -60,6 +55,13 @@ template <int kBits, int g>
                      _mm512_add_epi32(_mm512_sll_epi32(high, shift), bias_high));
 }
 
+template <int kChains>
+[[gnu::always_inline]] inline __m512i sum_of(const __m512i (&chains)[kChains]) {
+  __m512i sum = chains[0];
+  for (int i = 1; i < kChains; ++i) sum = _mm512_add_epi32(sum, chains[i]);
+  return sum;
+}
+
 template <int kBits>
 [[gnu::always_inline]] inline void prefetch_block(const std::uint8_t* block, const Ahead& ahead) {
   for (int i = 0; i < kBits; ++i) {
@@ -68,61 +70,38 @@ template <int kBits>
   }
 }
 
-template <int kBits>
-void one_row(const PackedTile& t) {
-  __m512i low0 = _mm512_setzero_si512(), high0 = low0, low1 = low0, high1 = low0;
-  __m512i low2 = low0, high2 = low0, low3 = low0, high3 = low0;
-  const std::uint8_t* block = t.weights;
-  const Ahead ahead(t);
-  for (std::int64_t c = 0; c < t.stride; c += kPackedBlock, block += 64 * kBits) {
-    prefetch_block<kBits>(block, ahead);
-    const Group group0 = load_group<kBits, 0>(block), group1 = load_group<kBits, 1>(block);
-    const Group group2 = load_group<kBits, 2>(block), group3 = load_group<kBits, 3>(block);
-    const __m512i codes0 = broadcast_group(t.codes + c), codes1 = broadcast_group(t.codes + c + 4);
-    const __m512i codes2 = broadcast_group(t.codes + c + 8);
-    const __m512i codes3 = broadcast_group(t.codes + c + 12);
-    low0 = _mm512_dpbusd_epi32(low0, group0.low, codes0);
-    high0 = _mm512_dpbusd_epi32(high0, group0.high, codes0);
-    low1 = _mm512_dpbusd_epi32(low1, group1.low, codes1);
-    high1 = _mm512_dpbusd_epi32(high1, group1.high, codes1);
-    low2 = _mm512_dpbusd_epi32(low2, group2.low, codes2);
-    high2 = _mm512_dpbusd_epi32(high2, group2.high, codes2);
-    low3 = _mm512_dpbusd_epi32(low3, group3.low, codes3);
-    high3 = _mm512_dpbusd_epi32(high3, group3.high, codes3);
-  }
-  finish(t, 0, _mm512_add_epi32(_mm512_add_epi32(low0, low1), _mm512_add_epi32(low2, low3)),
-         _mm512_add_epi32(_mm512_add_epi32(high0, high1), _mm512_add_epi32(high2, high3)));
-}
-
-template <int kBits, int... I>
-void many_rows(const PackedTile& t, Rows<I...>) {
+/// As many rows as indices. The groups of a block go to kChains sums each, because one row alone
+/// would wait for its last product.
+template <int kBits, int kChains, int... I>
+void some_rows(const PackedTile& t, Rows<I...>) {
   constexpr int kRows = sizeof...(I);
-  __m512i low[kRows], high[kRows];
-  ((low[I] = high[I] = _mm512_setzero_si512()), ...);
+  __m512i low[kRows][kChains] = {}, high[kRows][kChains] = {};
   const std::uint8_t* const row[kRows] = {t.codes + I * t.stride...};
   const std::uint8_t* block = t.weights;
   const Ahead ahead(t);
   for (std::int64_t c = 0; c < t.stride; c += kPackedBlock, block += 64 * kBits) {
     prefetch_block<kBits>(block, ahead);
-    const auto add = [&](const Group& group, std::int64_t at) __attribute__((always_inline)) {
+    const auto add = [&]<int kGroupIndex>(Rows<kGroupIndex>) __attribute__((always_inline)) {
+      constexpr int kChain = kGroupIndex % kChains;
+      const Group group = load_group<kBits, kGroupIndex>(block);
       __m512i codes;
-      ((codes = broadcast_group(row[I] + at),
-        low[I] = _mm512_dpbusd_epi32(low[I], group.low, codes),
-        high[I] = _mm512_dpbusd_epi32(high[I], group.high, codes)),
+      ((codes = broadcast_group(row[I] + c + 4 * kGroupIndex),
+        low[I][kChain] = _mm512_dpbusd_epi32(low[I][kChain], group.low, codes),
+        high[I][kChain] = _mm512_dpbusd_epi32(high[I][kChain], group.high, codes)),
        ...);
     };
-    add(load_group<kBits, 0>(block), c);
-    add(load_group<kBits, 1>(block), c + 4);
-    add(load_group<kBits, 2>(block), c + 8);
-    add(load_group<kBits, 3>(block), c + 12);
+    add(Rows<0>{});
+    add(Rows<1>{});
+    add(Rows<2>{});
+    add(Rows<3>{});
   }
-  (finish(t, I, low[I], high[I]), ...);
+  (finish(t, I, sum_of(low[I]), sum_of(high[I])), ...);
 }
 
 template <int kBits>
 void tile(const PackedTile& t, std::int64_t rows) {
-  if (rows == 1) return one_row<kBits>(t);
-  with_rows<kPackedRows>(rows, [&](auto each) { many_rows<kBits>(t, each); });
+  if (rows == 1) return some_rows<kBits, 4>(t, Rows<0>{});
+  with_rows<kPackedRows>(rows, [&](auto each) { some_rows<kBits, 1>(t, each); });
 }
 
 }  // namespace

@@ -8,15 +8,11 @@
 
 namespace intandem {
 
-/// PrepareFn "packed4" and "packed2": linear layers whose weights take at most 16 (4) values
-/// q_w = (u << shift) − offset, u unsigned: all codes of up to 4 (2) bits, symmetric, full-range or
-/// odd. Null for other layers, for input codes above 127 (they are the signed operand), for a
-/// shortcut or a pool, and on Isa::ref.
-std::unique_ptr<PreparedLayer> prepare_packed4(const IntLayer& layer);
-std::unique_ptr<PreparedLayer> prepare_packed2(const IntLayer& layer);
-/// PrepareFns "packed4_ahead" and "packed2_ahead": the same with weights asked for once, far ahead
-/// (kStreamAhead_bytes); null on AVX2, whose kernels leave that to the hardware.
-std::unique_ptr<PreparedLayer> prepare_packed4_ahead(const IntLayer& layer);
-std::unique_ptr<PreparedLayer> prepare_packed2_ahead(const IntLayer& layer);
+/// "packed4" and "packed2": linear layers whose weights take at most 16 (4) values
+/// q_w = (u << shift) − offset, u unsigned of `bits` bits: all codes of up to 4 (2) bits,
+/// symmetric, full-range or odd. Null for other layers, for input codes above 127 (they are the
+/// signed operand), for a shortcut or a pool, and without AVX2. `ahead`: weights are asked for
+/// once, far ahead (kStreamAhead_bytes); null on AVX2, whose kernels leave that to the hardware.
+std::unique_ptr<PreparedLayer> prepare_packed(const IntLayer& layer, std::int32_t bits, bool ahead);
 
 }  // namespace intandem

@@ -2,7 +2,7 @@
 // fast kernel.
 //
 // Without a shortcut or a zero point and with n ≥ 17 the arithmetic of Q5a needs 32 bits; all else
-// is computed in 64 bits (requant_wide of requant/vectors_<isa>.hpp).
+// is computed in 64 bits (requant_wide of vectors_<isa>.hpp).
 #pragma once
 
 #include <vector>

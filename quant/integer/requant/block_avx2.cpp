@@ -5,14 +5,10 @@
 #if defined(__x86_64__)
 #include <immintrin.h>
 
-#include "quant/integer/requant/vectors_avx2.hpp"
+#include "quant/integer/vectors_avx2.hpp"
 
 namespace intandem {
 namespace {
-
-[[gnu::always_inline]] inline __m256i load(const std::int32_t* address) {
-  return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(address));
-}
 
 // Eight numbers 0 … 255 in 32-bit lanes to bytes; the last `count` < 8 channels one by one.
 [[gnu::always_inline]] inline void store_codes(std::uint8_t* codes, __m256i x, std::int64_t count) {

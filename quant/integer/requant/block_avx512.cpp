@@ -4,7 +4,7 @@
 #if defined(__x86_64__)
 #include <immintrin.h>
 
-#include "quant/integer/requant/vectors_avx512.hpp"
+#include "quant/integer/vectors_avx512.hpp"
 
 namespace intandem {
 namespace {

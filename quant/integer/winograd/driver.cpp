@@ -295,27 +295,14 @@ std::unique_ptr<PreparedLayer> prepare_winograd(const IntLayer& layer, int tile,
   return std::make_unique<WinogradLayer>(layer, std::move(plan), *kernels, block, std::move(why));
 }
 
-std::unique_ptr<PreparedLayer> prepare_winograd4(const IntLayer& layer) {
-  return prepare_winograd(layer, 4, winograd_kernels(false));
+std::unique_ptr<PreparedLayer> prepare_winograd(const IntLayer& layer, int tile) {
+  return prepare_winograd(layer, tile, winograd_kernels(false));
 }
 
-std::unique_ptr<PreparedLayer> prepare_winograd2(const IntLayer& layer) {
-  return prepare_winograd(layer, 2, winograd_kernels(false));
-}
-
-std::unique_ptr<PreparedLayer> prepare_winograd3(const IntLayer& layer) {
-  return prepare_winograd(layer, 3, winograd_kernels(false));
-}
-
-std::unique_ptr<PreparedLayer> prepare_winograd4_s16(const IntLayer& layer) {
-  if (layer.kind != IntLayerKind::conv || bytes_do(layer)) return nullptr;
-  return prepare_winograd(layer, 4, winograd_kernels(true));
-}
-
-std::unique_ptr<PreparedLayer> prepare_winograd3_s16(const IntLayer& layer) {
-  const bool strided_pays = !isa_includes(active_isa(), Isa::avx512vnni);
-  if (!strided_pays || layer.kind != IntLayerKind::conv || bytes_do(layer)) return nullptr;
-  return prepare_winograd(layer, 3, winograd_kernels(true));
+std::unique_ptr<PreparedLayer> prepare_winograd_s16(const IntLayer& layer, int tile) {
+  const bool pays = tile != 3 || !isa_includes(active_isa(), Isa::avx512vnni);
+  if (!pays || layer.kind != IntLayerKind::conv || bytes_do(layer)) return nullptr;
+  return prepare_winograd(layer, tile, winograd_kernels(true));
 }
 
 }  // namespace intandem

@@ -9,7 +9,7 @@
 
 #include "quant/integer/equidistant.hpp"
 #include "quant/integer/register_tiles.hpp"
-#include "quant/integer/requant/vectors_avx2.hpp"
+#include "quant/integer/vectors_avx2.hpp"
 #include "quant/integer/winograd/math.hpp"
 
 namespace intandem {
@@ -39,20 +39,6 @@ template <class Values>
   return codes;
 }
 
-[[gnu::always_inline]] inline __m256i load_words(const std::int32_t* p) {
-  return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
-}
-
-[[gnu::always_inline]] inline void store_words(std::int32_t* p, __m256i words) {
-  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), words);
-}
-
-[[gnu::always_inline]] inline __m256i broadcast_quad(const std::uint8_t* values) {
-  std::int32_t four;
-  __builtin_memcpy(&four, values, 4);
-  return _mm256_set1_epi32(four);
-}
-
 /// kCount neighbouring outputs of one tile row, channels k … k + 7 (the q-th … of this call).
 template <int kCount>
 [[gnu::always_inline]] inline void store_row(const Words* acc, std::int64_t row, std::int64_t k,
@@ -64,7 +50,7 @@ template <int kCount>
     const __m256i sum = (__m256i)acc[x];
     if (tile.accumulators != nullptr) {
       alignas(32) std::int32_t buffer[8];
-      _mm256_store_si256(reinterpret_cast<__m256i*>(buffer), sum);
+      store(buffer, sum);
       for (std::int64_t i = 0; i < lanes; ++i) tile.accumulators[at + i] = buffer[i];
       continue;
     }
@@ -72,14 +58,14 @@ template <int kCount>
     if (t.quick) {
       code = quick_step(sum, quick_requant(t.m + k, t.n + k));
     } else {
-      const __m256i m = load_words(t.m + k), n = load_words(t.n + k);
+      const __m256i m = load(t.m + k), n = load(t.n + k);
       __m256i shortcut = _mm256_setzero_si256(), m2 = shortcut;
       if (t.add_m != nullptr) {
         std::uint64_t codes = 0;
         __builtin_memcpy(&codes, tile.shortcut + at, static_cast<unsigned long>(lanes));
         shortcut = _mm256_cvtepu8_epi32(_mm_cvtsi64_si128(static_cast<long long>(codes)));
         shortcut = _mm256_sub_epi32(shortcut, _mm256_set1_epi32(t.add_zero));
-        m2 = load_words(t.add_m + k);
+        m2 = load(t.add_m + k);
       }
       code = requant_wide(sum, m, n, shortcut, m2, _mm256_set1_epi32(t.max_code), t.zero_point);
     }
@@ -97,46 +83,22 @@ template <int kCount>
 
 #include "quant/integer/winograd/transform_simd.hpp"
 
-/// kRows × 16 accumulators; values of the block, products of its first tile, both at `column`.
-template <int kRows>
-void block(const WinogradProduct& a, const std::uint8_t* values, std::int32_t* out,
-           std::int64_t column) {
-  const __m256i ones = _mm256_set1_epi16(1);
-  __m256i sum[kRows][2];
-#pragma GCC unroll 4
-  for (int r = 0; r < kRows; ++r) sum[r][0] = sum[r][1] = _mm256_setzero_si256();
-  const std::int64_t step = a.width / 8;
-  for (std::int64_t piece = 0; piece < a.pieces; ++piece) {
-    const auto* w = reinterpret_cast<const __m256i*>(a.weights[piece] + column * 4);
-    for (std::int64_t quads = a.quads; quads > 0; quads -= kValueChunk / 4) {
-      const std::uint8_t* const end = values + (quads < 16 ? quads * 4 : kValueChunk);
-      for (const std::uint8_t* v4 = values; v4 < end; v4 += 4, w += step) {
-        const __m256i w0 = _mm256_loadu_si256(w), w1 = _mm256_loadu_si256(w + 1);
-#pragma GCC unroll 4
-        for (int r = 0; r < kRows; ++r) {
-          const __m256i v = broadcast_quad(v4 + r * kValueChunk);
-          sum[r][0] =
-              _mm256_add_epi32(sum[r][0], _mm256_madd_epi16(_mm256_maddubs_epi16(v, w0), ones));
-          sum[r][1] =
-              _mm256_add_epi32(sum[r][1], _mm256_madd_epi16(_mm256_maddubs_epi16(v, w1), ones));
-        }
-      }
-      values += kRows * kValueChunk;
-    }
-  }
-#pragma GCC unroll 4
-  for (int r = 0; r < kRows; ++r) {
-    store_words(out + r * kPanelWidth + column, sum[r][0]);
-    store_words(out + r * kPanelWidth + column + 8, sum[r][1]);
-  }
+/// Pairs of 16-bit products per lane are added in 32 bits; those of bytes first in 16 bits.
+template <bool kBytes>
+[[gnu::always_inline]] inline __m256i multiply_add(__m256i acc, __m256i values, __m256i weights) {
+  const __m256i sums =
+      kBytes ? _mm256_madd_epi16(_mm256_maddubs_epi16(values, weights), _mm256_set1_epi16(1))
+             : _mm256_madd_epi16(values, weights);
+  return _mm256_add_epi32(acc, sums);
 }
 
-/// A block of s16 operands, as `block`: as many rows as indices. The fold expressions name every
-/// accumulator by a constant, so that each gets a register: 12 of them, two vectors of weights, a
-/// pair of values and a product fill the 16. `next` is fetched, `next_step` bytes a step.
-template <int... I>
-void block_wide(const WinogradProduct& a, const std::uint8_t* values, std::int32_t* out,
-                std::int64_t column, const std::int8_t* next, std::int64_t next_step, Rows<I...>) {
+/// As many rows as indices × 16 accumulators; values of the block, products of its first tile, both
+/// at `column`. The fold expressions name every accumulator by a constant, so that each gets a
+/// register: 12 of them, two vectors of weights, the values and a product fill the 16; bytes have 8
+/// and the ones. `next` is fetched, `next_step` bytes a step.
+template <bool kBytes, int... I>
+void block(const WinogradProduct& a, const std::uint8_t* values, std::int32_t* out,
+           std::int64_t column, const std::int8_t* next, std::int64_t next_step, Rows<I...>) {
   constexpr int kRows = sizeof...(I);
   __m256i low[kRows], high[kRows];
   ((low[I] = high[I] = _mm256_setzero_si256()), ...);
@@ -146,47 +108,25 @@ void block_wide(const WinogradProduct& a, const std::uint8_t* values, std::int32
     for (std::int64_t quads = a.quads; quads > 0; quads -= kValueChunk / 4) {
       const std::uint8_t* const end = values + (quads < 16 ? quads * 4 : kValueChunk);
       for (const std::uint8_t* v = values; v < end; v += 4, w += step, next += next_step) {
-        const __m256i w0 = _mm256_load_si256(reinterpret_cast<const __m256i*>(w));
-        const __m256i w1 = _mm256_load_si256(reinterpret_cast<const __m256i*>(w + 32));
+        const __m256i w0 = load(w), w1 = load(w + 32);
         _mm_prefetch(next, _MM_HINT_T1);
-        __m256i pair;
-        ((pair = broadcast_quad(v + I * kValueChunk),
-          low[I] = _mm256_add_epi32(low[I], _mm256_madd_epi16(pair, w0)),
-          high[I] = _mm256_add_epi32(high[I], _mm256_madd_epi16(pair, w1))),
+        __m256i group;
+        ((group = broadcast_group(v + I * kValueChunk),
+          low[I] = multiply_add<kBytes>(low[I], group, w0),
+          high[I] = multiply_add<kBytes>(high[I], group, w1)),
          ...);
       }
       values += kRows * kValueChunk;
     }
   }
-  ((store_words(out + I * kPanelWidth + column, low[I]),
-    store_words(out + I * kPanelWidth + column + 8, high[I])),
+  ((store(out + I * kPanelWidth + column, low[I]),
+    store(out + I * kPanelWidth + column + 8, high[I])),
    ...);
 }
 
-using Block = void (*)(const WinogradProduct&, const std::uint8_t*, std::int32_t*, std::int64_t);
-constexpr Block kBlocks[] = {block<1>, block<2>, block<3>, block<4>};
-
-}  // namespace
-
-void winograd_input_avx2(const WinogradInput& tile) { input_any<Bytes>(tile); }
-void winograd_input_wide_avx2(const WinogradInput& tile) { input_any<Shorts>(tile); }
-
-void winograd_multiply_avx2(const WinogradProduct& a) {
-  const std::int64_t value_stride =
-      a.pieces * ((4 * a.quads + kValueChunk - 1) / kValueChunk * kValueChunk);
-  const WinogradBlocks& blocks = a.blocks;
-  for (std::int64_t column = 0; column < a.width; column += 16) {
-    std::int64_t first = 0;
-    for (std::int64_t i = 0; i < blocks.count; ++i) {
-      const std::int64_t height = blocks.height + (i < blocks.taller ? 1 : 0);
-      kBlocks[height - 1](a, a.values + first * value_stride, a.products + first * kPanelWidth,
-                          column);
-      first += height;
-    }
-  }
-}
-
-void winograd_multiply_wide_avx2(const WinogradProduct& a) {
+template <bool kBytes>
+void multiply(const WinogradProduct& a) {
+  constexpr int kMostRows = kBytes ? 4 : 6;
   const std::int64_t chunks = (4 * a.quads + kValueChunk - 1) / kValueChunk;
   const WinogradBlocks& blocks = a.blocks;
   // A step of every block and half of the columns fetches its part of `next`.
@@ -197,14 +137,22 @@ void winograd_multiply_wide_avx2(const WinogradProduct& a) {
     std::int32_t* out = a.products;
     for (std::int64_t i = 0; i < blocks.count; ++i) {
       const std::int64_t height = blocks.height + (i < blocks.taller ? 1 : 0);
-      with_rows<6>(height,
-                   [&](auto rows) { block_wide(a, values, out, column, next, next_step, rows); });
+      with_rows<kMostRows>(
+          height, [&](auto rows) { block<kBytes>(a, values, out, column, next, next_step, rows); });
       next += a.pieces * a.quads * next_step;
       values += height * a.pieces * chunks * kValueChunk;
       out += height * kPanelWidth;
     }
   }
 }
+
+}  // namespace
+
+void winograd_input_avx2(const WinogradInput& tile) { input_any<Bytes>(tile); }
+void winograd_input_wide_avx2(const WinogradInput& tile) { input_any<Shorts>(tile); }
+
+void winograd_multiply_avx2(const WinogradProduct& a) { multiply<true>(a); }
+void winograd_multiply_wide_avx2(const WinogradProduct& a) { multiply<false>(a); }
 
 void winograd_output_avx2(const WinogradOutput& tile) { output_any(tile); }
 

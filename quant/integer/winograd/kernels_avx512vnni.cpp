@@ -11,7 +11,7 @@
 
 #include "quant/integer/equidistant.hpp"
 #include "quant/integer/register_tiles.hpp"
-#include "quant/integer/requant/vectors_avx512.hpp"
+#include "quant/integer/vectors_avx512.hpp"
 #include "quant/integer/winograd/math.hpp"
 
 namespace intandem {
@@ -34,10 +34,6 @@ template <class Values>
 [[gnu::always_inline]] inline Values load_all_codes(const std::uint8_t* p) {
   if constexpr (sizeof(Values{}[0]) == 1) return (Values)_mm512_loadu_si512(p);
   return (Values)_mm512_cvtepu8_epi16(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
-}
-
-[[gnu::always_inline]] inline __m512i load_words(const std::int32_t* p) {
-  return _mm512_loadu_si512(p);
 }
 
 /// Row kRow of pack_rows().
@@ -69,10 +65,10 @@ template <int kCount>
 #pragma GCC unroll 4
     for (int x = 0; x < kCount; ++x) code[x] = quick_step((__m512i)acc[x], constants);
   } else {
-    const __m512i m = load_words(t.m + k), n = load_words(t.n + k);
+    const __m512i m = _mm512_loadu_si512(t.m + k), n = _mm512_loadu_si512(t.n + k);
     const __m512i most = _mm512_set1_epi32(t.max_code);
     __m512i m2 = _mm512_setzero_si512();
-    if (t.add_m != nullptr) m2 = load_words(t.add_m + k);
+    if (t.add_m != nullptr) m2 = _mm512_loadu_si512(t.add_m + k);
 #pragma GCC unroll 4
     for (int x = 0; x < kCount; ++x) {
       __m512i shortcut = _mm512_setzero_si512();
@@ -99,12 +95,6 @@ template <int kCount>
 #include "quant/integer/winograd/transform_simd.hpp"
 
 constexpr std::int64_t kChunkQuads = kValueChunk / 4;
-
-[[gnu::always_inline]] inline __m512i broadcast_quad(const std::uint8_t* values) {
-  std::int32_t four;
-  __builtin_memcpy(&four, values, 4);
-  return _mm512_set1_epi32(four);
-}
 
 /// Four products of bytes per lane, or two of 16 bits, are added modulo 2³².
 template <bool kWords>
@@ -145,7 +135,7 @@ void multiply_blocks(const WinogradProduct& a, const BlockRange& range, Rows<I..
         const __m512i w3 = kVectors > 3 ? _mm512_load_si512(weights + 192) : w0;
         weights += kStepBytes;
         __m512i value;
-        ((value = broadcast_quad(v + I * kValueChunk),
+        ((value = broadcast_group(v + I * kValueChunk),
           sum0[I] = multiply_add<kWords>(sum0[I], value, w0),
           sum1[I] = kVectors > 1 ? multiply_add<kWords>(sum1[I], value, w1) : sum1[I],
           sum2[I] = kVectors > 2 ? multiply_add<kWords>(sum2[I], value, w2) : sum2[I],

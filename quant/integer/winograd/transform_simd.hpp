@@ -194,21 +194,31 @@ void output_tile(const WinogradOutput& tile) {
   }
 }
 
-/// Tiles with offsets, of kV rows; kLargest: the size of full ones, 4 or kStrided + 3.
-template <class Values, int kLargest, int kV>
-void input_rows(const WinogradInput& tile) {
+/// f(Size<…>{}) for a side of so many outputs; kLargest: that of full tiles, 4 or kStrided + 3.
+template <int kSize>
+struct Size {};
+template <int kLargest, class F>
+[[gnu::always_inline]] inline void with_size(int outputs, const F& f) {
   constexpr int kFirst = kLargest / kStrided * kStrided;
-  if (tile.outputs_h == 2) return input_tile<Values, kV, kFirst + 2>(tile);
-  if (tile.outputs_h == 1) return input_tile<Values, kV, kFirst + 1>(tile);
-  input_tile<Values, kV, kLargest>(tile);
+  if (outputs == 2) return f(Size<kFirst + 2>{});
+  if (outputs == 1) return f(Size<kFirst + 1>{});
+  f(Size<kLargest>{});
 }
 
+/// Tiles with offsets, of any size.
 template <class Values, int kLargest>
 void input_sizes(const WinogradInput& tile) {
-  constexpr int kFirst = kLargest / kStrided * kStrided;
-  if (tile.outputs_v == 2) return input_rows<Values, kLargest, kFirst + 2>(tile);
-  if (tile.outputs_v == 1) return input_rows<Values, kLargest, kFirst + 1>(tile);
-  input_rows<Values, kLargest, kLargest>(tile);
+  with_size<kLargest>(tile.outputs_v, [&]<int kV>(Size<kV>) {
+    with_size<kLargest>(tile.outputs_h,
+                        [&]<int kH>(Size<kH>) { input_tile<Values, kV, kH>(tile); });
+  });
+}
+
+template <int kLargest>
+void output_sizes(const WinogradOutput& tile) {
+  with_size<kLargest>(tile.outputs_v, [&]<int kV>(Size<kV>) {
+    with_size<kLargest>(tile.outputs_h, [&]<int kH>(Size<kH>) { output_tile<kV, kH>(tile); });
+  });
 }
 
 /// Without offsets all tiles are full ones.
@@ -221,22 +231,6 @@ void input_any(const WinogradInput& tile) {
   }
   if (!steady) return input_sizes<Values, 4>(tile);
   tile.outputs_v == 4 ? input_tile<Values, 4, 4, true>(tile) : input_tile<Values, 2, 2, true>(tile);
-}
-
-template <int kLargest, int kV>
-void output_rows(const WinogradOutput& tile) {
-  constexpr int kFirst = kLargest / kStrided * kStrided;
-  if (tile.outputs_h == 2) return output_tile<kV, kFirst + 2>(tile);
-  if (tile.outputs_h == 1) return output_tile<kV, kFirst + 1>(tile);
-  output_tile<kV, kLargest>(tile);
-}
-
-template <int kLargest>
-void output_sizes(const WinogradOutput& tile) {
-  constexpr int kFirst = kLargest / kStrided * kStrided;
-  if (tile.outputs_v == 2) return output_rows<kLargest, kFirst + 2>(tile);
-  if (tile.outputs_v == 1) return output_rows<kLargest, kFirst + 1>(tile);
-  output_rows<kLargest, kLargest>(tile);
 }
 
 void output_any(const WinogradOutput& tile) {

@@ -1,5 +1,6 @@
-// requant.hpp for 8 accumulators at a time. Included by AVX2 files only; internal linkage, so that
-// no AVX2 code can be merged into other files by the linker.
+// What kernels of several families share: loads and stores, a broadcast, and requant.hpp for 8
+// accumulators at a time. Included by AVX2 files only; internal linkage, so that no AVX2 code can
+// be merged into other files by the linker.
 #pragma once
 
 #include <immintrin.h>
@@ -9,15 +10,29 @@
 namespace intandem {
 namespace {
 
-/// As in requant/vectors_avx512.hpp, for 8 channels.
+/// Eight lanes of 32 bits, or 32 bytes; addresses of any alignment.
+[[gnu::always_inline]] static inline __m256i load(const void* address) {
+  return _mm256_loadu_si256(static_cast<const __m256i*>(address));
+}
+[[gnu::always_inline]] static inline void store(void* address, __m256i value) {
+  _mm256_storeu_si256(static_cast<__m256i*>(address), value);
+}
+
+/// The four bytes at `codes` in every lane.
+[[gnu::always_inline]] static inline __m256i broadcast_group(const void* codes) {
+  int group;
+  __builtin_memcpy(&group, codes, sizeof group);
+  return _mm256_set1_epi32(group);
+}
+
+/// As in vectors_avx512.hpp, for 8 channels.
 struct QuickRequant {
   __m256i m, m_high, half, shift;
 };
 [[gnu::always_inline]] static inline QuickRequant quick_requant(const std::int32_t* m,
                                                                 const std::int32_t* n) {
-  const __m256i factor = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(m));
-  const __m256i shift = _mm256_sub_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(n)),
-                                         _mm256_set1_epi32(16));
+  const __m256i factor = load(m);
+  const __m256i shift = _mm256_sub_epi32(load(n), _mm256_set1_epi32(16));
   const __m256i one = _mm256_set1_epi32(1);
   return {factor, _mm256_slli_epi32(factor, 16),
           _mm256_sllv_epi32(one, _mm256_sub_epi32(shift, one)), shift};
@@ -29,7 +44,7 @@ struct QuickRequant {
   return _mm256_srav_epi32(_mm256_add_epi32(product, c.half), c.shift);
 }
 
-/// As requant_wide of requant/vectors_avx512.hpp; max_code ≤ 255. AVX2 has neither a 64-bit
+/// As requant_wide of vectors_avx512.hpp; max_code ≤ 255. AVX2 has neither a 64-bit
 /// arithmetic shift nor a 64-bit minimum, but negative sums give code 0 anyway and the others fit a
 /// logical shift.
 [[gnu::always_inline]] static inline __m256i requant_wide(__m256i acc, __m256i m, __m256i n,

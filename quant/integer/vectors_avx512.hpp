@@ -1,5 +1,6 @@
-// requant.hpp for 16 accumulators at a time. Included by AVX-512 files only; internal linkage, so
-// that no AVX-512 code can be merged into other files by the linker.
+// What kernels of several families share: a broadcast, and requant.hpp for 16 accumulators at a
+// time. Included by AVX-512 files only; internal linkage, so that no AVX-512 code can be merged
+// into other files by the linker.
 #pragma once
 
 #include <immintrin.h>
@@ -8,6 +9,13 @@
 
 namespace intandem {
 namespace {
+
+/// The four bytes at `codes` in every lane of 32 bits.
+[[gnu::always_inline]] static inline __m512i broadcast_group(const void* codes) {
+  int group;
+  __builtin_memcpy(&group, codes, sizeof group);
+  return _mm512_set1_epi32(group);
+}
 
 /// The constants of 16 channels for quick_step.
 struct QuickRequant {
