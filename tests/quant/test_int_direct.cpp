@@ -225,7 +225,7 @@ TEST_CASE("packed weights are chosen for many outputs, not for ten classes", "[i
 TEST_CASE("layers the direct kernels cannot take go to the reference", "[integer]") {
   Draw draw(45);
   LayerOptions o;
-  o.shape = {1, 30, 30, 4, 2, 20, 20, 10, 1};  // 400 kernel positions
+  o.shape = {1, 355, 7, 4, 2, 350, 3, 1, 1};  // 350 kernel rows
   const IntLayer layer = make_layer(o, draw);
   const auto prepared = prepare_layer(layer, "direct");
   REQUIRE(prepared != nullptr);

@@ -10,7 +10,7 @@
 
 namespace intandem {
 
-/// PrepareFn "direct_tiles": convolutions (up to 341 kernel positions) and linear layers with any
+/// PrepareFn "direct_tiles": convolutions (up to 341 kernel rows) and linear layers with any
 /// codes. Null without AVX2 and for groups.
 std::unique_ptr<PreparedLayer> prepare_direct_tiles(const IntLayer& layer);
 /// "direct_tiles_ahead": linear layers whose weights are asked for once, far ahead, into the
@@ -40,7 +40,7 @@ inline std::int64_t linear_workers(const ConvShape& shape, std::int64_t N, std::
   return N * shape.macs() < 1 << 18 ? 1 : workers;
 }
 
-/// The same with a given kernel; null if it has too many kernel positions.
+/// The same with a given kernel; null if it has too many kernel rows.
 std::unique_ptr<PreparedLayer> prepare_direct_tiles(const IntLayer& layer,
                                                     const DirectKernel& kernel,
                                                     std::int64_t stream_ahead_bytes = 0);

@@ -3,17 +3,12 @@
 //
 // Outputs are cut into tiles over all rows and images.
 //
-// A tile's operand is a table of pointers, one per output pixel and kernel position ("tap"), each
-// to consecutive codes in NHWC order. There are two ways to make the taps, with the same weights:
-//   whole rows: the S·C codes under a kernel row are consecutive where the window lies inside the
-//               image: R taps of S·C codes. Long taps are fast, so this is used where possible.
-//   positions:  R·S taps of C codes, those outside the image to the padding codes.
-// The images are first copied with their padding, so that all windows lie inside, where C is no
-// multiple of 4 (then S·C is rounded up to groups of 4 and the weights of the surplus codes are
-// zero: an 11×11×3 kernel row is 33 codes in 9 groups, 92 %, where 11 positions of 3 codes would
-// waste a quarter of every group), and where the products per copied code make the copy cheap. A
-// kernel that wants codes 16 bits wide always gets a copy, which widens them. Where rows are short,
-// every group of tiles copies the rows it needs itself.
+// A tile's operand is a table of pointers, one per output pixel and kernel row ("tap"), each to the
+// S·C consecutive codes in NHWC order under that row. The images are first copied with their
+// padding, so that all windows lie inside, unless there is none. S·C is rounded up to groups of 4,
+// and the weights of the surplus codes are zero: an 11×11×3 kernel row is 33 codes in 9 groups,
+// 92 %. A kernel that wants codes 16 bits wide always gets a copy, which widens them. Where rows
+// are short, every group of tiles copies the rows it needs itself.
 #include "quant/integer/direct/direct.hpp"
 
 #include <algorithm>
@@ -35,9 +30,6 @@ constexpr std::int64_t kMaxGroupTiles = 16;    // keeps a group's codes in the s
 constexpr std::int64_t kTasksPerThread = 4;
 // Output rows of a group of tiles from which on it copies its input rows itself.
 constexpr std::int64_t kOwnCopyRows = 4;
-// Products per input code from which a padded copy pays: it costs well under 1 % of them, and short
-// taps at the image's edge several.
-constexpr std::int64_t kCopyProducts = 1024;
 
 class DirectLayer final : public PreparedLayer {
  public:
@@ -55,11 +47,11 @@ class DirectLayer final : public PreparedLayer {
     std::copy(layer.bias.begin(), layer.bias.end(), bias_.begin());
   }
 
-  bool admissible() const { return positions_ * kernel_.max_rows <= kTablePointers; }
+  bool admissible() const { return layer_.shape.R * kernel_.max_rows <= kTablePointers; }
 
   std::string algorithm() const override { return kernel_.name; }
   std::string reason() const override {
-    return copies_ ? "whole rows of a padded copy" : pad_ == 0 ? "whole rows" : "rows or positions";
+    return copies_ ? "tiles of a padded copy" : "tiles of the image";
   }
   std::int64_t packed_bytes() const override {
     return weights_.bytes + bias_.size_bytes() + requant_data_.size_bytes();
@@ -84,7 +76,6 @@ class DirectLayer final : public PreparedLayer {
   };
   struct Tile {
     std::int64_t first, rows;  // output pixels
-    std::int64_t taps, groups;
     const std::uint8_t** table;
   };
 
@@ -96,7 +87,7 @@ class DirectLayer final : public PreparedLayer {
     return std::max(copy_bytes(N), own_copies_ ? workers_ * own_copy_bytes() : 0);
   }
   std::int64_t group_tiles() const {
-    return std::min(kMaxGroupTiles, kTablePointers / (positions_ * kernel_.max_rows));
+    return std::min(kMaxGroupTiles, kTablePointers / (layer_.shape.R * kernel_.max_rows));
   }
   /// The scratch memory of one worker, where groups of tiles have their own copies: at most so many
   /// input rows, those between images included.
@@ -113,7 +104,7 @@ class DirectLayer final : public PreparedLayer {
   void copy_padded(const LayerRun& args, std::int64_t first, std::int64_t last,
                    std::uint8_t* copy) const;
   void run_tiles(const LayerRun& args, std::uint8_t* codes) const;
-  void point_at(const Source& source, Tile& tile) const;
+  void point_at(const Source& source, const Tile& tile) const;
   void run_rows(const LayerRun& args, const Source& source, std::uint8_t* codes, std::int64_t first,
                 std::int64_t last, std::size_t panel_first, std::size_t panel_last) const;
 
@@ -128,10 +119,9 @@ class DirectLayer final : public PreparedLayer {
   std::int64_t pixels_ = 0;  // P·Q
 
   bool copies_ = false;
-  bool own_copies_ = false;                            // of every group of tiles
-  std::int64_t row_groups_ = 0;                        // of a whole kernel row
-  std::int64_t positions_ = 0;                         // most taps a tile may have
-  std::int64_t height_ = 0, row_bytes_ = 0, pad_ = 0;  // of the image as the taps see it
+  bool own_copies_ = false;                  // of every group of tiles
+  std::int64_t row_groups_ = 0;              // of a kernel row
+  std::int64_t height_ = 0, row_bytes_ = 0;  // of the image as the taps see it
 
   std::int64_t workers_ = thread_count();
 
@@ -143,15 +133,10 @@ void DirectLayer::choose_taps() {
   const ConvShape& s = layer_.shape;
   pixels_ = s.P() * s.Q();
   row_groups_ = (s.S * s.C + kGroup - 1) / kGroup;
-  const bool whole_rows = s.pad == 0 && (s.S * s.C) % kGroup == 0;
-  copies_ = code_bytes_ > 1 ||
-            (!whole_rows &&
-             (s.C % kGroup != 0 || s.R * s.S * s.K >= kCopyProducts * s.stride * s.stride));
-  pad_ = copies_ ? 0 : s.pad;
-  positions_ = pad_ == 0 ? s.R : s.R * s.S;
+  copies_ = code_bytes_ > 1 || s.pad > 0 || (s.S * s.C) % kGroup != 0;
   height_ = copies_ ? s.H + 2 * s.pad : s.H;
   row_bytes_ = (copies_ ? s.W + 2 * s.pad : s.W) * s.C * code_bytes_;
-  own_copies_ = copies_ && pixels_ > 1 && positions_ * kernel_.max_rows <= kTablePointers &&
+  own_copies_ = copies_ && pixels_ > 1 && admissible() &&
                 kOwnCopyRows * s.Q() <= group_tiles() * kernel_.max_rows;
   if (!layer_.pad_code.empty()) pad_codes_ = layer_.pad_code;
 }
@@ -172,45 +157,19 @@ void DirectLayer::copy_padded(const LayerRun& args, std::int64_t first, std::int
   }
 }
 
-// Fills the pointer table [taps][rows] of a tile and says how many taps of how many groups it has.
-void DirectLayer::point_at(const Source& source, Tile& tile) const {
+// Fills the pointer table [R][rows] of a tile.
+void DirectLayer::point_at(const Source& source, const Tile& tile) const {
   const ConvShape& s = layer_.shape;
-  const std::int64_t P = s.P(), Q = s.Q(), pixel_bytes = s.C * code_bytes_;
-  const std::int64_t width = row_bytes_ / pixel_bytes;
-  struct Corner {
-    std::int64_t h, w;
-    const std::uint8_t* codes;
-  } corners[kMaxTileRows];
+  const std::int64_t P = s.P(), Q = s.Q(), step = s.stride * s.C * code_bytes_;
   std::int64_t n = tile.first / pixels_, p = tile.first / Q % P, q = tile.first % Q;
-  bool inside = true;
   for (std::int64_t i = 0; i < tile.rows; ++i) {
-    const std::int64_t h = p * s.stride - pad_, w = q * s.stride - pad_;
-    corners[i] = {h, w,
-                  source.codes + (n * height_ + h - source.row) * row_bytes_ + w * pixel_bytes};
-    inside = inside && h >= 0 && w >= 0 && h + s.R <= height_ && w + s.S <= width;
+    const std::int64_t row = n * height_ + p * s.stride - source.row;
+    const std::uint8_t* codes = source.codes + row * row_bytes_ + q * step;
+    for (std::int64_t r = 0; r < s.R; ++r, codes += row_bytes_)
+      tile.table[r * tile.rows + i] = codes;
     if (++q == Q) {
       q = 0;
       if (++p == P) p = 0, ++n;
-    }
-  }
-  const std::uint8_t** entry = tile.table;
-  if (inside) {
-    tile.taps = s.R;
-    tile.groups = row_groups_;
-    for (std::int64_t r = 0; r < s.R; ++r) {
-      for (std::int64_t i = 0; i < tile.rows; ++i) *entry++ = corners[i].codes + r * row_bytes_;
-    }
-    return;
-  }
-  tile.taps = s.R * s.S;
-  tile.groups = s.C / kGroup;
-  for (std::int64_t r = 0; r < s.R; ++r) {
-    for (std::int64_t c = 0; c < s.S; ++c) {
-      for (std::int64_t i = 0; i < tile.rows; ++i) {
-        const std::int64_t h = corners[i].h + r, w = corners[i].w + c;
-        const bool real = h >= 0 && h < height_ && w >= 0 && w < width;
-        *entry++ = real ? corners[i].codes + r * row_bytes_ + c * s.C : pad_codes_.data();
-      }
     }
   }
 }
@@ -227,7 +186,7 @@ void DirectLayer::run_rows(const LayerRun& args, const Source& source, std::uint
   for (std::int64_t t = 0; t < tile_count; ++t) {
     const std::int64_t begin = first + count * t / tile_count;
     const std::int64_t end = first + count * (t + 1) / tile_count;
-    tiles[t] = {begin, end - begin, 0, 0, table + t * positions_ * kernel_.max_rows};
+    tiles[t] = {begin, end - begin, table + t * layer_.shape.R * kernel_.max_rows};
     point_at(source, tiles[t]);
   }
   alignas(64) std::int32_t acc[kMaxTileRows * kMaxTileWidth];
@@ -238,8 +197,8 @@ void DirectLayer::run_rows(const LayerRun& args, const Source& source, std::uint
     for (std::int64_t t = 0; t < tile_count; ++t) {
       const Tile& tile = tiles[t];
       const std::int64_t out = tile.first * K + panel.first;
-      kernel_.tile({tile.table, tile.taps, tile.groups, weights, bias_.data() + panel.first, acc,
-                    chunk_, stream_ahead_bytes_},
+      kernel_.tile({tile.table, layer_.shape.R, row_groups_, weights, bias_.data() + panel.first,
+                    acc, chunk_, stream_ahead_bytes_},
                    tile.rows, panel.width);
       if (layer_.is_last()) {
         for (std::int64_t r = 0; r < tile.rows; ++r) {
