@@ -7,8 +7,7 @@
 // S·C consecutive codes in NHWC order under that row. The images are first copied with their
 // padding, so that all windows lie inside, unless there is none. S·C is rounded up to groups of 4,
 // and the weights of the surplus codes are zero: an 11×11×3 kernel row is 33 codes in 9 groups,
-// 92 %. A kernel that wants codes 16 bits wide always gets a copy, which widens them. Where rows
-// are short, every group of tiles copies the rows it needs itself.
+// 92 %. A kernel that wants codes 16 bits wide always gets a copy, which widens them.
 #include "quant/integer/direct/direct.hpp"
 
 #include <algorithm>
@@ -28,8 +27,6 @@ namespace {
 constexpr std::int64_t kTablePointers = 4096;  // of one row group, 32 KiB of stack
 constexpr std::int64_t kMaxGroupTiles = 16;    // keeps a group's codes in the second-level cache
 constexpr std::int64_t kTasksPerThread = 4;
-// Output rows of a group of tiles from which on it copies its input rows itself.
-constexpr std::int64_t kOwnCopyRows = 4;
 
 class DirectLayer final : public PreparedLayer {
  public:
@@ -64,16 +61,11 @@ class DirectLayer final : public PreparedLayer {
     return {N * layer_.shape.macs() * code_bytes_ + outputs * kOutputProducts, packed_bytes()};
   }
   std::int64_t scratch_bytes(std::int64_t N) const override {
-    return unpooled_at(N) + (layer_.pool_kernel > 0 ? N * pixels_ * layer_.shape.K : 0);
+    return copy_bytes(N) + (layer_.pool_kernel > 0 ? N * pixels_ * layer_.shape.K : 0);
   }
   void run(const LayerRun& args) const override;
 
  private:
-  /// What the taps point into: codes of the rows from `row` on, counted over all images.
-  struct Source {
-    const std::uint8_t* codes;
-    std::int64_t row;
-  };
   struct Tile {
     std::int64_t first, rows;  // output pixels
     const std::uint8_t** table;
@@ -83,30 +75,15 @@ class DirectLayer final : public PreparedLayer {
   std::int64_t copy_bytes(std::int64_t N) const {
     return copies_ ? round_up(N * height_ * row_bytes_ + kGroup * code_bytes_, 64) : 0;
   }
-  std::int64_t unpooled_at(std::int64_t N) const {
-    return std::max(copy_bytes(N), own_copies_ ? workers_ * own_copy_bytes() : 0);
-  }
   std::int64_t group_tiles() const {
     return std::min(kMaxGroupTiles, kTablePointers / (layer_.shape.R * kernel_.max_rows));
   }
-  /// The scratch memory of one worker, where groups of tiles have their own copies: at most so many
-  /// input rows, those between images included.
-  std::int64_t own_copy_bytes() const {
-    const ConvShape& s = layer_.shape;
-    const std::int64_t last = group_tiles() * kernel_.max_rows - 1;
-    const std::int64_t between = std::max<std::int64_t>(0, height_ - s.P() * s.stride);
-    // Strides may be larger than images; so many of these are touched at most.
-    const std::int64_t rows =
-        std::min((last / s.Q() + 1) * s.stride + s.R + (last / pixels_ + 1) * between,
-                 (last / pixels_ + 2) * height_);
-    return round_up(rows * row_bytes_ + kGroup * code_bytes_, 64);
-  }
-  void copy_padded(const LayerRun& args, std::int64_t first, std::int64_t last,
-                   std::uint8_t* copy) const;
+  void copy_padded(const LayerRun& args, std::uint8_t* copy) const;
   void run_tiles(const LayerRun& args, std::uint8_t* codes) const;
-  void point_at(const Source& source, const Tile& tile) const;
-  void run_rows(const LayerRun& args, const Source& source, std::uint8_t* codes, std::int64_t first,
-                std::int64_t last, std::size_t panel_first, std::size_t panel_last) const;
+  void point_at(const std::uint8_t* source, const Tile& tile) const;
+  void run_rows(const LayerRun& args, const std::uint8_t* source, std::uint8_t* codes,
+                std::int64_t first, std::int64_t last, std::size_t panel_first,
+                std::size_t panel_last) const;
 
   const IntLayer layer_;
   const DirectKernel& kernel_;
@@ -119,7 +96,6 @@ class DirectLayer final : public PreparedLayer {
   std::int64_t pixels_ = 0;  // P·Q
 
   bool copies_ = false;
-  bool own_copies_ = false;                  // of every group of tiles
   std::int64_t row_groups_ = 0;              // of a kernel row
   std::int64_t height_ = 0, row_bytes_ = 0;  // of the image as the taps see it
 
@@ -136,35 +112,34 @@ void DirectLayer::choose_taps() {
   copies_ = code_bytes_ > 1 || s.pad > 0 || (s.S * s.C) % kGroup != 0;
   height_ = copies_ ? s.H + 2 * s.pad : s.H;
   row_bytes_ = (copies_ ? s.W + 2 * s.pad : s.W) * s.C * code_bytes_;
-  own_copies_ = copies_ && pixels_ > 1 && admissible() &&
-                kOwnCopyRows * s.Q() <= group_tiles() * kernel_.max_rows;
   if (!layer_.pad_code.empty()) pad_codes_ = layer_.pad_code;
 }
 
-// Rows first … last − 1 of the images, counted over all of them, with their padding codes around
-// them; the kernel may read up to 3 codes past the last row, which belong to the scratch memory.
-void DirectLayer::copy_padded(const LayerRun& args, std::int64_t first, std::int64_t last,
-                              std::uint8_t* copy) const {
+// The images with their padding codes around them; the kernel may read up to 3 codes past the last
+// row, which belong to the scratch memory.
+void DirectLayer::copy_padded(const LayerRun& args, std::uint8_t* copy) const {
   const ConvShape& s = layer_.shape;
-  for (std::int64_t i = first; i < last; ++i, copy += row_bytes_) {
-    const std::int64_t n = i / height_, h = i % height_ - s.pad;
-    const std::uint8_t* image = args.input + n * s.H * s.W * s.C;
-    if (code_bytes_ == 1) {
-      copy_padded_row(s, pad_codes_.data(), image, h, copy);
-    } else {
-      copy_padded_row(s, pad_codes_.data(), image, h, reinterpret_cast<std::uint16_t*>(copy));
+  parallel_for(args.N * height_, 16, [&](std::int64_t first, std::int64_t last) {
+    for (std::int64_t i = first; i < last; ++i) {
+      const std::int64_t n = i / height_, h = i % height_ - s.pad;
+      const std::uint8_t* image = args.input + n * s.H * s.W * s.C;
+      std::uint8_t* row = copy + i * row_bytes_;
+      if (code_bytes_ == 1) {
+        copy_padded_row(s, pad_codes_.data(), image, h, row);
+      } else {
+        copy_padded_row(s, pad_codes_.data(), image, h, reinterpret_cast<std::uint16_t*>(row));
+      }
     }
-  }
+  });
 }
 
 // Fills the pointer table [R][rows] of a tile.
-void DirectLayer::point_at(const Source& source, const Tile& tile) const {
+void DirectLayer::point_at(const std::uint8_t* source, const Tile& tile) const {
   const ConvShape& s = layer_.shape;
   const std::int64_t P = s.P(), Q = s.Q(), step = s.stride * s.C * code_bytes_;
   std::int64_t n = tile.first / pixels_, p = tile.first / Q % P, q = tile.first % Q;
   for (std::int64_t i = 0; i < tile.rows; ++i) {
-    const std::int64_t row = n * height_ + p * s.stride - source.row;
-    const std::uint8_t* codes = source.codes + row * row_bytes_ + q * step;
+    const std::uint8_t* codes = source + (n * height_ + p * s.stride) * row_bytes_ + q * step;
     for (std::int64_t r = 0; r < s.R; ++r, codes += row_bytes_)
       tile.table[r * tile.rows + i] = codes;
     if (++q == Q) {
@@ -176,7 +151,7 @@ void DirectLayer::point_at(const Source& source, const Tile& tile) const {
 
 // Output pixels first … last−1 for some panels: a panel's weights stay in the second-level cache
 // while all tiles pass.
-void DirectLayer::run_rows(const LayerRun& args, const Source& source, std::uint8_t* codes,
+void DirectLayer::run_rows(const LayerRun& args, const std::uint8_t* source, std::uint8_t* codes,
                            std::int64_t first, std::int64_t last, std::size_t panel_first,
                            std::size_t panel_last) const {
   const std::int64_t K = layer_.shape.K, count = last - first;
@@ -215,7 +190,7 @@ void DirectLayer::run_rows(const LayerRun& args, const Source& source, std::uint
 
 void DirectLayer::run_tiles(const LayerRun& args, std::uint8_t* codes) const {
   auto* scratch = reinterpret_cast<std::uint8_t*>(args.scratch);
-  const std::int64_t rows = args.N * pixels_, P = layer_.shape.P(), Q = layer_.shape.Q();
+  const std::int64_t rows = args.N * pixels_;
   const auto panels = static_cast<std::int64_t>(weights_.panels.size());
   const std::int64_t tiles = (rows + kernel_.max_rows - 1) / kernel_.max_rows;
   // Rows are split into groups first; panels only as far as that leaves threads without work.
@@ -225,43 +200,29 @@ void DirectLayer::run_tiles(const LayerRun& args, std::uint8_t* codes) const {
   const bool by_panels = pixels_ == 1 || (least < workers_ && weights_.bytes > code_bytes);
   const std::int64_t groups = by_panels ? least : std::min(tiles, round_up(least, workers_));
   const std::int64_t wanted = workers_ == 1 ? 1 : kTasksPerThread * workers_;
-  const std::int64_t splits = groups == 0 || (own_copies_ && groups % workers_ == 0)
-                                  ? 1
-                                  : std::clamp<std::int64_t>(wanted / groups, 1, panels);
-  const bool own = own_copies_ && splits == 1;
-  if (copies_ && !own) {
-    parallel_for(args.N * height_, 16, [&](std::int64_t first, std::int64_t last) {
-      copy_padded(args, first, last, scratch + first * row_bytes_);
-    });
-  }
-  if (groups == 1 && !own) {
+  const std::int64_t splits =
+      groups == 0 ? 1 : std::clamp<std::int64_t>(wanted / groups, 1, panels);
+  if (copies_) copy_padded(args, scratch);
+  const std::uint8_t* source = copies_ ? scratch : args.input;
+  if (groups == 1) {
     const std::int64_t workers =
         pixels_ == 1 ? linear_workers(layer_.shape, args.N, workers_) : workers_;
     SharedRange left(panels, workers);
     parallel_for(workers, 1, [&](std::int64_t, std::int64_t) {
       for (std::int64_t begin = 0, end = 0; left.take(begin, end);) {
-        run_rows(args, {copies_ ? scratch : args.input, 0}, codes, 0, rows,
-                 static_cast<std::size_t>(begin), static_cast<std::size_t>(end));
+        run_rows(args, source, codes, 0, rows, static_cast<std::size_t>(begin),
+                 static_cast<std::size_t>(end));
       }
     });
     return;
   }
   std::atomic<std::int64_t> next{0};
-  parallel_for(workers_, 1, [&](std::int64_t worker, std::int64_t) {
+  parallel_for(workers_, 1, [&](std::int64_t, std::int64_t) {
     for (std::int64_t task = next++; task < groups * splits; task = next++) {
       const std::int64_t group = task / splits, split = task % splits;
       // Whole tiles per group, as evenly as they go.
       const std::int64_t first = std::min(rows, tiles * group / groups * kernel_.max_rows);
       const std::int64_t last = std::min(rows, tiles * (group + 1) / groups * kernel_.max_rows);
-      Source source{copies_ ? scratch : args.input, 0};
-      if (own) {
-        const auto input_row = [&](std::int64_t pixel) {
-          return pixel / pixels_ * height_ + pixel / Q % P * layer_.shape.stride;
-        };
-        std::uint8_t* copy = scratch + worker * own_copy_bytes();
-        source = {copy, input_row(first)};
-        copy_padded(args, source.row, input_row(last - 1) + layer_.shape.R, copy);
-      }
       run_rows(args, source, codes, first, last, static_cast<std::size_t>(panels * split / splits),
                static_cast<std::size_t>(panels * (split + 1) / splits));
     }
@@ -271,7 +232,7 @@ void DirectLayer::run_tiles(const LayerRun& args, std::uint8_t* codes) const {
 void DirectLayer::run(const LayerRun& args) const {
   const bool pools = layer_.pool_kernel > 0;
   std::uint8_t* codes =
-      pools ? reinterpret_cast<std::uint8_t*>(args.scratch) + unpooled_at(args.N) : args.codes;
+      pools ? reinterpret_cast<std::uint8_t*>(args.scratch) + copy_bytes(args.N) : args.codes;
   run_tiles(args, codes);
   if (pools) {
     max_pool(codes, args.N, layer_.shape.P(), layer_.shape.Q(), layer_.shape.K, layer_.pool_kernel,
