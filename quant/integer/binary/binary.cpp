@@ -214,7 +214,7 @@ bool is_binary(const IntLayer& layer) {
 const BinaryKernel* binary_kernel() {
 #if defined(__x86_64__)
   static constexpr BinaryKernel kVpopcnt = {"avx512vpopcnt", binary_strip_avx512vpopcnt,
-                                            binary_pack_avx512vpopcnt, 10};
+                                            binary_pack_avx2, 10};
   static constexpr BinaryKernel kAvx2 = {"avx2", binary_strip_avx2, binary_pack_avx2, 34};
   if (isa_includes(active_isa(), Isa::avx512vnni) && __builtin_cpu_supports("avx512vpopcntdq")) {
     return &kVpopcnt;

@@ -96,20 +96,5 @@ void binary_strip_avx512vpopcnt(const BinaryStrip& s) {
   });
 }
 
-void binary_pack_avx512vpopcnt(const std::uint8_t* codes, std::int64_t pixels,
-                               std::int64_t channels, std::uint32_t* words) {
-  for (; pixels > 0; --pixels) {
-    for (std::int64_t c = 0; c < channels; c += 64, codes += 64, words += 2) {
-      const std::int64_t rest = channels - c;
-      const __mmask64 real = rest >= 64 ? ~__mmask64{0} : (__mmask64{1} << rest) - 1;
-      const __m512i x = _mm512_maskz_loadu_epi8(real, codes);
-      const std::uint64_t bits = _cvtmask64_u64(_mm512_test_epi8_mask(x, x));
-      const std::uint64_t pair = bits ^ bits << 32;
-      __builtin_memcpy(words, &pair, sizeof pair);
-    }
-    codes += channels - (channels + 63) / 64 * 64;
-  }
-}
-
 }  // namespace intandem
 #endif

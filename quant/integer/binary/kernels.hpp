@@ -38,8 +38,6 @@ struct BinaryKernel {
 
 #if defined(__x86_64__)
 void binary_strip_avx512vpopcnt(const BinaryStrip& strip);
-void binary_pack_avx512vpopcnt(const std::uint8_t* codes, std::int64_t pixels,
-                               std::int64_t channels, std::uint32_t* words);
 void binary_strip_avx2(const BinaryStrip& strip);
 void binary_pack_avx2(const std::uint8_t* codes, std::int64_t pixels, std::int64_t channels,
                       std::uint32_t* words);
