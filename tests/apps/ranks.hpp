@@ -4,6 +4,7 @@
 #include <functional>
 #include <regex>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "core/mpi_transport.hpp"
@@ -16,20 +17,27 @@ inline bool have_mpi() {
   return mpi_description() != "none" && std::system("mpirun --version >/dev/null 2>&1") == 0;
 }
 
-/// mpirun's own words and ours; 0 ranks: without mpirun.
-inline Outcome run_ranks(const TemporaryDirectory& scratch, int ranks,
-                         std::vector<std::string> arguments,
-                         const std::function<void(pid_t)>& watch = {}) {
+/// `words`, a program and what it is given, by mpirun; 0 ranks: without mpirun.
+inline Outcome launch_ranks(const TemporaryDirectory& scratch, int ranks,
+                            std::vector<std::string> words,
+                            const std::function<void(pid_t)>& watch = {}) {
   setenv("OMPI_ALLOW_RUN_AS_ROOT", "1", 1);
   setenv("OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1", 1);
   setenv("OMPI_MCA_rmaps_base_oversubscribe", "1", 1);
-  arguments.insert(arguments.begin(), program());
   if (ranks > 0) {
     const std::vector<std::string> launcher = {"mpirun", "-np", std::to_string(ranks), "--bind-to",
                                                "none"};
-    arguments.insert(arguments.begin(), launcher.begin(), launcher.end());
+    words.insert(words.begin(), launcher.begin(), launcher.end());
   }
-  return run_words(scratch, arguments, watch);
+  return run_words(scratch, words, watch);
+}
+
+/// The program under test.
+inline Outcome run_ranks(const TemporaryDirectory& scratch, int ranks,
+                         std::vector<std::string> arguments,
+                         const std::function<void(pid_t)>& watch = {}) {
+  arguments.insert(arguments.begin(), program());
+  return launch_ranks(scratch, ranks, std::move(arguments), watch);
 }
 
 /// A file's figures without its times, and a log line by line without them.

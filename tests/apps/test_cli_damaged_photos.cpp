@@ -4,9 +4,12 @@
 
 #include "tests/apps/ranks.hpp"
 #include "tests/data/image_writers.hpp"
+#include "tests/occurrences.hpp"
+#include "tests/with_variable.hpp"
 
 using namespace intandem;
 using namespace intandem::apps_test;
+using test::occurrences;
 namespace fs = std::filesystem;
 
 namespace {
@@ -50,12 +53,6 @@ std::vector<std::string> training(const std::string& data, const std::string& ru
               more);
 }
 
-std::size_t count_of(const std::string& text, const std::string& part) {
-  std::size_t count = 0;
-  for (auto at = text.find(part); at != std::string::npos; at = text.find(part, at + 1)) ++count;
-  return count;
-}
-
 }  // namespace
 
 TEST_CASE("damaged photos end training, or are left out, alike on one process and two ranks",
@@ -78,9 +75,9 @@ TEST_CASE("damaged photos end training, or are left out, alike on one process an
         run_ranks(scratch, ranks, training(data, run_dir, with(batch, {"--skip-bad"})));
     INFO(trained.err);
     REQUIRE(trained.code == 0);
-    CHECK(count_of(trained.err, "left out 2 of 60 files that cannot be decoded") == 1);
-    CHECK(count_of(trained.err, "left out 1 of 24 files that cannot be decoded") == 1);
-    CHECK(count_of(slurp(run_dir + "/log.jsonl"), "3.png: damaged image (truncated") == 1);
+    CHECK(occurrences(trained.err, "left out 2 of 60 files that cannot be decoded") == 1);
+    CHECK(occurrences(trained.err, "left out 1 of 24 files that cannot be decoded") == 1);
+    CHECK(occurrences(slurp(run_dir + "/log.jsonl"), "3.png: damaged image (truncated") == 1);
     const Outcome evaluated = run_ranks(
         scratch, ranks,
         {"eval", run_dir + "/teacher.safetensors", "--predictions", run_dir + "/predictions.csv"});
@@ -103,7 +100,7 @@ TEST_CASE("two ranks write one cache of a folder, read it, and do without a dama
   for (const char* folder : {"train", "train/a", "train/b", "val", "val/a", "val/b"}) {
     fs::last_write_time(scratch.path(std::string("photos/") + folder), hour_ago);
   }
-  setenv("XDG_CACHE_HOME", scratch.path("cache").c_str(), 1);
+  const test::WithVariable cache("XDG_CACHE_HOME", scratch.path("cache"));
   const std::string folders = scratch.path("cache/intandem/folders");
   std::string first;
   for (const std::string state : {"none", "whole", "damaged", "cannot be written"}) {
@@ -118,7 +115,7 @@ TEST_CASE("two ranks write one cache of a folder, read it, and do without a dama
         scratch, 2, training(scratch.path("photos"), run_dir, {"--batch", "1024", "--skip-bad"}));
     INFO(state << ": " << trained.err);
     REQUIRE(trained.code == 0);
-    CHECK(count_of(trained.err, "left out 2 of 4200 files that cannot be decoded") == 1);
+    CHECK(occurrences(trained.err, "left out 2 of 4200 files that cannot be decoded") == 1);
     if (first.empty()) first = slurp(run_dir + "/teacher.safetensors");
     CHECK(slurp(run_dir + "/teacher.safetensors") == first);
     if (state == "cannot be written") continue;
@@ -126,7 +123,6 @@ TEST_CASE("two ranks write one cache of a folder, read it, and do without a dama
     CHECK(std::distance(fs::directory_iterator(folders), fs::directory_iterator()) == 2);
     for (const auto& file : fs::directory_iterator(folders)) CHECK(file.file_size() > 100);
   }
-  unsetenv("XDG_CACHE_HOME");
 }
 
 TEST_CASE("a rank that sees other photos than the first is named", "[apps][ranks]") {
@@ -134,20 +130,12 @@ TEST_CASE("a rank that sees other photos than the first is named", "[apps][ranks
   const TemporaryDirectory scratch;
   write_damaged(scratch, "rank0/photos", 30);
   write_damaged(scratch, "rank1/photos", 29);
-  std::vector<std::string> words = {
-      "mpirun", "-np",
-      "2",      "--bind-to",
-      "none",   "sh",
-      "-c",     "cd '" + scratch.path("rank") + "'$OMPI_COMM_WORLD_RANK && exec \"$0\" \"$@\"",
-      program()};
-  for (const std::string& word :
-       training("photos", scratch.path("run"), {"--batch", "16", "--skip-bad"})) {
-    words.push_back(word);
-  }
-  setenv("OMPI_ALLOW_RUN_AS_ROOT", "1", 1);
-  setenv("OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1", 1);
-  setenv("OMPI_MCA_rmaps_base_oversubscribe", "1", 1);
-  const Outcome outcome = run_words(scratch, words);
+  const std::string command =
+      "cd '" + scratch.path("rank") + "'$OMPI_COMM_WORLD_RANK && exec \"$0\" \"$@\"";
+  const Outcome outcome =
+      launch_ranks(scratch, 2,
+                   with({"sh", "-c", command, program()},
+                        training("photos", scratch.path("run"), {"--batch", "16", "--skip-bad"})));
   INFO(outcome.err);
   CHECK(outcome.code == 1);
   CHECK_THAT(outcome.err,

@@ -7,6 +7,7 @@
 
 #include "core/json.hpp"
 #include "tests/apps/ranks.hpp"
+#include "tests/with_variable.hpp"
 
 using namespace intandem;
 using namespace intandem::apps_test;
@@ -117,7 +118,7 @@ TEST_CASE("a rank that falls silent ends the job with a line that names it", "[a
   INTANDEM_NEED_MPI();
   const TemporaryDirectory scratch;
   const std::string data = write_bars(scratch), run_dir = scratch.path("run");
-  setenv("INTANDEM_SILENCE_SECONDS", "5", 1);
+  const test::WithVariable silence("INTANDEM_SILENCE_SECONDS", "5");
   pid_t stopped = 0;
   const Outcome outcome =
       run_ranks(scratch, 2, with(small_train(data, run_dir), {"--shards", "2", "--epochs", "2000"}),
@@ -125,7 +126,6 @@ TEST_CASE("a rank that falls silent ends the job with a line that names it", "[a
                   stopped = last_rank(launcher, run_dir + "/log.jsonl");
                   kill(stopped, SIGSTOP);
                 });
-  unsetenv("INTANDEM_SILENCE_SECONDS");
   kill(stopped, SIGKILL);
   INFO(outcome.err);
   CHECK(outcome.code == 1);

@@ -15,18 +15,14 @@
 #include "apps/report/svg_chart.hpp"
 #include "data/image_file.hpp"
 #include "tests/data/temporary_directory.hpp"
+#include "tests/occurrences.hpp"
 
 using namespace intandem;
 using Catch::Contains;
 using data_test::TemporaryDirectory;
+using test::occurrences;
 
 namespace {
-
-std::size_t occurrences(const std::string& text, const std::string& part) {
-  std::size_t count = 0;
-  for (auto at = text.find(part); at != std::string::npos; at = text.find(part, at + 1)) ++count;
-  return count;
-}
 
 /// Every tag that is opened is closed, in order; enough to notice a broken page.
 void check_balanced(const std::string& html) {

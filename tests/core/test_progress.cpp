@@ -11,6 +11,7 @@
 #include "core/progress.hpp"
 #include "tests/skip.hpp"
 #include "tests/temporary_directory.hpp"
+#include "tests/with_variable.hpp"
 
 using namespace intandem;
 using test::TemporaryDirectory;
@@ -85,17 +86,14 @@ TEST_CASE("on a terminal a bar is redrawn in place", "[core][progress]") {
   }
   const int terminal = ::open(::ptsname(primary), O_RDWR | O_NOCTTY);
   if (terminal < 0) INTANDEM_SKIP("no pseudo-terminal");
-  const char* term = ::getenv("TERM");
-  const std::string saved_term = term == nullptr ? "" : term;
-  ::setenv("TERM", "xterm", 1);
   {
+    const test::WithVariable term("TERM", "xterm");
     const Redirected redirected(terminal);
     Progress progress("label", 4);
     std::this_thread::sleep_for(std::chrono::milliseconds(120));
     progress.update(2, std::string(200, 'n'));
     progress.finish("good");
   }
-  ::setenv("TERM", saved_term.c_str(), 1);
   char buffer[2048];
   const ::ssize_t size = ::read(primary, buffer, sizeof buffer);
   ::close(terminal);

@@ -1,6 +1,5 @@
 // Photos that do not fit into memory: the same pixels as if they did, whatever reads them.
 #include <catch2/catch.hpp>
-#include <cstdlib>
 #include <filesystem>
 
 #include "core/file.hpp"
@@ -11,6 +10,7 @@
 #include "data/loader.hpp"
 #include "tests/data/image_writers.hpp"
 #include "tests/data/temporary_directory.hpp"
+#include "tests/with_variable.hpp"
 
 using namespace intandem;
 using namespace intandem::data_test;
@@ -236,8 +236,7 @@ TEST_CASE("stream: a budget serves large images one after the other", "[data]") 
 TEST_CASE("stream: the listing of a large folder is cached, and forgotten when it changes",
           "[data]") {
   const TemporaryDirectory dir;
-  const std::string before = std::getenv("XDG_CACHE_HOME") ? std::getenv("XDG_CACHE_HOME") : "";
-  ::setenv("XDG_CACHE_HOME", dir.path("cache").c_str(), 1);
+  const test::WithVariable cache("XDG_CACHE_HOME", dir.path("cache"));
   constexpr int kFiles = 4200;
   for (int i = 0; i < kFiles; ++i) {
     dir.write("part/" + std::string(i % 2 == 0 ? "a/" : "b/x/") + std::to_string(i) + ".png", "?");
@@ -289,9 +288,4 @@ TEST_CASE("stream: the listing of a large folder is cached, and forgotten when i
     std::filesystem::resize_file(entry.path(), 1000);
   }
   CHECK(walk_folder(dir.path("part")).images.size() == kFiles + 1);
-  if (before.empty()) {
-    ::unsetenv("XDG_CACHE_HOME");
-  } else {
-    ::setenv("XDG_CACHE_HOME", before.c_str(), 1);
-  }
 }

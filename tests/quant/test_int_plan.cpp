@@ -2,7 +2,6 @@
 #include <unistd.h>
 
 #include <catch2/catch.hpp>
-#include <cstdlib>
 #include <filesystem>
 
 #include "core/error.hpp"
@@ -11,6 +10,7 @@
 #include "tests/quant/small_net.hpp"
 #include "tests/restore_settings.hpp"
 #include "tests/temporary_directory.hpp"
+#include "tests/with_variable.hpp"
 
 using namespace intandem;
 using namespace intandem::testing;
@@ -24,23 +24,6 @@ std::vector<std::string> algorithms_of(const Engine& engine) {
   }
   return names;
 }
-
-/// Sets an environment variable and puts the old value back.
-class WithVariable {
- public:
-  WithVariable(const char* name, const std::string& value) : name_(name) {
-    if (const char* old = std::getenv(name)) before_ = old, had_ = true;
-    ::setenv(name, value.c_str(), 1);
-  }
-  ~WithVariable() { had_ ? ::setenv(name_, before_.c_str(), 1) : ::unsetenv(name_); }
-  WithVariable(const WithVariable&) = delete;
-  WithVariable& operator=(const WithVariable&) = delete;
-
- private:
-  const char* name_;
-  std::string before_;
-  bool had_ = false;
-};
 
 }  // namespace
 
@@ -127,7 +110,7 @@ TEST_CASE("unfinished models are measured too", "[integer][plan]") {
 TEST_CASE("plan files: what was measured is kept, once", "[integer][plan]") {
   const RestoreSettings restore;
   const test::TemporaryDirectory directory;
-  const WithVariable cache("XDG_CACHE_HOME", directory.path("cache"));
+  const test::WithVariable cache("XDG_CACHE_HOME", directory.path("cache"));
   const IntModel model = small_net(36, false);
   const std::string path = cached_plan_path(this_machine(4));
   CHECK(path.rfind(directory.path("cache") + "/intandem/plan-", 0) == 0);

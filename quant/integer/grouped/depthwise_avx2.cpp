@@ -9,6 +9,7 @@
 #include "quant/integer/vectors_avx2.hpp"
 
 namespace intandem {
+
 void depthwise_pixel_avx2(const DepthwisePixel& p) {
   std::int64_t c = 0;
   for (; c + 16 <= p.channels; c += 16) {
